@@ -1,4 +1,4 @@
-/** What can be kept of a cluster outside of Temporal: one JSON document from which `recover` starts it. */
+/** Backups of clusters outside of Temporal: JSON documents from which `recover` starts a cluster. */
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { ErrorInfo } from '../domain/shared/errors';
 import { packState } from '../domain/cluster/packed-state';
@@ -9,11 +9,11 @@ import type { ClusterBackup } from './recovery';
 import { BACKUP_API_VERSION, BACKUP_KIND, readRecoverable } from './recovery';
 import type { TemporalCalls } from './temporal-calls';
 
-/** How many histories are read at once. */
+/** Concurrent reads of histories. */
 const READS_AT_ONCE = 4;
 
 /**
- * A backup of each cluster of the namespace, or why there is none, as they come. Needs no worker; also of those that are
+ * A backup of each cluster of the namespace, or the error, one by one. Needs no worker, and includes clusters that are
  * stuck or have ended without being removed.
  */
 export async function* backUpClusters(
@@ -51,7 +51,7 @@ async function backUp(
   }
 }
 
-/** Reads the text of a backup of `cluster`. `file` is named in errors. @throws OspatchError `Usage` */
+/** Parses a backup of `cluster`. `file` appears in errors. @throws OspatchError `Usage` */
 export function parseBackup(text: string, cluster: string, file: string): ClusterBackup {
   const value = parseJson(text);
   if (value?.['kind'] !== BACKUP_KIND || value['apiVersion'] !== BACKUP_API_VERSION) {

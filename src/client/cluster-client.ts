@@ -1,4 +1,4 @@
-/** The typed API of ospatch: what the CLI uses, and any program that wants the same. */
+/** The typed API of ospatch, for the CLI and other programs. */
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import {
@@ -91,7 +91,7 @@ export class ClusterClient {
     return new ClusterClient(await connect(options), options.by ?? currentUser());
   }
 
-  /** Over a connection that is there already. */
+  /** Uses an existing connection. */
   static of(session: TemporalSession, by: string): ClusterClient {
     return new ClusterClient(session, by);
   }
@@ -110,9 +110,9 @@ export class ClusterClient {
   }
 
   /**
-   * Creates the cluster or puts the spec into force at once. Says which, and what changed. The same spec again changes
-   * nothing. Without a worker nothing is begun. A cluster whose workflow has ended without being removed is created anew
-   * only with `discardHistory`.
+   * Creates the cluster, or puts the spec into force at once. Returns which of the two, and the changes. Applying the
+   * same spec again changes nothing. Without a worker nothing is sent. A cluster whose workflow has ended without being
+   * removed is recreated only with `discardHistory`.
    *
    * @throws OspatchError `Stuck`, `NoWorker`, `InvalidSpec`
    */
@@ -125,7 +125,7 @@ export class ClusterClient {
     if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}` });
     const applyId = randomUUID();
     const signed = this.signed(message);
-    // A spec may be as large as a message, so it is sent once: to a new cluster as its start argument.
+    // A spec may be as large as a message, so it is sent once: as start argument when the cluster is new.
     const start = () =>
       new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
         workflowId: clusterWorkflowId(spec.name),
@@ -150,7 +150,7 @@ export class ClusterClient {
       try {
         return await (isThere ? update() : create());
       } catch (error) {
-        // Somebody else has created or removed the cluster at this moment.
+        // The cluster was created or removed concurrently.
         if (isThere && error instanceof WorkflowNotFoundError) return create();
         if (!isThere && isSpecMissing(error)) return update();
         throw error;
@@ -179,7 +179,7 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(specQuery));
   }
 
-  /** The spec in force, null when there is no such cluster, or its workflow has ended. */
+  /** The spec in force; null when the cluster does not exist or its workflow has ended. */
   async findSpec(cluster: string): Promise<ClusterSpec | null> {
     try {
       return await this.spec(cluster);
@@ -189,19 +189,19 @@ export class ClusterClient {
     }
   }
 
-  /** The status with what is going on at this moment merged in. */
+  /** The status, merged with the live progress. */
   async status(cluster: string): Promise<LiveStatus> {
     return this.calls.ofCluster(cluster, () => readLiveStatus(this.session, cluster, this.memory));
   }
 
-  /** The status, with a warning at each node that is a machine of another node too, here or in another cluster. */
+  /** The status, with a warning on each node that is the same machine as another node, in this or another cluster. */
   async statusAmongClusters(cluster: string): Promise<LiveStatus> {
     const status = await this.status(cluster);
     if (status.type !== 'self-managed') return status;
     return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
   }
 
-  /** Why the cluster does what it does now, in words. */
+  /** What the cluster is doing and why, as text. */
   async explain(cluster: string): Promise<string> {
     return this.calls.query(cluster, (handle) => handle.query(explainQuery));
   }
@@ -210,14 +210,14 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(historyQuery));
   }
 
-  /** Starts a run now, or files it for after the run in progress. */
+  /** Starts a run now, or queues it after the run in progress. */
   async patch(cluster: string, message: PatchNowMessage = {}): Promise<PatchNowAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(patchNowUpdate, { args: [this.signed(message)], updateId }),
     );
   }
 
-  /** Lets nodes in flight finish and starts nothing else until `resume`. */
+  /** Lets the nodes in progress finish and starts no others until `resume`. */
   async pause(cluster: string, message: Message = {}): Promise<PauseAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(pauseUpdate, { args: [this.signed(message)], updateId }),
@@ -230,7 +230,7 @@ export class ClusterClient {
     );
   }
 
-  /** Cancels the run in progress; a package transaction that has begun is finished. */
+  /** Cancels the run in progress; a started package transaction is completed. */
   async cancelRun(cluster: string, message: Message = {}): Promise<CancelRunAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(cancelRunUpdate, { args: [this.signed(message)], updateId }),
@@ -238,9 +238,9 @@ export class ClusterClient {
   }
 
   /**
-   * Ends the wait for a node on which something was begun, or for its API server. Nothing on the node is ended.
+   * Ends the wait for a changed node, or for its API server. Nothing on the node is stopped.
    *
-   * @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no such wait
+   * @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node has no such wait
    */
   async release(cluster: string, node: string, message: Message = {}): Promise<ReleaseAnswer> {
     return releaseNode(this.calls, cluster, node, this.signed(message));
@@ -254,10 +254,10 @@ export class ClusterClient {
   }
 
   /**
-   * Deletes what Temporal keeps of a cluster whose workflow has ended without `remove`: the cluster can no longer be
+   * Deletes Temporal's data of a cluster whose workflow has ended without `remove`, after which the cluster cannot be
    * recovered. Nodes stay as they are. Needs no worker.
    *
-   * @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is nothing of it
+   * @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is no data
    */
   async clearEnded(cluster: string): Promise<Cleared> {
     return clearEnded(this.calls, cluster);
@@ -269,18 +269,18 @@ export class ClusterClient {
     try {
       await client.workflow.getHandle(clusterWorkflowId(cluster)).result();
     } catch (error) {
-      // However it ended, it is gone.
+      // Any end will do.
       if (error instanceof WorkflowFailedError) return;
       throw toClientError(error, { address, namespace, cluster, deadlineMs });
     }
   }
 
-  /** All clusters of the namespace, also those that are stuck or have ended without being removed; needs no worker. */
+  /** All clusters of the namespace, including stuck ones and ones that ended without being removed; needs no worker. */
   async list(): Promise<ClusterListItem[]> {
     return listClusters(this.calls);
   }
 
-  /** How the workflow of a cluster stands in Temporal; needs no worker. */
+  /** The state of the cluster's workflow in Temporal; needs no worker. */
   async health(cluster: string): Promise<ClusterHealth> {
     return this.calls.health(cluster);
   }
@@ -288,52 +288,52 @@ export class ClusterClient {
   /**
    * What `recover` would do with a cluster, from its history or from `backup`; needs no worker.
    *
-   * @throws OspatchError `NotFound`, `Usage`, `Stuck` when what it would start from cannot be read
+   * @throws OspatchError `NotFound`, `Usage`, `Stuck` when the state is unreadable
    */
   async planRecovery(cluster: string, backup: ClusterBackup | null = null): Promise<RecoveryPlan> {
     return planRecovery(this.calls, cluster, backup);
   }
 
   /**
-   * Ends the workflow of a cluster, however it stands, and starts it again with what its history or a backup tells. A run
-   * in progress ends with it: the node in work is finished. Needs no worker.
+   * Terminates the workflow of a cluster in any state and restarts it with the state from its history or a backup. A
+   * run in progress ends with it; the nodes in progress are finished. Needs no worker.
    *
-   * @throws OspatchError as `planRecovery`; `Refused` when somebody else has started the cluster meanwhile
+   * @throws OspatchError as `planRecovery`; `Refused` when the cluster was started concurrently
    */
   async recover(cluster: string, options: RecoverOptions): Promise<Recovered> {
     return recover(this.calls, cluster, this.by, options);
   }
 
-  /** A backup of each cluster of the namespace, or why there is none, as they come; needs no worker. */
+  /** A backup of each cluster of the namespace, or the error, one by one; needs no worker. */
   backUp(): ReturnType<typeof backUpClusters> {
     return backUpClusters(this.calls);
   }
 
-  /** Inspects every node, or node group of EKS, through the workers; changes nothing. */
+  /** Inspects every node or EKS node group through the workers; changes nothing. */
   async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     return this.inspector.check(cluster);
   }
 
   /**
-   * Whether Temporal, its search attributes, the workers and all clusters are as they must be. What is not is a finding.
-   * `asked` are the clusters that are diagnosed besides, if any.
+   * Inspects Temporal, its search attributes, the workers and all clusters; problems are returned as findings. `asked`:
+   * the clusters that are diagnosed as well, if any.
    */
   async diagnoseInstallation(asked: readonly string[] | null = null): Promise<InstallationDiagnosis> {
     return this.doctor.installation(asked);
   }
 
-  /** What would stop a run of this spec, which need not be applied: its nodes are looked at through the workers. */
+  /** Findings about a run of this spec, which need not be applied: its nodes are inspected through the workers. */
   async diagnoseCluster(spec: ClusterSpec, options: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
     return this.doctor.cluster(spec, options);
   }
 
-  /** The log of one node patch: of run `run`, else the newest on the node. */
+  /** The log of one node patch: from run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
     return this.inspector.nodeLog(cluster, node, run);
   }
 
   /**
-   * Takes off a cordon that ospatch has left on a node; that of others is left alone. `false`: there was none.
+   * Removes a stale cordon of ospatch from a node; cordons of others are kept. `false`: there was none.
    *
    * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
    */
@@ -341,17 +341,20 @@ export class ClusterClient {
     return requestUncordon(this.calls, await this.spec(cluster), node, this.by);
   }
 
-  /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */
+  /** One run by node, with packages and steps. @throws OspatchError `NotFound` when Temporal no longer has the run. */
   async run(cluster: string, run: number): Promise<RunReport> {
     return this.inspector.run(cluster, run);
   }
 
-  /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
+  /** The settled nodes of a run, which may be in progress. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
     return this.inspector.settledNodes(cluster, run);
   }
 
-  /** Histories of all running workflows of the task queue, with `ended` of those that Temporal still keeps. Needs no worker. */
+  /**
+   * Histories of all running workflows of the task queue; with `ended` also of closed ones within the retention. Needs
+   * no worker.
+   */
   histories(ended: boolean): AsyncIterable<WorkflowHistory> {
     return readHistories(this.calls, ended);
   }
@@ -366,7 +369,7 @@ export class ClusterClient {
     return this.calls.hasWorker();
   }
 
-  /** Fills in who acts. */
+  /** Adds the sender. */
   private signed<M extends Message>(message: M): M {
     return { by: this.by, ...message };
   }
@@ -385,7 +388,7 @@ function currentUser(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {
-    // Containers may run under a user id that has no name.
+    // In a container the user id may have no name.
     return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
 }

@@ -1,4 +1,4 @@
-/** Whether the workflow of a cluster goes on: read from Temporal alone, without a worker. */
+/** Whether the workflow of a cluster makes progress, determined from Temporal alone, without a worker. */
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -19,18 +19,18 @@ type Execution = temporal.api.common.v1.IWorkflowExecution;
 type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 type Time = { seconds?: unknown } | null | undefined;
 
-/** `absent`: Temporal has no such workflow (any more), or it never had a valid spec. */
+/** `absent`: Temporal has no such workflow (any longer), or it never had a valid spec. */
 export type ClusterHealth = { state: 'running' | 'removed' | 'absent' } | { state: 'stuck'; stuck: StuckCluster };
 
-/** The end of a workflow task is among the last events, unless more messages than these have come since. */
+/** The end of a workflow task is among the last events, unless more messages than this have arrived since. */
 const LAST_EVENTS = 100;
 
-/** A worker that was killed in a workflow task lets it time out once, and the next one may be killed with it. */
+/** A worker killed during a workflow task makes the task time out once; the next worker may be killed too. */
 const TIMED_OUT_ATTEMPTS = 3;
 
 const { WorkflowExecutionStatus, WorkflowTaskFailedCause, EventType } = temporal.api.enums.v1;
 
-/** Task failures that are part of ordinary work, and repeated at once. */
+/** Task failures of normal operation, which are retried at once. */
 const HARMLESS: readonly (number | null | undefined)[] = [
   WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
   WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE,
@@ -45,7 +45,7 @@ const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
   [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, 'completed'],
 ]);
 
-/** Asks Temporal three times at most. Throws what its client throws, except for a workflow that is not there. */
+/** At most three requests to Temporal. Throws the client's errors, except for a missing workflow. */
 export async function readHealth(session: TemporalSession, cluster: string): Promise<ClusterHealth> {
   const described = await describeOrNull(session, cluster);
   const { status, execution, closeTime, memo } = described?.workflowExecutionInfo ?? {};
@@ -58,13 +58,13 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   }
   if (how === 'completed' && (await wasRemoved(session, memo))) return { state: 'removed' };
   const end = await orNull(closingFailure(session, execution));
-  // Its deletion has been carried out meanwhile.
+  // The deletion has completed meanwhile.
   if (end === null) return { state: 'absent' };
   if (end.neverBegan) return { state: 'absent' };
   return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message });
 }
 
-/** What keeps an open workflow from going on; null when nothing does. */
+/** Why an open workflow makes no progress; null when it does. */
 export async function readObstacle(session: TemporalSession, described: Described): Promise<StuckCause | null> {
   const { status, execution, taskQueue } = described.workflowExecutionInfo ?? {};
   if (!status || !execution || HOW_ENDED.has(status)) return null;
@@ -81,7 +81,7 @@ export async function readObstacle(session: TemporalSession, described: Describe
   const attempt = described.pendingWorkflowTask?.attempt ?? 1;
   const failure = attempt < 2 ? null : await taskBlocker(session, execution, attempt);
   if (failure !== null) return failure;
-  // Whether workers poll the usual one is known to whoever asks.
+  // The caller knows whether workers poll the usual task queue.
   if (!taskQueue || taskQueue === session.taskQueue) return null;
   return (await countPollers(session, taskQueue, 'workflows')) > 0 ? null : { kind: 'no-worker', taskQueue };
 }
@@ -98,7 +98,7 @@ function timeOf(at: Time): string | null {
   return at?.seconds ? new Date(Number(at.seconds) * 1000).toISOString() : null;
 }
 
-/** Of a worker that answers a query with a failure of its own, which leaves no trace in the history. */
+/** For a worker that fails a query, which leaves no trace in the history. */
 export function failedQuery(cluster: string, message: string): StuckCluster {
   const isNondeterminism = /TMPRL1100|nondeterminis/i.test(message);
   return describeStuck(cluster, { kind: 'task-failed', isNondeterminism, message, attempt: null });
@@ -112,7 +112,7 @@ async function describeOrNull(
   return orNull(client.workflowService.describeWorkflowExecution({ namespace, execution }));
 }
 
-/** Why a workflow task is in its second attempt or a later one; null when that is nothing yet. */
+/** Why a workflow task is in its second or a later attempt; null while that is normal. */
 async function taskBlocker(
   session: TemporalSession,
   execution: Execution,
@@ -138,7 +138,7 @@ async function taskBlocker(
   return null;
 }
 
-/** With the key missing here nobody knows. */
+/** Unknown without the key. */
 async function canReadStart({ client, namespace }: TemporalSession, execution: Execution): Promise<boolean> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     ...{ namespace, execution },
@@ -153,7 +153,7 @@ async function canReadStart({ client, namespace }: TemporalSession, execution: E
   }
 }
 
-/** A start by hand with a spec that is not valid never was a cluster. */
+/** A workflow started by hand with an invalid spec was never a cluster. */
 async function closingFailure(
   session: TemporalSession,
   execution: Execution,
@@ -187,12 +187,12 @@ async function messageOf({ client }: TemporalSession, failure: Failure | null | 
     const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
     return error?.message ?? '';
   } catch {
-    // Encrypted with a key that is not here.
+    // Encrypted with a key that is not available here.
     return null;
   }
 }
 
-/** The last thing a cluster shows of itself in Temporal is that it is being removed. */
+/** A removed cluster shows its removal as its last memo. */
 async function wasRemoved(
   { client }: TemporalSession,
   memo: temporal.api.common.v1.IMemo | null | undefined,
@@ -203,7 +203,7 @@ async function wasRemoved(
     const [phase] = await decodeArrayFromPayloads(client.options.loadedDataConverter, [state]);
     return phase === 'removing';
   } catch {
-    // Encrypted with a key that is not here; almost every completed workflow is that of a removed cluster.
+    // Encrypted with an unavailable key; almost every completed workflow belongs to a removed cluster.
     return true;
   }
 }

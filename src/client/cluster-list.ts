@@ -1,4 +1,6 @@
-/** All clusters of a namespace, also those that are stuck or have ended without being removed. Needs no worker. */
+/**
+ * Lists all clusters of a namespace, including stuck ones and ones that ended without being removed. Needs no worker.
+ */
 import { isGrpcServiceError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
@@ -15,39 +17,39 @@ type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 export interface ClusterListItem {
   cluster: string;
   type: string;
-  /** Of a cluster whose workflow has ended: `ended`; of one whose key is not here: `encrypted`. */
+  /** `ended` when the workflow has ended; `encrypted` when its key is not available here. */
   state: string;
   ready: boolean | null;
   nextWindow: string | null;
-  /** How the last run ended; null when there was none. */
+  /** Outcome of the last run; null when there was none. */
   lastOutcome: string | null;
-  /** Nodes whose last patch has failed; null when that is not known. */
+  /** Nodes whose last patch failed; null when unknown. */
   failedNodes: number | null;
   createdAt: string;
   /** Task queues of sites, at most 20. */
   sites: string[];
-  /** Those of them that no worker polls; nodes there wait. */
+  /** Sites without a polling worker; their nodes wait. */
   sitesWithoutWorker: string[];
-  /** Why the cluster does not go on; null when it does, or when there was no time to look, see `looked`. */
+  /** Why the cluster is stuck; null when it is not, or was not inspected, see `looked`. */
   stuck: Pick<StuckCluster, 'kind' | 'message' | 'remedy'> | null;
-  /** Whether Temporal was asked in time if it goes on. */
+  /** Whether the health of the cluster was read in time. */
   looked: boolean;
 }
 
-/** A list is for people who wait for it: what takes longer than this is left out, and said to be. */
+/** Time limit for health checks in an interactive list; clusters beyond it are reported as not inspected. */
 const LOOK_WITHIN_MS = 5_000;
 const LOOKS_AT_ONCE = 16;
-/** More clusters than these are not looked at one by one where the server knows which have trouble. */
+/** With more clusters, only those reported by the server as problematic are inspected. */
 const LOOK_AT_EACH_UP_TO = 500;
-/** Newest first; a namespace keeps them for its retention only. */
+/** Newest first; a namespace keeps closed workflows for its retention only. */
 const MAX_ENDED = 1_000;
 
 const GRPC_INVALID_ARGUMENT = 3;
 
-/** What a server of 1.30 or later notes of workflows whose tasks have failed or timed out several times in a row. */
+/** Set by servers from 1.30 on for workflows whose tasks have failed or timed out several times in a row. */
 const WITH_PROBLEMS = 'TemporalReportedProblems IS NOT NULL';
 
-/** In the order of their names. */
+/** Sorted by name. */
 export async function listClusters(calls: TemporalCalls): Promise<ClusterListItem[]> {
   const items = await calls.call(null, () => readItems(calls.session));
   await noteStuck(calls, items);
@@ -56,13 +58,13 @@ export async function listClusters(calls: TemporalCalls): Promise<ClusterListIte
   return shown.sort((a, b) => a.cluster.localeCompare(b.cluster));
 }
 
-/** Whether somebody has to look at the cluster: its last run has failed, one of its nodes has, or it does not go on. */
+/** Whether the cluster needs attention: its last run or one of its nodes has failed, or the cluster is stuck. */
 export function hasFailed({ lastOutcome, failedNodes, stuck, state }: ClusterListItem): boolean {
   const runFailed = lastOutcome === 'failed' || lastOutcome === 'stopped';
   return runFailed || (failedNodes ?? 0) > 0 || stuck !== null || state === 'ended';
 }
 
-/** Those of them that do not go on; `notLooked`: how many there was no time to look at. */
+/** The stuck clusters; `notLooked`: number of clusters that could not be inspected in time. */
 export async function findStuckClusters(
   calls: TemporalCalls,
 ): Promise<{ stuck: StuckCluster[]; notLooked: number; total: number }> {
@@ -87,21 +89,21 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
     items.set(cluster, state === undefined ? item : { ...item, state, ready: null, nextWindow: null });
   };
   for await (const one of find(session, 'ExecutionStatus = "Running"')) await take(one);
-  // Servers before 1.30 know no such status.
+  // Servers before 1.30 do not have this status.
   await ifKnown(async () => {
     for await (const one of find(session, 'ExecutionStatus = "Paused"')) await take(one);
   });
   for (const one of await readEnded(session)) await take(one, 'ended');
-  // Of a single cluster whose key is lost the others must not be hidden.
+  // A cluster with a lost key must not hide the others.
   const open = [...items.values()].filter(({ state }) => state !== 'ended').length;
   if (unreadable.length > 0 && !session.encrypts && unreadable.length >= open) throw unreadable[0];
   return [...items.values()];
 }
 
-/** The newest execution of each name. */
+/** The newest execution per name. */
 async function readEnded(session: TemporalSession): Promise<Execution[]> {
   const newest = new Map<string, Execution>();
-  // Almost every completed one is that of a removed cluster: however many there are, they push out none of the others.
+  // Almost every completed one is a removed cluster; reading them separately keeps them from displacing the others.
   for (const ended of ['IN ("Failed", "Terminated", "TimedOut", "Canceled")', '= "Completed"']) {
     let count = 0;
     for await (const one of find(session, `ExecutionStatus ${ended}`)) {
@@ -114,7 +116,7 @@ async function readEnded(session: TemporalSession): Promise<Execution[]> {
   return [...newest.values()];
 }
 
-/** Without the client's own iterator, which ends at the first memo that it cannot read. */
+/** Without the client's own iterator, which stops at the first undecodable memo. */
 async function* find({ client, namespace }: TemporalSession, condition: string): AsyncIterable<Execution> {
   const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`;
   let nextPageToken: Uint8Array = new Uint8Array();
@@ -175,7 +177,7 @@ function toItem(execution: Execution, memo: Record<string, unknown>): ClusterLis
   };
 }
 
-/** Looks at each cluster, or at those that may have trouble where the server tells which. */
+/** Inspects each cluster, or only those reported by the server as problematic. */
 async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]): Promise<void> {
   const suspects = items.length > LOOK_AT_EACH_UP_TO ? await withProblems(calls) : null;
   const left = items.filter((item) => {
@@ -195,13 +197,13 @@ async function noteStuck(calls: TemporalCalls, items: readonly ClusterListItem[]
   });
 }
 
-/** A cluster that shows itself at rest has no run to look at, and most of them are. */
+/** Idle clusters, which most are, have no run to inspect. */
 async function stuckRunOf(calls: TemporalCalls, { cluster, state }: ClusterListItem): Promise<StuckCluster | null> {
   if (state === 'idle' || state === 'not-patchable') return null;
   return calls.call(null, () => readStuckRun(calls.session, cluster));
 }
 
-/** Null where the server does not note them. */
+/** Null when the server does not report problems. */
 async function withProblems(calls: TemporalCalls): Promise<Set<string> | null> {
   const names = new Set<string>();
   const isKnown = await calls.call(null, () =>
@@ -214,7 +216,7 @@ async function withProblems(calls: TemporalCalls): Promise<Set<string> | null> {
   return isKnown ? names : null;
 }
 
-/** Each site is asked for once, however many clusters have nodes there. */
+/** Each site is queried once, however many clusters have nodes there. */
 async function noteSites(calls: TemporalCalls, items: readonly ClusterListItem[]): Promise<void> {
   const sites = [...new Set(items.flatMap((item) => item.sites))];
   const counts = await Promise.all(sites.map((site) => calls.countWorkers(site)));

@@ -1,4 +1,6 @@
-/** The history of a cluster's workflow, open or closed, read from Temporal alone: its start argument and what came since. */
+/**
+ * Reads the history of a cluster's workflow, open or closed, from Temporal: its start argument and all later messages.
+ */
 import type { Payload } from '@temporalio/common';
 import { ApplicationFailure } from '@temporalio/common';
 import {
@@ -19,24 +21,24 @@ import { isOpen } from './execution-status';
 type Event = temporal.api.history.v1.IHistoryEvent;
 
 export interface ClusterPast {
-  /** Of the execution whose history this is, the newest of the cluster. */
+  /** Run id of the newest execution, to which the history belongs. */
   runId: string;
   isOpen: boolean;
   taskQueue: string;
   startArgument: unknown;
-  /** When the history began; ISO 8601. */
+  /** Start of the history; ISO 8601. */
   beganAt: string;
-  /** What the workflow took for the time at which it began, which the ids of its runs are made from. */
+  /** The start time as seen by the workflow, which is part of its run ids. */
   workflowBeganAt: string;
   events: PastEvent[];
-  /** The run workflow that has not ended as far as the history tells, if any. */
+  /** The run workflow that has not ended according to the history, if any. */
   runWorkflow: { run: number; workflowId: string; runId: string } | null;
 }
 
 /**
- * Of the newest execution, open or not. Throws what Temporal's client throws.
+ * Reads the newest execution, open or closed. Throws the errors of Temporal's client.
  *
- * @throws OspatchError `Usage` when a key is missing, `Stuck` when the start argument cannot be read
+ * @throws OspatchError `Usage` when a key is missing, `Stuck` when the start argument cannot be decoded
  */
 export async function readClusterPast(session: TemporalSession, cluster: string): Promise<ClusterPast> {
   const { client, namespace } = session;
@@ -85,13 +87,13 @@ async function readArgument({ client }: TemporalSession, cluster: string, payloa
 class PastReader {
   readonly events: PastEvent[] = [];
   runWorkflow: ClusterPast['runWorkflow'] = null;
-  /** When the first workflow task began that was done: what it then was for the workflow. */
+  /** Start of the first completed workflow task, which is the current time as seen by the workflow. */
   firstTaskAt: string | null = null;
   private taskBeganAt: string | null = null;
-  /** Updates by the event with which they were accepted, which a failed one is taken out by. */
+  /** Updates by the event id of their acceptance; a failed update is removed again. */
   private readonly accepted = new Map<string, PastEvent>();
   private readonly inputs = new Map<string, RunInput>();
-  /** Updates that a reset has carried over, by id. */
+  /** Updates carried over by a reset, by id. */
   private readonly admitted = new Map<string, temporal.api.update.v1.IRequest>();
 
   constructor(private readonly session: TemporalSession) {}
@@ -163,7 +165,7 @@ class PastReader {
     this.events.push({ at, kind: 'run-ended', run: ended.run, report: isRunResult(report) ? report : null });
   }
 
-  /** A run that failed says in its failure how it ended. */
+  /** The result of a failed run is in its failure details. */
   private async answerIn(failure: temporal.api.failure.v1.IFailure | null | undefined): Promise<unknown> {
     const converter = this.session.client.options.loadedDataConverter;
     const error = await decodeOptionalFailureToOptionalError(converter, failure).catch(() => undefined);

@@ -9,31 +9,31 @@ import { defined } from '../domain/shared/defined';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 /**
- * After a worker has died in the middle of a workflow task, the server hands that and every question behind it to the
- * next worker only when the task has run out, after 10 s.
+ * When a worker dies during a workflow task, the server passes the task and all later queries to another worker only
+ * after the task timeout of 10 s.
  */
 const DEFAULT_DEADLINE_MS = 15_000;
 
-/** Everything is optional: what is not given comes from the variables and the file that the `temporal` CLI reads. */
+/** All optional; defaults come from the environment variables and the file of the `temporal` CLI. */
 export interface ConnectOptions {
   /** `host:port` of the Temporal frontend. */
   address?: string;
   namespace?: string;
   /** Profile in Temporal's configuration file. */
   profile?: string;
-  /** Task queue of the workers that patch; `OSPATCH_TASK_QUEUE` or `ospatch`. */
+  /** Task queue of the workers; default `OSPATCH_TASK_QUEUE` or `ospatch`. */
   taskQueue?: string;
-  /** Directory of the keys that payloads are encrypted with; `OSPATCH_ENCRYPTION_KEYS`. */
+  /** Directory of the payload encryption keys; default `OSPATCH_ENCRYPTION_KEYS`. */
   encryptionKeys?: string;
-  /** How long any single call may take, in milliseconds. Default 15 s. */
+  /** Timeout of a single call, in milliseconds. Default 15 s. */
   deadlineMs?: number;
-  /** Who acts, for the history; default: user and host of this process. */
+  /** The sender of requests, for the history; default: user and host of this process. */
   by?: string;
 }
 
 export interface TemporalSession {
   client: Client;
-  /** Whether there are keys here that payloads are encrypted with. */
+  /** Whether payload encryption keys are available. */
   encrypts: boolean;
   address: string;
   namespace: string;
@@ -55,7 +55,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   try {
     const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: deadlineMs });
     return {
-      // A removed cluster still answers queries as long as Temporal keeps it; it must not look as if it were managed.
+      // A removed cluster still answers queries while Temporal keeps its workflow; it must not appear managed.
       client: new Client({
         connection,
         namespace,

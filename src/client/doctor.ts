@@ -1,4 +1,4 @@
-/** Looking for what would stop a run: the installation, the cluster, and through the workers its nodes. */
+/** Diagnoses what would fail a run: the installation, the cluster, and its nodes through the workers. */
 import type { InspectionSummary } from '../domain/inspection/node';
 import { failedInspection, summaryOf } from '../domain/inspection/node';
 import { isEks } from '../domain/eks/node-groups';
@@ -33,30 +33,30 @@ import { readStuckRun } from './run-health';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
-  /** Whether workers are there to look at nodes. */
+  /** Whether a worker is available to inspect nodes. */
   hasWorker: boolean;
 }
 
 export interface ClusterDiagnosis {
   cluster: string;
-  /** The worst of the cluster and its nodes. */
+  /** The worst severity of the cluster and its nodes. */
   verdict: Severity;
   /** Worst first. */
   findings: Finding[];
-  /** In the order of the spec; those that were looked at. */
+  /** The inspected nodes, in the order of the spec. */
   nodes: InspectionSummary[];
 }
 
 export interface ClusterDiagnosisOptions {
   hasWorker: boolean;
-  /** As the user named it, for the commands of a remedy; null when the spec is the one in force. */
+  /** The file as named by the user, for remedies; null when the spec is the one in force. */
   file: string | null;
 }
 
-/** Above what the look at AWS may take, with a worker that dies on the way. */
+/** Above the limits of the AWS inspection, including the loss of a worker. */
 const EKS_DEADLINE_MS = 160_000;
 
-/** Names told of nodes that could not be looked at; the rest is counted. */
+/** Names in a message about nodes that could not be inspected; the rest is counted. */
 const MAX_NAMES = 3;
 
 export class Doctor {
@@ -66,10 +66,7 @@ export class Doctor {
     private readonly by: string,
   ) {}
 
-  /**
-   * Never fails for what is wrong with Temporal: that is a finding. `asked` are the clusters that are looked at besides;
-   * null: none.
-   */
+  /** Problems of Temporal are findings, not errors. `asked`: the clusters that are diagnosed as well; null: none. */
   async installation(asked: readonly string[] | null): Promise<InstallationDiagnosis> {
     const { address, namespace, taskQueue } = this.calls.session;
     try {
@@ -99,7 +96,7 @@ export class Doctor {
     }
   }
 
-  /** How the cluster stands in Temporal, and what a look at its nodes found. */
+  /** The state of the cluster in Temporal, and the inspections of its nodes. */
   async cluster(spec: ClusterSpec, { hasWorker, file }: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
     const { name } = spec;
     if (!hasWorker) return clusterDiagnosis(name, notInspected(spec), []);
@@ -140,7 +137,7 @@ export class Doctor {
     };
   }
 
-  /** Which sites of the nodes have workers; nobody looks at the nodes of an empty one. */
+  /** Which sites have workers; nodes of a site without workers are not inspected. */
   private async sites(nodes: readonly NodeAddress[]): Promise<{ findings: Finding[]; empty: Set<string | undefined> }> {
     const queues = new Set(nodes.flatMap(({ taskQueue }) => taskQueue ?? []));
     const findings: Finding[] = [];
@@ -203,7 +200,7 @@ export class Doctor {
     return info.serverVersion;
   }
 
-  /** Names and types in the words of the `temporal` CLI; null when the server does not let us ask. */
+  /** Names and types, as named by the `temporal` CLI; null when the server denies listing them. */
   private async searchAttributes(): Promise<Record<string, string> | null> {
     const { client, namespace } = this.calls.session;
     const services = { workflowService: client.workflowService, operatorService: client.connection.operatorService };
@@ -217,7 +214,7 @@ export class Doctor {
   }
 }
 
-/** The diagnosis of a cluster whose nodes nobody can look at. */
+/** The diagnosis of a cluster without a worker to inspect its nodes. */
 export function notInspected(spec: ClusterSpec): Finding[] {
   if (isEks(spec)) {
     const message = 'the node groups were not inspected, because no worker runs';

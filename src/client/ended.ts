@@ -1,4 +1,4 @@
-/** Deletes what Temporal keeps of a cluster whose workflow has ended without `remove`. Needs no worker. */
+/** Deletes Temporal's data of a cluster whose workflow has ended without `remove`. Needs no worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
@@ -10,20 +10,20 @@ import type { TemporalCalls } from './temporal-calls';
 
 type ExecutionInfo = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 
-/** Temporal carries deletions out by itself, of what has ended just now some 20 s later. */
+/** Temporal deletes asynchronously; a workflow that has just ended takes some 20 s. */
 const WAIT_MS = 3_000;
 const LOOK_EVERY_MS = 200;
 
 const ENDED = 'ExecutionStatus IN ("Failed", "Terminated", "TimedOut", "Canceled", "Completed")';
 
 export interface Cleared {
-  /** Whether Temporal has carried out the deletion already. */
+  /** Whether Temporal has completed the deletion. */
   done: boolean;
-  /** Workflows of the last run that go on until their nodes are finished. */
+  /** Workflows of the last run that continue until their nodes are finished. */
   finishing: number;
 }
 
-/** @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is nothing of it */
+/** @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is no data */
 export async function clearEnded(calls: TemporalCalls, cluster: string): Promise<Cleared> {
   const { session } = calls;
   const until = Date.now() + Math.min(WAIT_MS, session.deadlineMs);
@@ -53,7 +53,7 @@ async function describe({ session }: TemporalCalls, cluster: string): Promise<Ex
   return described?.workflowExecutionInfo ?? null;
 }
 
-/** The earlier ones too, which would be found once the newest is gone. */
+/** Includes earlier executions, which would be found once the newest is deleted. */
 async function listEnded({ session }: TemporalCalls, cluster: string): Promise<ExecutionInfo[]> {
   const { client, namespace } = session;
   const query = `WorkflowId = "${clusterWorkflowId(cluster)}" AND ${ENDED}`;
@@ -66,7 +66,7 @@ async function deleteExecution({ session }: TemporalCalls, cluster: string, runI
   await orNull(client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }));
 }
 
-/** Detail for people: 0 where the server cannot be asked. */
+/** Informational: 0 when the server cannot be queried. */
 async function countFinishing({ session }: TemporalCalls, cluster: string): Promise<number> {
   const { client, namespace } = session;
   const query = `WorkflowId STARTS_WITH "${clusterWorkflowId(cluster)}/" AND ExecutionStatus = "Running"`;

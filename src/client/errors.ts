@@ -1,4 +1,4 @@
-/** Turns what Temporal's client throws into sentences for people. */
+/** Converts errors of Temporal's client to messages for users. */
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -31,7 +31,7 @@ const GRPC_FAILED_PRECONDITION = 9;
 const GRPC_UNAVAILABLE = 14;
 const GRPC_UNAUTHENTICATED = 16;
 
-/** What was being done, for the sentence. */
+/** Context of a call, for error messages. */
 export interface CallContext {
   address: string;
   namespace: string;
@@ -40,26 +40,26 @@ export interface CallContext {
   deadlineMs: number;
 }
 
-/** True when the failure may pass by itself: the server or the workers are away for a moment. */
+/** Whether a retry may succeed: the server or the workers are temporarily unavailable. */
 export function isTransient(error: unknown): boolean {
   return isOspatchError(error) && (error.type === 'NoServer' || error.type === 'NoWorker');
 }
 
 export function toClientError(error: unknown, context: CallContext): Error {
   if (isOspatchError(error)) return error;
-  // What the payload codec says may come wrapped.
+  // Errors of the payload codec may be wrapped.
   if (error instanceof Error && isOspatchError(error.cause)) return error.cause;
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
     return withStatus(fromFailure(error.cause ?? error, error), context);
   if (error instanceof NamespaceNotFoundError) return namespaceNotFound(context, error);
-  // That of a cluster is named by whoever knows that it was asked.
+  // For a cluster, the caller reports this with the cluster's name.
   if (error instanceof QueryRejectedError && isPausedOnServer(error.status)) return pausedOnServer(error);
   if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError)
     return clusterNotFound(context, error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
     return noAnswer(context, error);
   if (error instanceof QueryNotRegisteredError) {
-    // The SDK takes every failure of a query for this one.
+    // The SDK uses this error for every failed query.
     if (!isUnknownQuery(error)) {
       const message = `the workers failed in the code of this request: ${error.message}`;
       return new OspatchError({ type: 'Internal', message, remedy: 'see the log of the worker' }, { cause: error });
@@ -73,18 +73,18 @@ export function toClientError(error: unknown, context: CallContext): Error {
       { cause: error },
     );
   }
-  // An error of the client may wrap the one of gRPC.
+  // A client error may wrap the gRPC error.
   const cause = isGrpcServiceError(error) ? error : error instanceof Error ? error.cause : undefined;
   if (isGrpcServiceError(cause)) return fromGrpc(cause.code, cause.details, context, error);
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Whether the workers have no such query, and not merely failed to answer it. */
+/** Whether the workers do not have the query, as opposed to failing it. */
 export function isUnknownQuery({ message }: QueryNotRegisteredError): boolean {
   return /did not register a handler/i.test(message);
 }
 
-/** `tls`: whether this side speaks TLS; undefined when that is not known. */
+/** `tls`: whether the client uses TLS; undefined when unknown. */
 export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean }, cause: unknown): OspatchError {
   const { address, tls } = context;
   const foreign = cause instanceof Error ? notTemporal(context, detailsOf(cause), cause) : null;
@@ -168,7 +168,7 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
 }
 
 function fromFailure(failure: Error, cause: Error): OspatchError {
-  // What a workflow or an activity failed of stands at the end of the chain.
+  // The cause of a workflow or activity failure is at the end of the chain.
   if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause !== undefined) {
     return fromFailure(failure.cause, cause);
   }
@@ -183,13 +183,13 @@ function fromFailure(failure: Error, cause: Error): OspatchError {
   return new OspatchError(described, { cause });
 }
 
-/** A cluster says why it refuses a request; what to ask for instead is seen in how it stands. */
+/** A request rejected by a cluster gets the status command as remedy. */
 function withStatus(error: OspatchError, { cluster }: CallContext): OspatchError {
   if (error.type !== 'Refused' || error.remedy !== undefined || cluster === null) return error;
   return new OspatchError({ ...error.toInfo(), remedy: `see \`ospatch status ${cluster}\`` }, { cause: error.cause });
 }
 
-/** Ends that Temporal has made, in whose words nobody finds a cause or a remedy. */
+/** Failures made by Temporal, whose messages contain neither cause nor remedy. */
 function fromTemporal(failure: Error): ErrorInfo {
   if (failure instanceof TimeoutFailure) {
     return {
@@ -209,13 +209,13 @@ function fromTemporal(failure: Error): ErrorInfo {
   return { type: 'Internal', message: failure.message };
 }
 
-/** Of the error and those it wraps. */
+/** The details of an error and its causes. */
 function detailsOf(error: Error): string {
   const own = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
   return error.cause instanceof Error ? `${own}\n${detailsOf(error.cause)}` : own;
 }
 
-/** A web server, a proxy or a load balancer speaks HTTP too; null when it is not known to be one. */
+/** The error when a web server, proxy or load balancer answered instead of Temporal; null when none is recognised. */
 function notTemporal({ address }: Pick<CallContext, 'address'>, details: string, cause: unknown): OspatchError | null {
   const [, status] = /(?:Received|Unexpected) HTTP (?:status(?: code)?|response)[: ]+(\d{3})/i.exec(details) ?? [];
   if (status === undefined && !/content-type[^\n]*text\/html/i.test(details)) return null;
@@ -250,8 +250,8 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
         { cause: error },
       );
     case GRPC_FAILED_PRECONDITION:
-      // What the server says to a query when it has not seen a worker for some minutes, and when workers have failed or
-      // died in the same workflow task several times.
+      // The server's answer to a query when no worker has polled for some minutes, or when a workflow task has failed
+      // several times.
       if (/poller|workflow task in failed state/i.test(details)) return noAnswer(context, error);
       return new OspatchError(
         { type: 'Internal', message: `Temporal rejected the call: ${details}` },

@@ -1,4 +1,4 @@
-/** Heartbeat details of a running activity: they may come from another version, and quote foreign text. */
+/** Parses heartbeat details of a running activity, which may be from another version and contain untrusted text. */
 import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
@@ -9,7 +9,7 @@ const MAX_WAITING_FOR = 400;
 const MAX_NAME = 253;
 const MAX_BLOCKED = 5;
 
-/** Null when it is none of ours. */
+/** Null when the value is malformed. */
 export function readHeartbeat(value: unknown): NodeProgress | null {
   if (typeof value !== 'object' || value === null || !('step' in value)) return null;
   const { step, done, total, waitingFor, waitingSince, waitingUntil, blocked } = value as Partial<

@@ -1,4 +1,4 @@
-/** Histories of the workflows of a task queue, as Temporal has recorded them. */
+/** Reads the recorded histories of all workflows of a task queue. */
 import type { temporal } from '@temporalio/proto';
 import { isOspatchError } from '../domain/shared/errors';
 import type { TemporalCalls } from './temporal-calls';
@@ -8,12 +8,12 @@ const READS_AT_ONCE = 5;
 export interface WorkflowHistory {
   /** The workflow id. */
   name: string;
-  /** A sentence when the server does not hand it out. */
+  /** An error message when the server does not return the history. */
   history: temporal.api.history.v1.IHistory | string;
 }
 
 /**
- * All running workflows of the task queue; with `ended` also those that have ended and that Temporal still keeps.
+ * All running workflows of the task queue; with `ended` also closed ones within the retention.
  *
  * @throws OspatchError `NoServer`, `NotFound`
  */
@@ -34,7 +34,7 @@ export async function* readHistories(calls: TemporalCalls, ended: boolean): Asyn
   }
 }
 
-/** Null: the workflow has gone from Temporal since it was listed. */
+/** Null: Temporal has deleted the workflow since it was listed. */
 async function readHistory(calls: TemporalCalls, workflowId: string, runId: string): Promise<WorkflowHistory | null> {
   try {
     const handle = calls.session.client.workflow.getHandle(workflowId, runId);

@@ -1,4 +1,4 @@
-/** Reboots that did not help: the cluster remembers them, and an inspection must know them. */
+/** Ineffective reboots known to a cluster, as input of inspections. */
 import { isOspatchError } from '../domain/shared/errors';
 import type { IneffectiveReboot } from '../domain/node/reboot';
 import { ineffectiveReboots } from '../domain/run/run';
@@ -6,7 +6,7 @@ import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { defined } from '../domain/shared/defined';
 
-/** By the name of the node. A cluster that does not say, or is not applied yet, remembers nothing. */
+/** By node name. Empty for a cluster that does not answer or is not applied yet. */
 export async function readIneffectiveReboot(
   calls: TemporalCalls,
   cluster: string,
@@ -19,7 +19,7 @@ export async function readIneffectiveReboot(
   }
 }
 
-/** The part of an input that is about `nodes`; nothing when there is nothing to know. */
+/** The part of an input for `nodes`; empty when there is none. */
 export function pickIneffectiveReboot(
   nodes: readonly { name: string }[],
   known: Record<string, IneffectiveReboot>,

@@ -1,4 +1,4 @@
-/** Inspections of nodes by the workers, which hold the keys: workflows that end by themselves, and a deadline. */
+/** Inspects nodes through the workers, which hold the keys: short-lived workflows with a deadline. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -17,18 +17,18 @@ import { readIneffectiveReboot, pickIneffectiveReboot } from './ineffective-rebo
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 import { defined } from '../domain/shared/defined';
 
-/** A node that does not answer is tried for this long: enough for a lost packet and a busy machine. */
+/** Retry limit for an unreachable node: covers a lost packet and a busy machine. */
 const UNREACHABLE_MS = 10_000;
 
-/** The inspections of this many nodes fit into one message, also when each has hundreds of pending packages. */
+/** Inspections of this many nodes fit into one message, even with hundreds of pending packages each. */
 const NODES_PER_WORKFLOW = 20;
-/** 40 nodes at once: what one worker reaches without the logins getting into each other's way. */
+/** 40 nodes at a time: as many logins as one worker can make without slowing each other down. */
 const WORKFLOWS_AT_ONCE = 2;
 
-/** Above what the activities may take in all, with a worker that dies on the way. */
+/** Above the limits of all activities, including the loss of a worker. */
 const WORKFLOW_LIMIT_MS = INSPECTION_RETRIES_MS + 10_000;
 
-/** Nodes that were inspected, and those that could not be, with the reason. */
+/** Inspected nodes, and nodes that could not be inspected with the error. */
 export interface NodeInspections {
   nodes: NodeInspection[];
   failures: { nodes: string[]; error: ErrorInfo }[];
@@ -42,7 +42,7 @@ export interface InspectionRequest {
   by: string;
 }
 
-/** Inspects the nodes, some at once; in the order of `targets`. A failure keeps no other node from being inspected. */
+/** Inspects the nodes concurrently; results in the order of `targets`. One failure does not affect other nodes. */
 export async function requestInspections(
   calls: TemporalCalls,
   { spec, targets, kubernetes, by }: InspectionRequest,
@@ -104,7 +104,7 @@ async function inspectPart(
   try {
     return await Promise.race([result, failIfNotStarted(calls, handle, done.signal)]);
   } catch (error) {
-    // Nobody waits for the workflow any more; where it cannot be ended, it ends by its own limit.
+    // Nobody waits for the workflow any more; if it cannot be terminated, its timeout ends it.
     await calls.call(cluster, () => handle.terminate('not started in time')).catch(() => undefined);
     throw error;
   } finally {
@@ -114,8 +114,8 @@ async function inspectPart(
 }
 
 /**
- * Rejects when no worker has begun after the deadline of a call: the server remembers workers for a while that are gone,
- * and a worker of another version may not know this workflow.
+ * Rejects when no worker has started the workflow within the deadline: the server remembers stopped workers for a
+ * while, and a worker of another version may not have this workflow.
  */
 async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, signal: AbortSignal): Promise<never> {
   const { deadlineMs, taskQueue } = calls.session;
@@ -125,11 +125,11 @@ async function failIfNotStarted(calls: TemporalCalls, handle: WorkflowHandle, si
       await sleep(deadlineMs, undefined, { signal });
       const { raw, historyLength } = await calls.call(null, () => handle.describe());
       const time = `${Math.round(waitedMs / 1000)} s`;
-      // The start and the first task, which nobody has fetched.
+      // Only the start and the first task, which no worker has fetched.
       if (historyLength <= 2) throw notTakenUp(taskQueue, time);
-      // The first task, fetched and failed or lost; what it asks for comes after it.
+      // Up to here the first task was fetched and failed or lost; its commands come after it.
       if (historyLength > 4) break;
-      // A worker that dies with the first task keeps it until it runs out; another one takes it then.
+      // A worker that dies with the first task keeps it until its timeout; then another one takes it.
       if ((raw.pendingWorkflowTask?.attempt ?? 0) > 2) throw notUnderstood(time, await taskFailureOf(calls, handle));
     }
   } catch (error) {
@@ -146,7 +146,7 @@ function notTakenUp(taskQueue: string, time: string): OspatchError {
   });
 }
 
-/** What the workers said as they failed; null when they said nothing. */
+/** The failure message of the workers; null when there is none. */
 async function taskFailureOf(calls: TemporalCalls, handle: WorkflowHandle): Promise<string | null> {
   const { events } = await calls.call(null, () => handle.fetchHistory());
   const failed = events?.find((event) => event.workflowTaskFailedEventAttributes)?.workflowTaskFailedEventAttributes;

@@ -1,4 +1,4 @@
-/** Nodes and past runs: short workflows on a worker, and the results that Temporal still has. */
+/** Inspections of nodes through short workflows, and past runs from Temporal's data. */
 import { randomUUID } from 'node:crypto';
 import type { NodeInspection } from '../domain/inspection/node';
 import { failedInspection } from '../domain/inspection/node';
@@ -26,20 +26,20 @@ import type { TemporalCalls } from './temporal-calls';
 import { requestInspections } from './inspection';
 import { defined } from '../domain/shared/defined';
 
-/** How many node records are read at once. */
+/** Concurrent reads of node records. */
 const READS_AT_ONCE = 8;
 
-/** How long a node may be unreachable while its log is read, in milliseconds. */
+/** Retry limit for an unreachable node when reading its log, in milliseconds. */
 const UNREACHABLE_MS = 15_000;
 const LOG_MAX_BYTES = 512 * 1024;
-/** Time for a worker to inspect node groups or to read a log, beyond the deadline of a single call. */
+/** Time for inspecting node groups or reading a log, beyond the deadline of a single call. */
 const INSPECTION_DEADLINE_MS = 4 * 60_000;
 
-/** A question that only a node can answer, asked of a cluster of type eks. */
+/** The error when a log of an EKS cluster is requested. */
 const NO_NODES =
   'a node group of EKS has no log: AWS replaces its nodes and ospatch connects to none of them; `ospatch history` with the name of the cluster and --run shows what AWS did';
 
-/** One run with the record of every node, as far as Temporal still has it. */
+/** One run with the record of every node, as far as Temporal still has them. */
 export interface RunReport {
   run: number;
   summary: RunSummary | null;
@@ -58,9 +58,9 @@ export class Inspector {
   ) {}
 
   /**
-   * Inspects every node, or node group of EKS, through the workers; changes nothing.
+   * Inspects every node or EKS node group through the workers; changes nothing.
    *
-   * @throws OspatchError `NotFound`, `NoWorker`, or what kept every node from being inspected
+   * @throws OspatchError `NotFound`, `NoWorker`, or the error that prevented the inspection of every node
    */
   async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     const any = await this.anySpec(cluster);
@@ -95,7 +95,7 @@ export class Inspector {
     );
   }
 
-  /** The log of one node patch: of run `run`, else the newest on the node. */
+  /** The log of one node patch: from run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
     const target = nodeAddresses(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
     if (target === undefined) {
@@ -118,7 +118,7 @@ export class Inspector {
     );
   }
 
-  /** One run node by node, with packages and steps. @throws OspatchError `NotFound` when Temporal does not have it any more. */
+  /** One run by node, with packages and steps. @throws OspatchError `NotFound` when Temporal no longer has the run. */
   async run(cluster: string, run: number): Promise<RunReport> {
     const { createdAt, runs } = await this.history(cluster);
     const settled = await this.settledNodesOf(cluster, createdAt, run);
@@ -132,7 +132,7 @@ export class Inspector {
     return { run, summary: runs.find((one) => one.number === run) ?? null, nodes };
   }
 
-  /** How each node of a run ended, of a run in progress those that have. @throws OspatchError `NotFound` */
+  /** The settled nodes of a run, which may be in progress. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
     return this.settledNodesOf(cluster, (await this.history(cluster)).createdAt, run);
   }
@@ -167,7 +167,7 @@ export class Inspector {
     try {
       return await this.calls.call(cluster, () => readNodeRecord(this.calls.session, cluster, node, workflowRunId));
     } catch {
-      // Past its retention or terminated: the summary is what is left.
+      // Past its retention, or terminated: only the summary is left.
       return null;
     }
   }
@@ -186,7 +186,7 @@ export class Inspector {
     throw new OspatchError({ type: 'NotFound', message, remedy: `see \`ospatch history ${cluster} --run ${run}\`` });
   }
 
-  /** The record of the node patch in progress that run `runId` has begun; null when there is none. */
+  /** The record of the node patch in progress that run `runId` has started; null when there is none. */
   private async runningRecord(cluster: string, node: string, runId: string): Promise<PatchRecord | null> {
     const handle = this.calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
     try {
@@ -209,7 +209,7 @@ export class Inspector {
   }
 }
 
-/** @throws OspatchError `Refused` when it has none that ospatch connects to */
+/** @throws OspatchError `Refused` when the cluster has no nodes that ospatch connects to */
 function withNodes(spec: ClusterSpec): SelfManagedSpec {
   if (spec.type === 'self-managed') return spec;
   throw new OspatchError({ type: 'Refused', message: rejectionOf(spec) ?? NO_NODES });

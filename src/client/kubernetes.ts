@@ -15,12 +15,12 @@ import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
 import type { TemporalCalls } from './temporal-calls';
 import { readLiveStatus } from './live-status';
 
-/** Above what the activities may take in all. */
+/** Above the limits of all activities. */
 const LIMIT_MS = 3 * 60_000;
 const UNREACHABLE_MS = 10_000;
 
 /**
- * Takes off what ospatch has left on a node. `false`: there was no cordon of ospatch; that of others is left alone.
+ * Removes a stale cordon of ospatch. `false`: there was none; cordons of others are kept.
  *
  * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
  */
@@ -55,7 +55,7 @@ export async function requestUncordon(
       cluster,
       () =>
         client.workflow.execute<(input: unknown) => Promise<boolean>>(WORKFLOW_TYPES.uncordonNode, {
-          // The lock of the node: a run at work on it takes its cordon off itself.
+          // The lock of the node: a run working on the node uncordons it itself.
           workflowId: nodeWorkflowId(cluster, name),
           taskQueue,
           args: [{ cluster, kubernetes, node }],
@@ -78,7 +78,7 @@ export async function requestUncordon(
   }
 }
 
-/** Through the workers that reach `probe`, any node of the cluster. `usable`: the drains of its nodes can be inspected. */
+/** Through the workers that reach `probe`, any node of the cluster. `usable`: drains of its nodes can be previewed. */
 export async function requestKubernetesFindings(
   calls: TemporalCalls,
   { spec, probe, by }: { spec: SelfManagedSpec; probe: NodeAddress | undefined; by: string },
@@ -119,7 +119,7 @@ async function nodesInWork(calls: TemporalCalls, cluster: string): Promise<Reado
     const { current } = await calls.call(cluster, () => readLiveStatus(calls.session, cluster));
     return new Set(current.map(({ node }) => node));
   } catch (error) {
-    // Not applied, or away: then nothing is known to be at work.
+    // Not applied, or no answer: no node is known to be in progress.
     if (isOspatchError(error)) return new Set();
     throw error;
   }

@@ -29,47 +29,47 @@ import { readStuckRun, readStuckWorkflow } from './run-health';
 import { waitsForOtherWorker } from './protocol';
 import { defined } from '../domain/shared/defined';
 
-/** A program that asks for thousands of clusters in turn keeps the last ones only. */
+/** Bounds the memory of a program that polls thousands of clusters in turn. */
 const MAX_FOLLOWED = 16;
 
-/** Of more nodes at a time nobody reads the details. */
+/** Details of more nodes at a time would not be read. */
 const MAX_LIVE_NODES = 100;
 const LOOKS_AT_ONCE = 10;
 
-/** What happens on the node in work at this moment. */
+/** Live progress of a node. */
 export interface LiveNode {
   node: string;
-  /** `waiting` = another workflow still works on this node. */
+  /** `waiting` = another workflow is still working on this node. */
   state: 'patching' | 'waiting';
   startedAt: string;
   step: NodeProgress['step'] | null;
-  /** Packages done of all during apply, pods during drain. */
+  /** Finished packages during apply, pods during drain. */
   done: number | null;
   total: number | null;
   waitingFor: string | null;
-  /** Since when, ISO 8601; null when that is not known. */
+  /** Start of the wait, ISO 8601; null when unknown. */
   waitingSince: string | null;
-  /** When that is given up at the earliest, ISO 8601; null when it is not known, or has no end. */
+  /** Earliest time at which the wait times out, ISO 8601; null when unknown or unlimited. */
   waitingUntil: string | null;
   /** During a drain: the pods it waits for, at most 5. */
   blocked: BlockedPod[];
-  /** Attempts of the current activity; above 1 something is being retried. */
+  /** Attempt of the current activity; above 1 means a retry. */
   attempt: number;
-  /** Why the last attempt failed, if it did. */
+  /** Error of the last attempt, if it failed. */
   lastFailure: string | null;
 }
 
 export interface LiveStatus extends ClusterStatus {
-  /** What the cluster is doing now, and why. */
+  /** What the cluster is doing, and why. */
   explanation: string;
   current: LiveNode[];
-  /** Why the run in progress does not go on. Absent: it does, as far as Temporal knows. */
+  /** Why the run in progress is stuck. Absent: it is not, as far as Temporal knows. */
   stuck?: Pick<StuckCluster, 'kind' | 'message' | 'remedy'>;
 }
 
 /**
- * The cluster's status with the progress of its run and the running node's heartbeat merged in: the cluster itself hears
- * of its nodes in bundles only.
+ * The status of the cluster, merged with the progress of its run and the heartbeats of the nodes in progress, which the
+ * cluster itself learns with a delay.
  */
 export async function readLiveStatus(
   session: TemporalSession,
@@ -83,7 +83,7 @@ export async function readLiveStatus(
   const { createdAt, run } = status;
   if (run === null) return { ...status, current: [] };
   if (run.state === 'paused') return { ...status, ...(await readLiveNodes(session, cluster, run.lost ?? [])) };
-  // What the cluster has heard of already is not asked for again.
+  // Settled nodes known to the cluster are not requested again.
   const workflowId = runWorkflowId(cluster, createdAt, run.number);
   const progress = await readProgress(session, workflowId, run.done);
   if (progress === null) {
@@ -114,7 +114,7 @@ function told({ kind, message, remedy }: StuckCluster): Pick<LiveStatus, 'stuck'
   return { stuck: { kind, message, remedy } };
 }
 
-/** Nodes as they stand according to the run, which knows of them first. */
+/** Updates nodes with the progress of the run, which is ahead of the cluster's. */
 export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgressPage): MemberStatus[] {
   const settled = new Map(progress.settled.map((one) => [one.node, one]));
   return nodes.map((node) => {
@@ -126,7 +126,7 @@ export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgr
   });
 }
 
-/** Without what only pages have. */
+/** Without the fields of pages. */
 function wholeStatus({
   counts: _counts,
   next: _next,
@@ -137,7 +137,7 @@ function wholeStatus({
   return status;
 }
 
-/** What was read of the clusters that somebody follows, so that only what has changed is sent again. */
+/** The last status read of the followed clusters, so that only changes are transferred. */
 export class StatusMemory {
   private readonly clusters = new Map<string, KnownStatus>();
 
@@ -154,7 +154,7 @@ export class StatusMemory {
   }
 }
 
-/** A run that does not answer must not keep its cluster from being shown. */
+/** A run that does not answer must not prevent the display of its cluster. */
 async function readProgress(
   { client, deadlineMs }: TemporalSession,
   workflowId: string,
@@ -164,12 +164,12 @@ async function readProgress(
     const handle = client.workflow.getHandle(workflowId);
     return await client.withDeadline(Date.now() + deadlineMs / 3, () => handle.query(progressQuery, { from }));
   } catch {
-    // Not started yet, ended this moment, or stuck: the cluster's own status is right then.
+    // Not started yet, just ended, or stuck: the status of the cluster is accurate then.
     return null;
   }
 }
 
-/** A run of all node groups of EKS begins by asking AWS which there are, before its workflow begins. */
+/** A run of all EKS node groups first lists them at AWS, before its workflow starts. */
 async function readListing(
   session: TemporalSession,
   cluster: string,
@@ -208,7 +208,7 @@ async function readLiveNode(
     const live = activity === undefined || stuck !== null ? base : await readActivity(session, base, activity, current);
     return { ...live, stuck };
   } catch {
-    // Detail for people who watch; the run does not depend on it.
+    // Informational; the run does not depend on it.
     return { ...base, stuck: null };
   }
 }
@@ -237,7 +237,7 @@ async function readActivity(
   const [details] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads ?? []);
   const heartbeat = readHeartbeat(details);
   const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
-  // One that has given back its slot goes on waiting between its attempts.
+  // An attempt that gave back its slot continues the wait between attempts.
   const isWait = failure instanceof ApplicationFailure && failure.type === WAITING;
   const between = isWait && isScheduled(activity) ? plainText(failure.message, 400).replace(/^waiting for /, '') : null;
   const otherWorker = waitsForOtherWorker(activity, failure, site.taskQueue ?? taskQueue);
@@ -255,10 +255,10 @@ async function readActivity(
   };
 }
 
-/** Longer than any worker that is there needs to take up an activity. */
+/** Longer than a running worker needs to start an activity. */
 const TAKEN_UP_WITHIN_MS = 5_000;
 
-/** Whether nobody has begun this attempt although it has been due for a while. */
+/** Whether no worker has started an attempt that has been due for a while. */
 function isNotTakenUp(activity: temporal.api.workflow.v1.IPendingActivityInfo, now: number): boolean {
   if (!isScheduled(activity)) return false;
   const due = dueAt(activity);
@@ -269,12 +269,12 @@ function isScheduled({ state }: temporal.api.workflow.v1.IPendingActivityInfo): 
   return state === temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED;
 }
 
-/** In milliseconds; 0 when the server does not say. */
+/** In milliseconds; 0 when the server does not report it. */
 function dueAt({ scheduledTime }: temporal.api.workflow.v1.IPendingActivityInfo): number {
   return Number(scheduledTime?.seconds ?? 0) * 1000;
 }
 
-/** Before the first heartbeat, the activity's name says which step it is. */
+/** Before the first heartbeat, the activity type determines the step. */
 function stepOf(activity: string | null | undefined): NodeProgress['step'] | null {
   return STEP_OF[activity ?? ''] ?? NODE_STEPS.find((step) => step === activity) ?? null;
 }

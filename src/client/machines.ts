@@ -1,4 +1,4 @@
-/** Looks through the other clusters for nodes that are machines of this one. */
+/** Searches other clusters for nodes that are the same machine as a node of this cluster. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOspatchError } from '../domain/shared/errors';
 import type { Finding } from '../domain/inspection/finding';
@@ -13,14 +13,14 @@ import { readNodes } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
-/** Each is asked two questions, while somebody waits. */
+/** Two queries per cluster, during an interactive command. */
 const MAX_CLUSTERS = 200;
 const AT_ONCE = 10;
 const LIMIT_MS = 20_000;
-/** For the status, which people want at once. */
+/** For `status`, which should be fast. */
 const STATUS_LIMIT_MS = 3_000;
 
-/** Clusters that do not answer are left out: that is found elsewhere. */
+/** Clusters that do not answer are skipped; other findings report them. */
 export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec): Promise<Finding[]> {
   if (spec.type !== 'self-managed') return [];
   const names = await otherClusters(calls, spec.name);
@@ -34,7 +34,7 @@ export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec
   return [...sharedMachines(own, machines), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
 }
 
-/** The same for the nodes of a cluster that is applied, as warnings of each; of clusters that answer soon. */
+/** The same for an applied cluster, as warnings on its nodes; only clusters that answer quickly are compared. */
 export async function withSharedMachines(
   calls: TemporalCalls,
   cluster: string,
@@ -69,7 +69,7 @@ async function otherClusters(calls: TemporalCalls, own: string): Promise<string[
   }
 }
 
-/** `left`: clusters for which there was no time. */
+/** `left`: clusters not read in time. */
 async function readAll(
   calls: TemporalCalls,
   names: readonly string[],
@@ -85,7 +85,7 @@ async function readAll(
   });
   const timer = new AbortController();
   try {
-    // One that does not answer is not waited for.
+    // Does not wait for clusters that do not answer.
     await Promise.race([all, sleep(limitMs, undefined, { signal: timer.signal })]);
   } finally {
     timer.abort();
@@ -93,7 +93,7 @@ async function readAll(
   return { machines: [...machines], left: names.length - read };
 }
 
-/** `known`: its spec, of which only what was read from its nodes is asked for. */
+/** `known`: the spec of the cluster; then only the readings of its nodes are queried. */
 async function readMachines(calls: TemporalCalls, cluster: string, known?: ClusterSpec): Promise<Machine[]> {
   try {
     const spec = known ?? (await calls.query(cluster, (handle) => handle.query(specQuery)));
@@ -101,7 +101,7 @@ async function readMachines(calls: TemporalCalls, cluster: string, known?: Clust
     return machinesOf(spec, await calls.query(cluster, readNodes));
   } catch (error) {
     if (!isOspatchError(error)) throw error;
-    // Not applied yet, or it does not answer.
+    // Not applied yet, or no answer.
     return known === undefined ? [] : machinesOf(known, []);
   }
 }

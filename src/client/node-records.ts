@@ -1,4 +1,4 @@
-/** Records of node patches, as Temporal has them: of one that has ended in its own history, of one in progress by a query. */
+/** Reads records of node patches: from the history of an ended patch, by a query from a running one. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
@@ -12,11 +12,12 @@ import type { TemporalSession } from './connection';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
-/** The record is written just before the end. */
+/** The record is written just before the workflow ends. */
 const LAST_EVENTS = 10;
 
 /**
- * The record of a node patch. `workflowRunId`: which one; absent: the last. Null when it has left none: it was terminated.
+ * The record of a node patch. `workflowRunId`: the execution; absent: the last one. Null when there is no record
+ * because the patch was terminated.
  */
 export async function readNodeRecord(
   { client, namespace }: TemporalSession,
@@ -35,7 +36,7 @@ export async function readNodeRecord(
   return recordIn(history?.events ?? [], client.options.loadedDataConverter);
 }
 
-/** The record that a node patch has left in its history; null when there is none. */
+/** The record in the history of a node patch; null when there is none. */
 export async function recordIn(
   events: readonly HistoryEvent[],
   converter: LoadedDataConverter,
@@ -49,7 +50,7 @@ export async function recordIn(
   return null;
 }
 
-/** The answer of a workflow that gives one also when it fails. @throws what the client throws when it gave none */
+/** The result of a workflow that returns one even when it fails. @throws the client's error when there is none */
 export async function answerOf(handle: WorkflowHandle): Promise<unknown> {
   try {
     return await handle.result();

@@ -1,9 +1,9 @@
-/** What Temporal does not have, or does not keep any more. */
+/** Handles workflows that Temporal does not have, or has already deleted. */
 import { isGrpcServiceError } from '@temporalio/client';
 
 const GRPC_NOT_FOUND = 5;
 
-/** Null when there is no such workflow, or none any more. A namespace that does not exist is an error. */
+/** Null when the workflow does not exist (any longer). A missing namespace is an error. */
 export async function orNull<T>(call: Promise<T>): Promise<T | null> {
   try {
     return await call;

@@ -1,20 +1,20 @@
-/** Answers that come in pages, put together. */
+/** Reads and combines paged answers. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { nodesQuery, progressQuery, statusQuery } from '../contract/messages';
 import type { StatusPage } from '../domain/cluster/messages';
 import type { MemberSettled, MemberStatus } from '../domain/cluster/member';
 import { defined } from '../domain/shared/defined';
 
-/** As many nodes as an answer may have; fewer are sent when they do not fit. */
+/** Maximum nodes per page; the cluster sends fewer when a page would be too large. */
 const LIMIT = 1_000;
 
-/** What was read of a cluster before; only what has changed since is sent again. */
+/** The last status read from a cluster, so that only changes are transferred. */
 export interface KnownStatus {
   token: string;
   nodes: MemberStatus[];
 }
 
-/** The status with all nodes, in one query where they fit or only few have changed since `known`. */
+/** The status with all nodes, in a single query when they fit or few have changed since `known`. */
 export async function readStatus(
   handle: WorkflowHandle,
   known: KnownStatus | null,
@@ -25,14 +25,14 @@ export async function readStatus(
   let isWhole = true;
   for (let page = first; page.next !== null;) {
     page = await handle.query(statusQuery, { limit: LIMIT, from: page.next, ...since });
-    // Nodes came or went between two pages, or the cluster began a fresh history.
+    // Nodes were added or removed between two pages, or the cluster continued as new.
     isWhole &&= page.changedOnly === first.changedOnly;
     changed.push(...page.nodes);
   }
   if (!isWhole) return readStatus(handle, null);
   const nodes = first.changedOnly && known !== null ? merge(known.nodes, changed) : changed;
   const status = { ...first, nodes, next: null };
-  // What has changed between two pages is sent again the next time.
+  // Changes between two pages are transferred again the next time.
   return { status, known: first.token === null ? null : { token: first.token, nodes } };
 }
 
@@ -47,7 +47,7 @@ export async function readNodes(handle: WorkflowHandle): Promise<MemberStatus[]>
   return nodes;
 }
 
-/** All nodes of a run in progress that have settled. */
+/** All settled nodes of a run in progress. */
 export async function readSettled(handle: WorkflowHandle): Promise<MemberSettled[]> {
   const settled: MemberSettled[] = [];
   for (let from: number | null = 0; from !== null;) {

@@ -1,13 +1,13 @@
-/** Who polls a task queue, as Temporal has seen lately. */
+/** Counts the workers that poll a task queue, as reported by Temporal. */
 import type { TemporalSession } from './connection';
 
-/** A worker that polled within this time counts as there; a long poll lasts a minute. */
+/** A worker counts as running if it polled within this time; a long poll lasts a minute. */
 const WORKER_SEEN_MS = 90_000;
 
-/** Kinds of work that Temporal tells pollers of a task queue apart by. */
+/** Temporal's task queue types. */
 const KINDS = { workflows: 1, activities: 2 } as const;
 
-/** Throws what Temporal's client throws. */
+/** Throws the errors of Temporal's client. */
 export async function countPollers(
   { client, namespace }: TemporalSession,
   taskQueue: string,

@@ -1,11 +1,11 @@
-/** The protocol that the workers of a failed activity lack, read from its failure. */
+/** Reads from the failure of an activity which protocol its workers lack. */
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { readProtocolHeader, waitsForProtocol } from '../contract/protocol';
 
 type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
 
-/** What an activity waits for that was refused by a worker of another protocol, in words; null when it was not. */
+/** What an activity rejected because of its protocol waits for, as text; null for other failures. */
 export function waitsForOtherWorker(
   { state }: PendingActivity,
   failure: Error | undefined,

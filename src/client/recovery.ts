@@ -30,50 +30,50 @@ export interface ClusterBackup {
   namespace: string;
   /** ISO 8601. */
   takenAt: string;
-  /** Of the workers that ran its workflow. */
+  /** Task queue of the cluster's workflow. */
   taskQueue: string;
-  /** As the workflow is started with it. */
+  /** The start argument of the workflow. */
   state: PackedState;
 }
 
-/** What a recovery would do, before it does. */
+/** What a recovery will do. */
 export interface RecoveryPlan {
   cluster: string;
   health: ClusterHealth;
-  /** When the history, or the backup, was begun whose state the cluster goes on with; ISO 8601. */
+  /** Start of the history, or time of the backup, from which the state is taken; ISO 8601. */
   stateOf: string;
   nodes: number;
-  /** Messages since then whose effect stays. */
+  /** Later messages whose effect is kept. */
   kept: PastMessage[];
-  /** Messages since then that have to be sent again. */
+  /** Later messages that have to be sent again. */
   lost: PastMessage[];
-  /** Ends with the workflow of its cluster: the node in work is finished, no other is started. */
+  /** Ends with the workflow of its cluster: the nodes in progress are finished, no other is started. */
   run: RunInProgress | null;
 }
 
 export interface RecoverOptions {
   /** A backup to start from instead of the history. */
   backup?: ClusterBackup | null;
-  /** How long a run in progress may take to end, in milliseconds. */
+  /** How long to wait for a run in progress to end, in milliseconds. */
   waitMs: number;
-  /** Ends that wait. */
+  /** Aborts that wait. */
   signal?: AbortSignal;
 }
 
 export interface Recovered extends RecoveryPlan {
-  /** Of the new execution. */
+  /** Run id of the new execution. */
   runId: string;
-  /** Whether the run in progress has ended, so that all that it did is in the state; null: there was none. */
+  /** Whether the run in progress has ended, so that its results are in the state; null: there was none. */
   runEnded: boolean | null;
 }
 
 const CONTEXT: RecoveryContext = { checkSpec: validateSpecObject, runWorkflowId: runWorkflowId };
 
 const LOOK_EVERY_MS = 1_000;
-/** A run workflow whose own code fails does not end. */
+/** A run workflow with failing code does not end. */
 const HOPELESS_ATTEMPT = 3;
 
-/** @throws OspatchError `NotFound`, `Usage`, `Stuck` when what it would start from cannot be read */
+/** @throws OspatchError `NotFound`, `Usage`, `Stuck` when the state is unreadable */
 export async function planRecovery(
   calls: TemporalCalls,
   cluster: string,
@@ -86,10 +86,10 @@ export async function planRecovery(
 }
 
 /**
- * Ends the workflow of the cluster, waits for a run in progress, and starts the cluster again. When that is interrupted
- * the cluster has ended, and can be recovered as before.
+ * Terminates the workflow of the cluster, waits for a run in progress, and restarts the cluster. If that is
+ * interrupted, the cluster has ended and can be recovered again.
  *
- * @throws OspatchError as `planRecovery`; `Refused` when somebody else has started the cluster meanwhile
+ * @throws OspatchError as `planRecovery`; `Refused` when the cluster was started concurrently
  */
 export async function recover(
   calls: TemporalCalls,
@@ -103,18 +103,18 @@ export async function recover(
   const runEnded = before?.runWorkflow
     ? await untilEnded(calls, before.runWorkflow, before.taskQueue, { waitMs, signal })
     : null;
-  // Messages may have come in until the end.
+  // Messages may have arrived until the end.
   const past = before === null ? null : await readPast(calls, cluster, backup);
   if (past !== null && runEnded === true && past.runWorkflow !== null)
     past.events.push(await endOfRun(calls, past.runWorkflow));
   const { state, ...plan } = planOf(cluster, past, backup);
   const runId = await start(calls, state, await taskQueueFor(calls, past?.taskQueue ?? backup?.taskQueue));
-  // It was in progress when the cluster ended, however it ended since.
+  // The run was in progress when the cluster ended, whatever its end.
   const run = plan.run ?? (before === null ? null : planOf(cluster, before, null).run);
   return { ...plan, run, health, runId, runEnded };
 }
 
-/** The state in which a cluster could be started now, with what is told of it. */
+/** The state with which a cluster could be restarted now, and the message lists. */
 export async function readRecoverable(
   calls: TemporalCalls,
   cluster: string,
@@ -123,7 +123,7 @@ export async function readRecoverable(
   return { ...planOf(cluster, past, null), taskQueue: past.taskQueue };
 }
 
-/** With a backup the history is only looked at as far as it can be read. */
+/** With a backup, the history is used only as far as it is readable. */
 async function readPast(
   calls: TemporalCalls,
   cluster: string,
@@ -151,7 +151,7 @@ function planOf(
     const { nodes } = state;
     return { state, cluster, stateOf: past?.beganAt ?? now, nodes: nodes.length, kept, lost, run };
   }
-  // What came before the backup is in it; what came since is told, and none of it is done again.
+  // Messages before the backup are part of it; later ones are listed and not executed again.
   const since = (past?.events ?? []).filter(({ at }) => at > backup.takenAt);
   const loss = past === null ? null : lostSince(cluster, past, since, now);
   return {
@@ -178,7 +178,7 @@ function lostSince(
   return { lost: [...kept, ...lost].sort((a, b) => a.at.localeCompare(b.at)), run };
 }
 
-/** Of the windows and runs since a backup nothing is known, so they neither count as missed nor are they done again. */
+/** Windows and runs after the backup are unknown, so they neither count as missed nor run again. */
 function restored(state: ClusterState, past: ClusterPast | null, now: string): ClusterState {
   const numbers = (past?.events ?? []).flatMap((one) => (one.kind === 'run-started' ? one.input.run : []));
   const schedule = { after: now, next: null, error: null, retryAt: null };
@@ -203,13 +203,13 @@ async function terminate(calls: TemporalCalls, cluster: string, runId: string, b
     try {
       await handle.terminate(`ospatch recover, by ${by}`);
     } catch (error) {
-      // It has ended by itself meanwhile.
+      // The workflow has ended by itself meanwhile.
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   });
 }
 
-/** Temporal asks the run workflow to cancel when its cluster ends. False when it does not end in time, or cannot. */
+/** Temporal cancels the run workflow when its cluster ends. False when it does not end in time, or cannot. */
 async function untilEnded(
   calls: TemporalCalls,
   { workflowId, runId }: NonNullable<ClusterPast['runWorkflow']>,
@@ -233,7 +233,9 @@ async function untilEnded(
   }
 }
 
-/** That of before, unless only the one of this command has workers: `OSPATCH_TASK_QUEUE` was changed since. */
+/**
+ * The previous task queue, unless only this command's task queue has workers because `OSPATCH_TASK_QUEUE` was changed.
+ */
 async function taskQueueFor(calls: TemporalCalls, before: string | undefined): Promise<string> {
   const { session } = calls;
   const { taskQueue } = session;

@@ -1,4 +1,4 @@
-/** Ends a wait of a node patch. The request goes to the node patch itself, not through its cluster and run. */
+/** Ends a wait of a node patch. The request goes to the node patch directly, not through its cluster and run. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { OspatchError } from '../domain/shared/errors';
@@ -7,7 +7,9 @@ import type { Message, ReleaseAnswer } from '../domain/cluster/messages';
 import { releaseUpdate } from '../contract/messages';
 import type { TemporalCalls } from './temporal-calls';
 
-/** @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node is in no wait that can be ended */
+/**
+ * @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node has no wait that can be ended
+ */
 export function releaseNode(
   calls: TemporalCalls,
   cluster: string,

@@ -1,4 +1,4 @@
-/** Whether the run in progress goes on: its workflow and those of the nodes it works on, read from Temporal alone. */
+/** Whether the run in progress makes progress: its workflow and its node patches, read from Temporal alone. */
 import type { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { StuckCluster } from '../domain/inspection/stuck';
@@ -8,13 +8,13 @@ import type { TemporalSession } from './connection';
 import { orNull } from './not-found';
 
 type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
-/** Without a run id: the newest of the id. */
+/** Without a run id: the newest execution. */
 type Execution = { workflowId: string; runId?: string };
 
-/** Nodes in work are few, lost ones may be many; the first ones tell. */
+/** Few nodes are in progress, but many may be unreachable; the first ones are sufficient. */
 const MAX_NODES_LOOKED_AT = 8;
 
-/** What keeps the run of a cluster from going on; null when nothing does, or there is no run. Throws as Temporal's client. */
+/** Why the run of a cluster is stuck; null when it is not, or there is no run. Throws the client's errors. */
 export async function readStuckRun(session: TemporalSession, cluster: string): Promise<StuckCluster | null> {
   const described = await describeOrNull(session, { workflowId: clusterWorkflowId(cluster) });
   for (const run of childrenOf(described, WORKFLOW_TYPES.run)) {
@@ -32,7 +32,7 @@ export async function readStuckRun(session: TemporalSession, cluster: string): P
   return null;
 }
 
-/** What keeps one workflow of a run from going on, and what Temporal says of it. Throws as Temporal's client. */
+/** Why a workflow of a run is stuck, and its description. Throws the client's errors. */
 export async function readStuckWorkflow(
   session: TemporalSession,
   cluster: string,

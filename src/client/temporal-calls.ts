@@ -1,4 +1,4 @@
-/** Calls to Temporal: each has a deadline, and failures become messages for people. */
+/** Calls to Temporal with deadlines, and with errors converted to messages for users. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -13,29 +13,29 @@ import type { TemporalSession } from './connection';
 import { countPollers } from './pollers';
 import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
 
-/** A worker says that it started just before it polls for the first time. */
+/** A worker reports its start just before its first poll. */
 const FIRST_POLL_MS = 3_000;
 const FIRST_POLL_PAUSE_MS = 200;
 
-/** How long it may take to find out why nothing answered. */
+/** Time limit for diagnosing a missing answer. */
 const DIAGNOSIS_MS = 3_000;
 
-/** How soon somebody who waits for an answer hears that the cluster cannot give one. */
+/** How soon a waiting user learns that the cluster cannot answer. */
 const FIRST_LOOK_MS = 2_000;
 const NEXT_LOOK_MS = 3_000;
 const SECOND_LOOK_MS = 1_000;
 
-/** Failures that a cluster which does not go on may be the reason of. */
+/** Errors whose cause may be a stuck cluster. */
 const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Stuck', 'Internal'];
 
-/** A cluster that begins a fresh history has done so by then; its next one is asked at once. */
+/** Retries during continue-as-new of a cluster, which completes within this time. */
 const FRESH_HISTORY_TRIES = 20;
 const FRESH_HISTORY_PAUSE_MS = 50;
 
 export class TemporalCalls {
   constructor(readonly session: TemporalSession) {}
 
-  /** Every call has a deadline, and every failure becomes a sentence. */
+  /** Runs a call with a deadline, and converts its errors. */
   async call<T>(cluster: string | null, body: () => Promise<T>, deadlineMs = this.session.deadlineMs): Promise<T> {
     const { client, address, namespace } = this.session;
     const context = { address, namespace, cluster, deadlineMs };
@@ -49,22 +49,22 @@ export class TemporalCalls {
     }
   }
 
-  /** Asks a running cluster; one that was removed counts as not there. */
+  /** Queries a running cluster; a removed one counts as missing. */
   query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
     return this.ofCluster(cluster, () => ask(handle));
   }
 
   /**
-   * Like `call`, about the workflow of a cluster: what keeps it from answering is said within seconds.
+   * Like `call`, for the workflow of a cluster: reports within seconds why the cluster does not answer.
    *
    * @throws OspatchError `Stuck`, `NotFound`
    */
   async ofCluster<T>(cluster: string, body: () => Promise<T>): Promise<T> {
     const over = new AbortController();
-    // A call that is left open would keep the connection from closing until its deadline.
+    // An open call would keep the connection from closing until its deadline.
     const answer = this.session.client.withAbortSignal(over.signal, () => this.call(cluster, body));
-    // Whoever loses the race is heard by nobody.
+    // The loser of the race must not cause an unhandled rejection.
     answer.catch(() => undefined);
     try {
       return await Promise.race([answer, this.rejectWhenStuck(cluster, over.signal)]);
@@ -75,16 +75,16 @@ export class TemporalCalls {
     }
   }
 
-  /** Asks a cluster to do something. Nothing is sent when no worker is there to do it. */
+  /** Sends a request to a cluster, unless there is no worker to execute it. */
   async request<T>(cluster: string, send: (handle: WorkflowHandle, updateId: string) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
     return this.sendToCluster(cluster, () => send(handle, randomUUID()));
   }
 
   /**
-   * Like `request`, also of what starts the cluster. Nothing is sent to one that would do it at some later time only.
-   * `discardHistory`: a cluster whose workflow has ended without being removed may be started with nothing. `body` gets
-   * whether the cluster was there a moment ago.
+   * Like `request`, including requests that start the cluster. Nothing is sent to a cluster that would execute it only
+   * later. `discardHistory`: a cluster whose workflow has ended without being removed may be started from scratch.
+   * `body` gets whether the cluster exists.
    */
   async sendToCluster<T>(cluster: string, body: (isThere: boolean) => Promise<T>, discardHistory = false): Promise<T> {
     await this.ensureWorker();
@@ -97,9 +97,9 @@ export class TemporalCalls {
     }
   }
 
-  /** Like `request`, for requests that are not updates of a cluster that is there. */
+  /** Like `request`, for requests other than updates of an existing cluster. */
   async send<T>(cluster: string, body: () => Promise<T>): Promise<T> {
-    // The server keeps a request that nobody answers and hands it to the next worker, however much later.
+    // The server keeps an unanswered request and passes it to the next worker, however much later.
     await this.ensureWorker();
     await this.assertReadable(cluster);
     try {
@@ -109,7 +109,7 @@ export class TemporalCalls {
     }
   }
 
-  /** How the workflow of a cluster stands; needs no worker. */
+  /** The state of the cluster's workflow; needs no worker. */
   health(cluster: string): Promise<ClusterHealth> {
     return this.call(cluster, () => readHealth(this.session, cluster));
   }
@@ -135,7 +135,7 @@ export class TemporalCalls {
     }
   }
 
-  /** What is known of the workflow itself says more than that it does not answer. */
+  /** The state of the workflow is more specific than a missing answer. */
   private async explainCluster(cluster: string, error: unknown): Promise<unknown> {
     if (!isOspatchError(error) || !EXPLAINED.includes(error.type)) return error;
     try {
@@ -151,7 +151,7 @@ export class TemporalCalls {
   }
 
   /**
-   * Without the keys of a cluster its answers cannot be read, and what is asked would be done all the same.
+   * Without the keys of a cluster its answers cannot be decoded, but requests would be executed.
    *
    * @throws OspatchError `Usage`
    */
@@ -164,7 +164,7 @@ export class TemporalCalls {
     }
   }
 
-  /** Gives a worker that has only just started the time to poll. @throws OspatchError `NoWorker` when none polls the task queue. */
+  /** Waits briefly for a starting worker to poll. @throws OspatchError `NoWorker` when none polls the task queue. */
   async ensureWorker(): Promise<void> {
     const until = Date.now() + Math.min(FIRST_POLL_MS, this.session.deadlineMs);
     while (!(await this.hasWorker())) {
@@ -178,7 +178,10 @@ export class TemporalCalls {
     return (await this.countWorkers()) > 0;
   }
 
-  /** How many workers poll the task queue, or that of a site for its activities. @throws OspatchError `NotFound` when there is no such namespace. */
+  /**
+   * Number of workers that poll the task queue, or a site's task queue for activities. @throws OspatchError `NotFound`
+   * when there is no such namespace.
+   */
   async countWorkers(site?: string): Promise<number> {
     const { taskQueue } = this.session;
     return this.call(null, () =>
@@ -188,7 +191,7 @@ export class TemporalCalls {
     );
   }
 
-  /** A missing worker is by far the most common reason; say so when it is one. */
+  /** Checks for a missing worker, by far the most common reason. */
   private async explainNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
     const { client, taskQueue } = this.session;
     try {
@@ -202,7 +205,7 @@ export class TemporalCalls {
   }
 }
 
-/** A question that arrives just when a cluster ends its history for the next one is turned away, as if it had ended. */
+/** A query that arrives during continue-as-new of a cluster is rejected as if the cluster had ended. */
 async function retryAcrossContinueAsNew<T>(body: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

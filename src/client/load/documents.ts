@@ -8,10 +8,10 @@ export interface Position {
   column: number;
 }
 
-/** One YAML document of a file: its plain value, and where each part of it stands. */
+/** One YAML document of a file: its plain value, and the positions of its parts. */
 export interface SpecDocument {
   value: unknown;
-  /** Its syntax has an error, so the value is good for finding other mistakes only. */
+  /** The document has a syntax error; its value is only used to find further mistakes. */
   isBroken: boolean;
   locate(path: SpecPath, at: SpecIssue['at']): Position;
 }
@@ -21,10 +21,10 @@ export interface YamlProblem extends Position {
   message: string;
 }
 
-// An alias may repeat a node; many levels of that make a small file expand without end.
+// Aliases may repeat nodes, and nested aliases make a small file expand exponentially.
 const MAX_ALIASES = 100;
 
-/** The documents of a YAML text; empty ones are passed over, broken ones are problems. */
+/** The documents of a YAML text; empty ones are skipped, malformed ones are problems. */
 export function parseDocuments(text: string): { documents: SpecDocument[]; problems: YamlProblem[] } {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
@@ -34,12 +34,12 @@ export function parseDocuments(text: string): { documents: SpecDocument[]; probl
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  // parseAllDocuments gives a list without documents, but with the errors of an empty stream, for an empty text.
+  // For an empty text, parseAllDocuments returns a list without documents but with the errors of an empty stream.
   for (const document of Array.isArray(parsed) ? parsed : []) {
     for (const { message, pos } of document.warnings) {
       problems.push({ severity: 'warning', ...positionOf(pos[0]), message: `YAML: ${oneLine(message)}` });
     }
-    // One mistake in the syntax often drags others behind it, so only the first is told; double keys are independent.
+    // One syntax error often causes others, so only the first is reported; duplicate keys are independent.
     const duplicates = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
     const other = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
     for (const { code, message, pos } of other === undefined ? duplicates : [other]) {
@@ -65,7 +65,7 @@ function notYaml({ line }: Position, why: string): string {
   return `line ${line}: not valid YAML: ${why}`;
 }
 
-/** Names the key that stands at `offset` and in the same mapping before. */
+/** Names the key at `offset` that occurs earlier in the same mapping. */
 function describeDuplicate(document: Document.Parsed, offset: number, positionOf: (offset: number) => Position) {
   let message = 'a key comes twice in one mapping; remove one of the two';
   visit(document, {

@@ -1,4 +1,4 @@
-/** The host keys of every node and jump host of a document: what the spec pins, else what known_hosts has. */
+/** The host keys of all nodes and jump hosts of a document: pinned in the spec, else from known_hosts. */
 import { createHmac } from 'node:crypto';
 import { knownHostsName, lookUpHostKeys, parseKnownHosts } from '../../domain/trust/known-hosts';
 import type { HmacSha1, KnownHostKeys, KnownHosts } from '../../domain/trust/known-hosts';
@@ -10,26 +10,25 @@ import { valueAt } from '../../domain/spec/issues';
 import { DEFAULT_SSH } from '../../domain/spec/normalise';
 import { defined } from '../../domain/shared/defined';
 
-/** A known_hosts file that was looked for; `text` is null when there is none. */
+/** A known_hosts file; `text` is null when it does not exist. */
 export interface KnownHostsFile {
   name: string;
   text: string | null;
 }
 
 export interface HostKeysOptions {
-  /** Whether a machine without any key is a mistake. */
+  /** Whether a machine without a host key is an error. */
   required: boolean;
-  /** How the user names the source of the spec, for the remedy. */
+  /** The source of the spec as named by the user, for remedies. */
   source: string;
 }
 
-/** What hashed names in known_hosts are made with. */
+/** The hash of host names in known_hosts. */
 export const hmacSha1: HmacSha1 = (keyBase64, message) =>
   createHmac('sha1', Buffer.from(keyBase64, 'base64')).update(message).digest('base64');
 
 /**
- * What is wrong with the host keys of a document. Reads it as it was written; a machine whose address is not valid has
- * no issue here.
+ * Issues about the host keys of a raw document. A machine with an invalid address has no issue here.
  */
 export function hostKeyIssues(document: unknown, file: KnownHostsFile, options: HostKeysOptions): SpecIssue[] {
   const nodes = valueAt(document, ['nodes']);
@@ -49,7 +48,7 @@ export function hostKeyIssues(document: unknown, file: KnownHostsFile, options: 
   return check.issues;
 }
 
-/** The node with what `file` trusts for it and for each of its jump hosts, where the spec itself pins nothing. */
+/** Adds the host keys of `file` to a node and its jump hosts that have none in the spec. */
 export function embedHostKeys(node: NodeSpec, knownHosts: KnownHosts): NodeSpec {
   const { ssh } = node;
   const keysOf = (host: string, port: number, pinned: string[]): string[] =>
@@ -62,7 +61,9 @@ export function embedHostKeys(node: NodeSpec, knownHosts: KnownHosts): NodeSpec 
   };
 }
 
-/** Only the OpenSSH client can check certificates; it needs to know what is revoked, since an authority signs anything. */
+/**
+ * Only the OpenSSH client can verify certificates; it also needs revoked keys, since an authority may sign anything.
+ */
 function trustEntries({ keys, authorities, revoked }: KnownHostKeys, transport: SshTransport | undefined): string[] {
   if (transport !== 'openssh' || authorities.length === 0) return keys;
   return [...keys, ...authorities.map((key) => `@cert-authority ${key}`), ...revoked.map((key) => `@revoked ${key}`)];
@@ -110,7 +111,7 @@ class HostKeyCheck {
 
   private pinned(path: SpecPath, given: readonly unknown[], known: KnownHostKeys, transport: SshTransport): void {
     const entries = given.flatMap((key) => (typeof key === 'string' ? (parseTrustEntry(key) ?? []) : []));
-    // What is not a key at all has an issue of its own.
+    // Malformed keys have an issue of their own.
     if (entries.length < given.length) return;
     const revokedHere = revokedInList(entries);
     for (const [index, entry] of entries.entries()) {

@@ -5,7 +5,7 @@ import { codeOf } from '../../domain/shared/error-code';
 export interface SourceFile {
   /** As the user named it. */
   name: string;
-  /** Absolute name of the directory beside which other files are looked for. */
+  /** Absolute path of the directory for files named in the spec. */
   directory: string;
   text: string;
 }

@@ -18,24 +18,24 @@ import type { SourceFile } from './sources';
 export interface LoadSpecsOptions {
   /** Epoch milliseconds. */
   now: number;
-  /** Whether the cluster of this name does not exist yet or gets another schedule; then a `once` in the past is a mistake. Default: true. */
+  /** Whether the cluster is new or gets another schedule; then a `once` in the past is an error. Default: true. */
   isNew?: boolean | ((name: string) => boolean | Promise<boolean>);
-  /** Whether a node without a host key is a mistake. */
+  /** Whether a node without a host key is an error. */
   requireHostKeys: boolean;
   /** Reads all of standard input; needed for the source `-`. */
   stdin?: () => Promise<string>;
-  /** What relative names are relative to. Default: the working directory of the process. */
+  /** Base of relative paths. Default: the working directory of the process. */
   cwd?: string;
 }
 
 export interface SpecProblem {
   severity: 'error' | 'warning';
-  /** As the user named it; `<stdin>` for standard input. */
+  /** As named by the user; `<stdin>` for standard input. */
   file: string;
-  /** Counted from 1; null when the problem is the file as a whole. */
+  /** Starts at 1; null when the problem concerns the whole file. */
   line: number | null;
   column: number | null;
-  /** `nodes[2].ssh.port`; empty when the problem is the document as a whole. */
+  /** `nodes[2].ssh.port`; empty when the problem concerns the whole document. */
   path: string;
   message: string;
 }
@@ -43,20 +43,20 @@ export interface SpecProblem {
 export interface LoadedCluster {
   spec: ClusterSpec;
   file: string;
-  /** Absolute name of the known_hosts file the spec names, whether or not it exists. */
+  /** Absolute path of the known_hosts file named in the spec, whether or not it exists. */
   knownHostsPath: string;
 }
 
 export interface LoadedSpecs {
-  /** The specs without an error, host keys embedded. Use them only when `valid`. */
+  /** The specs without errors, host keys embedded. Use them only when `valid`. */
   specs: ClusterSpec[];
-  /** The same, with where each came from. */
+  /** The same, with their origin. */
   clusters: LoadedCluster[];
   /** In the order of the files. */
   problems: SpecProblem[];
   /** True when no problem is an error. */
   valid: boolean;
-  /** The files read, as the user would name them. */
+  /** The files read, as named by the user. */
   files: string[];
 }
 
@@ -65,8 +65,8 @@ const MAX_KNOWN_HOSTS_BYTES = 16 * 1_048_576;
 const DEFAULT_KNOWN_HOSTS = 'known_hosts';
 
 /**
- * Reads and checks all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`.
- * Never throws for what a user can get wrong: that is in `problems`.
+ * Reads and validates all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`.
+ * User errors are returned in `problems`, never thrown.
  */
 export async function loadSpecs(source: string, options: LoadSpecsOptions): Promise<LoadedSpecs> {
   const problems: SpecProblem[] = [];
@@ -90,11 +90,11 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
   return { specs: clusters.map(({ spec }) => spec), clusters, problems, valid, files: files.map(({ name }) => name) };
 }
 
-/** What the documents before this one have taken. */
+/** Names and addresses used by earlier documents. */
 interface Seen {
-  /** By the name of a cluster, where it stands. */
+  /** Cluster names with their positions. */
   names: Map<string, string>;
-  /** By the address of a node, which it is. */
+  /** The nodes by address. */
   addresses: Map<string, { cluster: string; node: string }>;
 }
 
@@ -140,7 +140,7 @@ function sizeIssues(spec: ClusterSpec): SpecIssue[] {
   return message === null ? [] : [{ severity: 'error', path: ['nodes'], at: 'key', message }];
 }
 
-/** Two clusters that patch one machine. */
+/** Reports machines patched by two clusters. */
 function sharedAddresses(spec: ClusterSpec, addresses: Seen['addresses']): SpecIssue[] {
   if (spec.type !== 'self-managed') return [];
   return spec.nodes.flatMap((node, index): SpecIssue[] => {
@@ -166,7 +166,7 @@ async function isNew(name: unknown, { isNew: answer = true }: LoadSpecsOptions):
 
 function knownHostsName(value: unknown): string {
   const name = valueAt(value, ['ssh', 'knownHosts']);
-  // A name that could lead elsewhere is refused by the schema and must not be opened before that.
+  // A name that could escape the directory is rejected by the schema and must not be opened before.
   return typeof name === 'string' && /^(?!\.\.?$)[\w.][\w.@+-]{0,127}$/.test(name) ? name : DEFAULT_KNOWN_HOSTS;
 }
 

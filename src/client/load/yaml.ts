@@ -16,8 +16,8 @@ import { defined } from '../../domain/shared/defined';
 const SSH_FIELDS = ['user', 'port', 'identity', 'helper', 'transport', 'jump'] as const;
 
 /**
- * A spec as YAML that a person might have written: what all of several nodes share stands in the cluster's `ssh`, what is the
- * default is left out. Reading it again gives the equal spec.
+ * A spec as idiomatic YAML: values shared by several nodes are in the cluster's `ssh`, defaults are omitted. Parsing it
+ * again gives an equal spec.
  */
 export function renderSpecYaml(spec: ClusterSpec): string {
   const { apiVersion, name, type, description } = spec;
@@ -68,7 +68,7 @@ function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partia
   };
 }
 
-/** The fields that several nodes have, all with the same value; one that only some have stays with those. */
+/** Fields with the same value on all nodes; a field that only some nodes have stays on those nodes. */
 function sharedSsh(nodes: readonly NodeSpec[]): Partial<SshAccess> {
   const [first, ...others] = nodes;
   if (first === undefined || others.length === 0) return {};
@@ -79,7 +79,7 @@ function sharedSsh(nodes: readonly NodeSpec[]): Partial<SshAccess> {
   );
 }
 
-/** The fields that differ from what holds when they are not written. */
+/** The fields that differ from the value that applies when they are omitted. */
 function withoutEqual(ssh: Partial<SshAccess>, other: Partial<SshAccess>): Partial<SshAccess> {
   const isNeeded = (field: keyof SshAccess): boolean => field in ssh && !isSame(ssh[field], other[field]);
   return pick(ssh, SSH_FIELDS.filter(isNeeded));
