@@ -22,6 +22,7 @@ module.exports = {
   testTimeout: 20_000,
   // By default jest leaves one processor to itself, which is half of the two that CI has.
   maxWorkers: '100%',
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   projects: [
     {
       ...shared,

@@ -13,6 +13,14 @@ function firstLine(text) {
   return lines.find((line) => line.trim() !== '')?.trim() ?? 'no reason is known';
 }
 
+/** A set-up that fails is the same failure of every test after it, which is told once. */
+function describe(failed, file) {
+  const reasons = failed.map(({ error }) => firstLine(error).replace(/^Error: /, ''));
+  if (failed.length > 1 && new Set(failed.map(({ error }) => error)).size === 1)
+    return [`${file}: ${failed.length} tests fail alike: ${reasons[0]}`];
+  return failed.map(({ fullName }, at) => `${fullName}: ${reasons[at]}`);
+}
+
 for (const name of ['lint.txt', 'checks.txt', 'skipped.txt']) {
   const file = path.join(dir, name);
   if (!existsSync(file)) continue;
@@ -24,14 +32,14 @@ for (const name of ['lint.txt', 'checks.txt', 'skipped.txt']) {
 }
 
 for (const file of readdirSync(dir).filter((name) => name.endsWith('.json'))) {
-  const suite = file.replace('.json', '');
   const report = JSON.parse(readFileSync(path.join(dir, file), 'utf8'));
   sum.passed += report.numPassedTests;
   sum.skipped += report.numPendingTests + report.numTodoTests;
   sum.failed += report.numFailedTests;
   for (const test of report.testResults) {
     const failed = test.assertionResults.filter((result) => result.status === 'failed');
-    for (const result of failed) failures.push(`${suite}: ${result.fullName}`);
+    const suite = test.suite ?? file.replace('.json', '');
+    failures.push(...describe(failed, path.relative(process.cwd(), test.name)).map((line) => `${suite}: ${line}`));
     // A file that did not even load has no failed test of its own.
     if (test.status === 'failed' && failed.length === 0) {
       sum.failed += 1;

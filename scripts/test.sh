@@ -13,17 +13,28 @@ say() {
   echo "[$((SECONDS - start)) s] $*"
 }
 
-# Far above what any suite takes: a suite that hangs is a failure to be told, not a reason to wait for ever.
-suite_limit_s=1800
+# Far above what it takes: a suite that hangs is a failure to be told, not a reason to wait for ever.
+suite_limit_s=3600
 
+# suite NAME PROJECT... [-- ARGUMENT...]: runs projects of jest; the arguments go to jest.
 suite() {
-  local name=$1
-  say "suite $name"
+  local name=$1 projects=()
+  shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    projects+=("$1")
+    shift
+  done
+  say "suite $name: ${projects[*]}"
   TIMEFORMAT="suite $name took %R s, %U + %S s of processor time"
   # In the foreground, so that Ctrl-C reaches jest too. GOGC: a control plane takes a fifth less processor time with it.
-  time GOGC=400 RESULTS_FILE="$results/$name.json" timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "$name" --passWithNoTests --reporters default --reporters ./scripts/results-reporter.js "${@:2}" </dev/null
+  time GOGC=400 RESULTS_FILE="$results/$name.json" timeout --foreground --kill-after=30 "$suite_limit_s" node_modules/.bin/jest --forceExit --ci --selectProjects "${projects[@]}" --passWithNoTests --reporters default --reporters ./scripts/results-reporter.js "${@:2}" </dev/null
+  local code=$?
   # Written last: without it nobody would count what did not run.
-  [ -e "$results/$name.json" ] || echo "failed suite $name: it did not come to an end" >>"$results/checks.txt"
+  if [ ! -e "$results/$name.json" ]; then
+    local how="jest ended with exit code $code"
+    [ "$code" != 124 ] || how="it was not through after $suite_limit_s s"
+    echo "failed suite $name (${projects[*]}): $how" >>"$results/checks.txt"
+  fi
 }
 
 skip() {
@@ -31,9 +42,18 @@ skip() {
   echo "skipped $1: $2" >>"$results/skipped.txt"
 }
 
-scripts/setup.sh deps build linters || {
-  echo "failed setup" >>"$results/checks.txt"
-  exec node scripts/summary.js "$results"
+# What a part of the set-up has said last, or first as its error.
+reason() {
+  grep -m 1 '^error: ' "$1" || grep . "$1" | tail -n 1 || echo "it said nothing"
+}
+
+scripts/setup.sh deps build linters 2>&1 | tee "$results/setup.txt" || {
+  echo "failed setup: $(reason "$results/setup.txt")" >>"$results/checks.txt"
+  # Without Node.js there is nobody else to count.
+  command -v node >/dev/null && exec node scripts/summary.js "$results"
+  sed 's/^failed /failed: /' "$results/checks.txt"
+  echo "0 passed, 1 failed, 0 skipped" | tee "$results/summary.txt"
+  exit 1
 }
 
 # Real nodes are containers: without root there are none.
@@ -56,39 +76,54 @@ temporal_build=$!
   exec nice -n 19 scripts/setup.sh kubernetes
 ) >"$results/kubernetes-build.txt" 2>&1 </dev/null &
 kubernetes_build=$!
+say "lint and types beside the unit tests"
+scripts/lint.sh "$results/lint.txt" >"$results/lint-output.txt" 2>&1 </dev/null &
+lint=$!
 set +m
-trap 'kill -- ${lab_build:+"-$lab_build"} "-$temporal_build" "-$kubernetes_build" 2>/dev/null' EXIT
+trap 'kill -- "-$lint" ${lab_build:+"-$lab_build"} "-$temporal_build" "-$kubernetes_build" 2>/dev/null' EXIT
 
 # Waits for a build of the background; what it has said is of interest only when it failed.
 built() {
   say "waiting for $2"
   wait "$1" && return
   cat "$results/$3"
-  echo "failed to build $2" >>"$results/checks.txt"
+  echo "failed to build $2: $(reason "$results/$3")" >>"$results/checks.txt"
   return 1
 }
 
-say "lint and types"
-scripts/lint.sh "$results/lint.txt"
-suite unit
-suite simulated --maxWorkers 4
+suite unit unit
+wait "$lint"
+cat "$results/lint-output.txt"
+
+# The other suites wait most of the time, each for something else: side by side they keep the processors busy, with more
+# files than there are processors. A part that is not there yet is built meanwhile, and what needs it comes after.
+export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
+projects=(simulated)
+stage=0
+side_by_side() {
+  stage=$((stage + 1))
+  suite "side-by-side-$stage" "${projects[@]}" -- --maxWorkers 4 --maxConcurrency 4
+  projects=()
+}
+
+# Does not let the projects so far wait for a build that takes its time.
+unless_there() {
+  if kill -0 "$1" 2>/dev/null; then side_by_side; fi
+}
 
 if [ -n "$root" ]; then
+  unless_there "$lab_build"
   built "$lab_build" "the node lab" lab-build.txt
-  # Nodes are waited for most of the time, so more files run side by side than there are processors.
-  suite node --maxWorkers 3
+  projects+=(node)
 else
   skip node "needs root"
 fi
 
+unless_there "$temporal_build"
 built "$temporal_build" "the Temporal servers" temporal-build.txt
-# No more than two: some start a Java server, which the SDK gives 5 s.
-suite workflows --selectProjects replay upgrade --maxWorkers 2
-export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
+projects+=(workflows replay upgrade)
 if [ -n "$root" ]; then
-  # Faults wait even more, so files and the faults in them run side by side.
-  suite faults --maxWorkers 3 --maxConcurrency 4
-  suite e2e --maxWorkers 3
+  projects+=(faults e2e)
 else
   skip faults "needs root"
   skip e2e "needs root"
@@ -98,11 +133,12 @@ fi
 if ! command -v go >/dev/null; then
   skip kubernetes "needs Go, which builds the control plane"
 else
+  unless_there "$kubernetes_build"
   built "$kubernetes_build" "the Kubernetes control plane" kubernetes-build.txt
-  with_nodes=()
-  if [ -n "$root" ]; then with_nodes=(--selectProjects kubernetes-nodes); else skip kubernetes-nodes "needs root"; fi
-  suite kubernetes "${with_nodes[@]}" --maxWorkers 3 --maxConcurrency 3
+  projects+=(kubernetes)
+  if [ -n "$root" ]; then projects+=(kubernetes-nodes); else skip kubernetes-nodes "needs root"; fi
 fi
+side_by_side
 
 [ -z "$root" ] || node scripts/fault-summary.js "$results"
 say "all suites are through"

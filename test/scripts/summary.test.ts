@@ -21,9 +21,13 @@ describe('scripts/summary.js', () => {
 
   function suite(
     name: string,
-    counts: { passed: number; failed?: string[]; skipped?: number; broken?: boolean },
+    counts: { passed: number; failed?: Record<string, string>; skipped?: number; broken?: boolean; suite?: string },
   ): void {
-    const failed = (counts.failed ?? []).map((fullName) => ({ status: 'failed', fullName }));
+    const failed = Object.entries(counts.failed ?? {}).map(([fullName, error]) => ({
+      status: 'failed',
+      fullName,
+      error,
+    }));
     const report = {
       numPassedTests: counts.passed,
       numFailedTests: failed.length,
@@ -32,6 +36,7 @@ describe('scripts/summary.js', () => {
       testResults: [
         {
           name: path.join(process.cwd(), 'test/a.test.ts'),
+          suite: counts.suite ?? null,
           status: failed.length > 0 || counts.broken === true ? 'failed' : 'passed',
           assertionResults: failed,
         },
@@ -52,11 +57,21 @@ describe('scripts/summary.js', () => {
   });
 
   it('names the failures and fails', async () => {
-    suite('unit', { passed: 5, failed: ['a thing works'] });
+    suite('unit', { passed: 5, failed: { 'a thing works': 'Error: it does not\n    at a.ts:1' } });
     writeFileSync(path.join(dir, 'lint.txt'), 'failed types\n');
     const result = await runProgram('node', [SCRIPT, dir]);
     expect(result.code).toBe(1);
-    expect(result.stdout).toBe('failed: types\nfailed: unit: a thing works\n5 passed, 2 failed, 0 skipped\n');
+    expect(result.stdout).toBe(
+      'failed: types\nfailed: unit: a thing works: it does not\n5 passed, 2 failed, 0 skipped\n',
+    );
+  });
+
+  it('names the suite of a test among others, and tells once why a set-up failed', async () => {
+    const error = 'Error: waited 30 s in vain for the node\n    at a.ts:1';
+    suite('side-by-side-1', { passed: 1, suite: 'node', failed: { 'one works': error, 'another works': error } });
+    expect((await runProgram('node', [SCRIPT, dir])).stdout).toBe(
+      'failed: node: test/a.test.ts: 2 tests fail alike: waited 30 s in vain for the node\n1 passed, 2 failed, 0 skipped\n',
+    );
   });
 
   it('counts a test file that failed to load as a failure', async () => {
@@ -74,14 +89,17 @@ describe('scripts/summary.js', () => {
         {
           testFilePath: 'a.test.ts',
           numFailingTests: 1,
-          testResults: [{ status: 'failed', fullName: 'a thing works', failureDetails: [error] }],
+          displayName: { name: 'node', color: 'white' },
+          testResults: [
+            { status: 'failed', fullName: 'a thing works', failureDetails: [error], failureMessages: ['Error: EPIPE'] },
+          ],
         },
         { testFilePath: path.resolve('b.test.ts'), numFailingTests: 0, testExecError: error, testResults: [] },
       ],
     });
     const { stdout } = await runProgram('node', [SCRIPT, dir]);
     expect(stdout).toBe(
-      'failed: unit: a thing works\nfailed: unit: b.test.ts could not run: spawnSync sh EPIPE\n4 passed, 2 failed, 0 skipped\n',
+      'failed: node: a thing works: EPIPE\nfailed: unit: b.test.ts could not run: spawnSync sh EPIPE\n4 passed, 2 failed, 0 skipped\n',
     );
   });
 

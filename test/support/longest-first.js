@@ -1,0 +1,45 @@
+const { existsSync } = require('node:fs');
+const path = require('node:path');
+const { default: Sequencer } = require('@jest/test-sequencer');
+
+/**
+ * Files that take a minute and more, the longest first. One of them that began last would run alone in the end, while the
+ * other processor does nothing. Jest itself knows how long a file takes only where it has run before.
+ */
+const LONGEST = [
+  'test/e2e/kubernetes.kube-nodes.test.ts',
+  'test/node/package-managers/dnf.node.test.ts',
+  'test/e2e/eks.test.ts',
+  'test/e2e/main-path.test.ts',
+  'test/node/restart.node.test.ts',
+  'test/kubernetes/drain/budgets.kube.test.ts',
+  'test/node/helper.node.test.ts',
+  'test/node/jobs.node.test.ts',
+  'test/faults/worker.fault.test.ts',
+  'test/faults/network.fault.test.ts',
+  'test/e2e/doctor.test.ts',
+  'test/e2e/secrets.test.ts',
+  'test/node/package-managers/zypper.node.test.ts',
+  'test/node/package-managers/apk.node.test.ts',
+  'test/faults/control-plane.kube-nodes.test.ts',
+  'test/workflows/cluster/sites.test.ts',
+  'test/workflows/node/drain.test.ts',
+  'test/e2e/refusals.test.ts',
+  'test/workflows/eks/update-nodegroup.test.ts',
+  'test/workflows/stuck.test.ts',
+  'test/faults/node-boot.fault.test.ts',
+  'test/faults/worker.kube-nodes.test.ts',
+  'test/workflows/run/lost-node.test.ts',
+  'test/systems/trixie.node.test.ts',
+  'test/kubernetes/drain/drain.test.ts',
+].map((file) => path.join(__dirname, '../..', file));
+
+for (const file of LONGEST) if (!existsSync(file)) throw new Error(`${__filename} names ${file}, which is not there`);
+
+/** Which test file begins when. */
+module.exports = class extends Sequencer {
+  sort(tests) {
+    const place = (test) => (LONGEST.includes(test.path) ? LONGEST.indexOf(test.path) : LONGEST.length);
+    return super.sort(tests).sort((a, b) => place(a) - place(b));
+  }
+};
