@@ -44,7 +44,7 @@ skip() {
 
 # What a part of the set-up has said last, or first as its error.
 reason() {
-  grep -m 1 '^error: ' "$1" || grep . "$1" | tail -n 1 || echo "it said nothing"
+  grep -m 1 '^error: ' "$1" | sed 's/^error: //' || grep . "$1" | tail -n 1 || echo "it said nothing"
 }
 
 scripts/setup.sh deps build linters 2>&1 | tee "$results/setup.txt" || {
@@ -87,7 +87,7 @@ built() {
   say "waiting for $2"
   wait "$1" && return
   cat "$results/$3"
-  echo "failed to build $2: $(reason "$results/$3")" >>"$results/checks.txt"
+  echo "failed build of $2: $(reason "$results/$3")" >>"$results/checks.txt"
   return 1
 }
 

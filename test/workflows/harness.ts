@@ -35,7 +35,7 @@ import { timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
 import type { PatchRecord } from '../../src/domain/cluster/member';
 
-const SERVER_STARTS = 3;
+const SERVER_STARTS = 5;
 
 /** Only a failed test leaves work behind that does not end by itself. */
 const SHUTDOWN_LIMIT = '60 s';
