@@ -42,7 +42,7 @@ export async function createSshdLab(): Promise<SshdLab> {
   const run = await openRunDir(() => undefined);
   const image = await ensureImage({ updates: 'all', oldBaseFiles: false, labUpdates: [] }, run, () => undefined);
   const dir = path.join(run.dir, 'sshd');
-  const root = await mountImage(image, dir);
+  const root = await mountImage(image, dir, { scratch: true });
   const keyDir = path.join(run.dir, 'keys');
   mkdirSync(keyDir, { mode: 0o700 });
   mkdirSync(path.join(root, 'run/sshd'), { recursive: true });

@@ -162,7 +162,7 @@ function imageOptions(node: Omit<LabNodeOptions, 'name'>): ImageOptions {
 
 async function installNode(image: Image, dir: string, options: LabNodeOptions, port: number, authorizedKey: string) {
   const { name } = options;
-  const rootDir = await mountImage(image, dir);
+  const rootDir = await mountImage(image, dir, { scratch: true });
   const etc = path.join(rootDir, 'etc');
   // The package logs tell of this node's own transactions only, not of how its image was made.
   const logs = options.system === 'alpine' ? ['apk.log'] : ['apt/history.log', 'apt/term.log', 'dpkg.log'];
