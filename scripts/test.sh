@@ -76,7 +76,7 @@ temporal_build=$!
   exec nice -n 19 scripts/setup.sh kubernetes
 ) >"$results/kubernetes-build.txt" 2>&1 </dev/null &
 kubernetes_build=$!
-say "lint and types beside the unit tests"
+say "lint and types beside the quick tests"
 scripts/lint.sh "$results/lint.txt" >"$results/lint-output.txt" 2>&1 </dev/null &
 lint=$!
 set +m
@@ -91,16 +91,18 @@ built() {
   return 1
 }
 
-suite unit unit
+# The simulated servers are waited for.
+suite quick unit simulated -- --maxWorkers 4
 wait "$lint"
 cat "$results/lint-output.txt"
 
 # The other suites wait most of the time, each for something else: side by side they keep the processors busy, with more
 # files than there are processors. A part that is not there yet is built meanwhile, and what needs it comes after.
 export OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
-projects=(simulated)
+projects=()
 stage=0
 side_by_side() {
+  [ ${#projects[@]} -gt 0 ] || return 0
   stage=$((stage + 1))
   suite "side-by-side-$stage" "${projects[@]}" -- --maxWorkers 4 --maxConcurrency 4
   projects=()
@@ -112,7 +114,6 @@ unless_there() {
 }
 
 if [ -n "$root" ]; then
-  unless_there "$lab_build"
   built "$lab_build" "the node lab" lab-build.txt
   projects+=(node)
 else
