@@ -2,8 +2,9 @@
 const { mkdirSync, renameSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { bundleWorkflowCode } = require('@temporalio/worker');
-const { WORKFLOW_INTERCEPTORS } = require('../lib/workflow-interceptors');
 const { modulesOf, unexpectedIn } = require('./bundle-contents');
+const { bundleOptions } = require('./bundle-options');
+const { WORKFLOW_INTERCEPTORS } = require('../lib/workflow-interceptors');
 
 const root = path.join(__dirname, '..');
 const FILE = 'workflow-bundle.js';
@@ -30,14 +31,11 @@ async function main() {
     warn: (message) => warnings.push(message),
     error: (message) => warnings.push(message),
   };
+  const sandbox = (name) => path.join(root, `lib/workflows/sandbox/${name}.js`);
+  const options = bundleOptions(path.join(root, 'lib/workflows/index.js'), sandbox, WORKFLOW_INTERCEPTORS);
   const { code } = await bundleWorkflowCode({
-    workflowsPath: path.join(root, 'lib/workflows/index.js'),
-    payloadConverterPath: path.join(root, 'lib/workflows/sandbox/payload-converter.js'),
-    failureConverterPath: path.join(root, 'lib/workflows/sandbox/failure-converter.js'),
-    workflowInterceptorModules: WORKFLOW_INTERCEPTORS.map((name) =>
-      path.join(root, `lib/workflows/sandbox/${name}.js`),
-    ),
-    webpackConfigHook: (config) => ({ ...config, devtool: false }),
+    ...options,
+    webpackConfigHook: (config) => ({ ...options.webpackConfigHook(config), devtool: false }),
     logger,
   });
   if (warnings.length > 0) throw new Error(warnings.join('\n'));

@@ -4,12 +4,15 @@ import path from 'node:path';
 
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
+import { bundleOptions } from '../../scripts/bundle-options';
 import { cacheDir } from '../../src/dev/host';
 import { withLock } from '../../src/dev/owner-lock';
 import { WORKFLOW_INTERCEPTORS } from '../../src/workflow-interceptors';
 
 const SRC = path.join(__dirname, '../../src');
 const KEPT_BUNDLES = 15;
+/** What decides how they are bundled. */
+const OPTIONS = ['scripts/bundle-options.js', 'scripts/freeze-constants.js', 'src/workflow-interceptors.ts'];
 
 /**
  * The workflows as `Worker.create({ workflowBundle })` takes them. Bundled once for all test files, from the sources,
@@ -26,10 +29,7 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
       // Read at once: other checkouts share the cache, which drops the oldest bundles.
       if (existsSync(codePath)) return { code: readFileSync(codePath, 'utf8') };
       const { code } = await bundleWorkflowCode({
-        workflowsPath: entry,
-        payloadConverterPath: path.join(SRC, 'workflows/sandbox/payload-converter.ts'),
-        failureConverterPath: path.join(SRC, 'workflows/sandbox/failure-converter.ts'),
-        workflowInterceptorModules: WORKFLOW_INTERCEPTORS.map((name) => path.join(SRC, `workflows/sandbox/${name}.ts`)),
+        ...bundleOptions(entry, (name) => path.join(SRC, `workflows/sandbox/${name}.ts`), WORKFLOW_INTERCEPTORS),
         logger: new DefaultLogger('ERROR'),
       });
       removeOldest(dir);
@@ -41,7 +41,8 @@ export async function workflowBundle(entry = path.join(SRC, 'workflows/index.ts'
 }
 
 function sourceDigest(entry: string): string {
-  const hash = createHash('sha256').update(readFileSync(entry)).update(WORKFLOW_INTERCEPTORS.join());
+  const hash = createHash('sha256').update(readFileSync(entry));
+  for (const file of OPTIONS) hash.update(readFileSync(path.join(SRC, '..', file)));
   for (const folder of ['domain', 'contract', 'workflows']) {
     const names = readdirSync(path.join(SRC, folder), { recursive: true }).map(String);
     for (const name of names.filter((file) => file.endsWith('.ts')).sort()) {

@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createContext, runInContext } from 'node:vm';
 import { modulesOf, packageOf, unexpectedIn } from '../../scripts/bundle-contents';
 import { workflowBundle } from '../support/workflow-bundle';
 
-/** Every worker parses the bundle, and its top-level code runs once per cached workflow. */
+/** Every worker parses the bundle. */
 const MAX_CODE_KIB = 1_024;
 
 describe('the workflow bundle', () => {
@@ -26,6 +27,22 @@ describe('the workflow bundle', () => {
     './lib/domain/schedule/zone.js',
     './src/node/facts.ts',
   ])('rejects %s', (id) => expect(unexpectedIn(`/***/ "${id}"\n`)).toEqual([id]));
+
+  it.each(['list', 'set', 'field'])('freezes a %s at module level, because all workflows of a worker share modules', async (kind) => {
+    const { code } = await workflowBundle(path.join(__dirname, '../support/broken-workflows/leaking.ts'));
+    const context = createContext({ __webpack_module_cache__: {} });
+    runInContext(code, context);
+    expect(() => void runInContext(`__TEMPORAL__.importWorkflows().${kind}()`, context)).toThrow(
+      /not extensible|cannot be changed|read only/,
+    );
+  });
+
+  it('has no variables at module level', async () => {
+    const own = modulesOf((await workflowBundle()).code).filter((id) => id.startsWith('./src/'));
+    expect(own.length).toBeGreaterThan(80);
+    const source = (id: string): string => readFileSync(path.join(__dirname, '../..', id), 'utf8');
+    expect(own.filter((id) => /^(export )?(let|var) /m.test(source(id)))).toEqual([]);
+  });
 
   it('has no source map in production; stack traces name functions and lines of the bundle', () => {
     const file = path.join(tmpdir(), `ospatch-bundle-${process.pid}.js`);

@@ -44,7 +44,9 @@ import { run as runWorkflow } from '../run/run';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
-const NOTHING_SETTLED: RunCursor = { settled: [], failures: 0 };
+function nothingSettled(): RunCursor {
+  return { settled: [], failures: 0 };
+}
 
 /** Stands for restrictions whose signal has failed. */
 const UNSENT = 'unsent';
@@ -129,7 +131,7 @@ export class RunSupervisor {
     const work = async (): Promise<RunResult> => {
       const isListed = run.nodeGroupsUnresolved !== true || (await this.listNodeGroups(run, shouldStart));
       const child = isListed ? await startLockedChild(workflowId, start, { shouldStart }) : null;
-      if (child === null) return { end: 'suspended', outcome: 'succeeded', cursor: cursor ?? NOTHING_SETTLED };
+      if (child === null) return { end: 'suspended', outcome: 'succeeded', cursor: cursor ?? nothingSettled() };
       this.child = child;
       this.changed();
       return child.result();
@@ -203,7 +205,7 @@ export class RunSupervisor {
   /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */
   private withoutRemoved(run: ActiveRun): RunCursor | null {
     if (run.removed.length === 0) return run.suspended;
-    const { settled, failures, lost = [] } = run.suspended ?? NOTHING_SETTLED;
+    const { settled, failures, lost = [] } = run.suspended ?? nothingSettled();
     const known = new Set([...settled, ...lost].map(({ node }) => node));
     const gone = run.removed.filter((name) => !known.has(name));
     return {
@@ -307,7 +309,7 @@ export class RunSupervisor {
 
   /** Ends a run that is suspended and will not go on. */
   drop(run: ActiveRun): void {
-    this.end(run, run.suspended ?? NOTHING_SETTLED, 'cancelled');
+    this.end(run, run.suspended ?? nothingSettled(), 'cancelled');
   }
 }
 
