@@ -1,4 +1,5 @@
 /** Capacity settings of a worker; docs/operations.md explains how to choose them. */
+import type { WorkerOptions } from '@temporalio/worker';
 import { OspatchError } from './domain/shared/errors';
 
 export interface WorkerLimits {
@@ -24,6 +25,17 @@ export function workerLimitsFromEnv(env: Readonly<Record<string, string | undefi
     maxActivities: read(env, SETTINGS.maxActivities),
     maxCachedWorkflows: read(env, SETTINGS.maxCachedWorkflows),
     maxPollers: read(env, SETTINGS.maxPollers),
+  };
+}
+
+/** The same as the SDK takes them. */
+export function limitOptions({ maxActivities, maxCachedWorkflows, maxPollers }: WorkerLimits): Partial<WorkerOptions> {
+  const pollers = { type: 'autoscaling', maximum: maxPollers, minimum: 2, initial: 2 } as const;
+  return {
+    maxConcurrentActivityTaskExecutions: maxActivities,
+    maxCachedWorkflows,
+    workflowTaskPollerBehavior: pollers,
+    activityTaskPollerBehavior: pollers,
   };
 }
 

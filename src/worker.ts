@@ -17,7 +17,7 @@ import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
-import { workerLimitsFromEnv } from './worker-limits';
+import { limitOptions, workerLimitsFromEnv } from './worker-limits';
 import type { WorkflowCode } from './workflow-code';
 import { workflowCode } from './workflow-code';
 import { defined } from './domain/shared/defined';
@@ -107,8 +107,6 @@ export async function runWorker(
     options.activitiesOnly === true
       ? { dataConverter: dataConverter(options.encryption ?? null, 'throw') }
       : workflowCode(options.encryption ?? null, version !== null);
-  const { limits } = options;
-  const pollers = { type: 'autoscaling', maximum: limits.maxPollers, minimum: 2, initial: 2 } as const;
   try {
     const worker = await Worker.create({
       connection,
@@ -118,10 +116,7 @@ export async function runWorker(
       ...code,
       ...defined({ workerDeploymentOptions: version ?? undefined }),
       interceptors: { ...code.interceptors, activity: [protocolInterceptor(supported)] },
-      maxConcurrentActivityTaskExecutions: limits.maxActivities,
-      maxCachedWorkflows: limits.maxCachedWorkflows,
-      workflowTaskPollerBehavior: pollers,
-      activityTaskPollerBehavior: pollers,
+      ...limitOptions(options.limits),
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,

@@ -28,14 +28,17 @@ describe('the workflow bundle', () => {
     './src/node/facts.ts',
   ])('rejects %s', (id) => expect(unexpectedIn(`/***/ "${id}"\n`)).toEqual([id]));
 
-  it.each(['list', 'set', 'field'])('freezes a %s at module level, because all workflows of a worker share modules', async (kind) => {
-    const { code } = await workflowBundle(path.join(__dirname, '../support/broken-workflows/leaking.ts'));
-    const context = createContext({ __webpack_module_cache__: {} });
-    runInContext(code, context);
-    expect(() => void runInContext(`__TEMPORAL__.importWorkflows().${kind}()`, context)).toThrow(
-      /not extensible|cannot be changed|read only/,
-    );
-  });
+  it.each(['list', 'set', 'field'])(
+    'freezes a %s at module level, because all workflows of a worker share modules',
+    async (kind) => {
+      const { code } = await workflowBundle(path.join(__dirname, '../support/broken-workflows/leaking.ts'));
+      const context = createContext({ __webpack_module_cache__: {} });
+      runInContext(code, context);
+      expect(() => void runInContext(`__TEMPORAL__.importWorkflows().${kind}()`, context)).toThrow(
+        /not extensible|cannot be changed|read only/,
+      );
+    },
+  );
 
   it('has no variables at module level', async () => {
     const own = modulesOf((await workflowBundle()).code).filter((id) => id.startsWith('./src/'));

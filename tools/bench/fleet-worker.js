@@ -1,4 +1,4 @@
-// The worker of fleet.js: the product's workflows and its activities for clusters, with simulated nodes that take as long
+// The worker of fleet.js: the product's workflows, settings and activities for clusters, with simulated nodes that take as long
 // as the parent says and never need anything. Tells the parent of each first look at a node and of each settled one.
 'use strict';
 require('../register');
@@ -6,6 +6,7 @@ const { NativeConnection, Runtime, Worker, DefaultLogger } = require('@temporali
 const path = require('node:path');
 const { createClusterActivities } = require('../../lib/activities/cluster');
 const { dataConverter } = require('../../lib/encryption/data-converter');
+const { limitOptions, workerLimitsFromEnv } = require('../../lib/worker-limits');
 const { nodeFacts, patchPlan } = require('../../test/support/builders');
 
 let nodeMs = 0;
@@ -31,6 +32,7 @@ async function main() {
     connection,
     taskQueue,
     workflowBundle: { codePath: path.resolve(bundle) },
+    ...limitOptions(workerLimitsFromEnv(process.env)),
     activities: { ...createClusterActivities(audit), ...nodes },
     ...(taskQueue === 'bare' ? {} : { dataConverter: dataConverter(null, 'passthrough') }),
   });

@@ -5,6 +5,7 @@ import { isNode } from './member';
 import type { MemberStatus } from './member';
 import type { NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
 import { orderNodes } from '../run/run';
+import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
@@ -17,8 +18,8 @@ const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
 /** How often the facts of a reboot-pending node are refreshed, so that a manual reboot is noticed the same day. */
 const REFRESH_FACTS_EVERY_MS = 6 * HOUR_MS;
 
-/** Nodes per refresh before continue-as-new is possible: some minutes of work, even when all are unreachable. */
-const NODES_PER_REFRESH = 200;
+/** Nodes per refresh or prefetch before continue-as-new is possible: some minutes of refresh, even when all are unreachable. */
+const NODES_PER_CHILD = 200;
 
 /** Delay before the next windows are loaded again after a failure. */
 export const SCHEDULE_RETRY_MS = HOUR_MS;
@@ -61,7 +62,7 @@ export type Decision = { message: string } & (
   | { do: 'resume-run' }
   | { do: 'abort-suspended-run' }
   | { do: 'refresh-facts'; nodes: string[]; rest: number }
-  | { do: 'prefetch'; window: string }
+  | { do: 'prefetch'; window: string; nodes: string[]; rest: number }
   | { do: 'continue-as-new' }
   | { do: 'sleep'; untilMs: number | null }
 );
@@ -132,18 +133,16 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   if (refresh.nodes.length > 0 && !context.refreshingFacts && refresh.atMs <= now) {
     // A refresh of thousands of nodes takes hours.
     if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
-    const nodes = refresh.nodes.slice(0, NODES_PER_REFRESH);
-    const rest = refresh.nodes.length - nodes.length;
     return {
-      do: 'refresh-facts',
-      nodes,
-      rest,
+      ...{ do: 'refresh-facts', ...firstSlice(refresh.nodes) },
       message: `facts of ${refresh.nodes.length} reboot-pending node${refresh.nodes.length === 1 ? '' : 's'} are refreshed`,
     };
   }
-  const prefetchDue = prefetchAt(state, spec, window);
-  if (window !== undefined && prefetchDue !== null && prefetchDue <= now && !context.prefetching) {
-    return { do: 'prefetch', window, message: `packages are downloaded for the window of ${window}` };
+  const prefetch = nextPrefetch(state, spec, window);
+  if (window !== undefined && prefetch !== null && prefetch.atMs <= now && !context.prefetching) {
+    if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
+    const message = `packages are downloaded for the window of ${window}`;
+    return { do: 'prefetch', window, ...firstSlice(prefetch.nodes), message };
   }
   return sleep(state, now, context, window, whyIdle(window, schedule.error));
 }
@@ -293,24 +292,47 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPo
   };
 }
 
-/** When to download packages for `window`, in epoch milliseconds; null when prefetch is off or already done. */
-function prefetchAt(state: ClusterState, spec: PatchableSpec, window: string | undefined): number | null {
-  if (isEks(spec) || window === undefined || state.prefetchedFor === window) return null;
+function firstSlice(names: string[]): { nodes: string[]; rest: number } {
+  const nodes = names.slice(0, NODES_PER_CHILD);
+  return { nodes, rest: names.length - nodes.length };
+}
+
+/** Nodes that prefetch packages for `window`, and from when on; null when prefetch is off or already done. */
+function nextPrefetch(
+  state: ClusterState,
+  spec: PatchableSpec,
+  window: string | undefined,
+): { nodes: string[]; atMs: number } | null {
+  if (isEks(spec) || window === undefined) return null;
   const { prefetch } = spec.patching;
-  return typeof prefetch === 'string' ? null : Date.parse(window) - parseDuration(prefetch.beforeWindow);
+  const isBegun = state.prefetchedFor === window;
+  if (typeof prefetch === 'string' || (isBegun && state.prefetchedUpTo === undefined)) return null;
+  // When the last prefetched node has left the spec, prefetch starts over.
+  const nodes =
+    (isBegun ? namesAfter(state, state.prefetchedUpTo, mayBeConnectedTo) : null) ??
+    namesOf(state.nodes, mayBeConnectedTo);
+  return nodes.length === 0 ? null : { nodes, atMs: Date.parse(window) - parseDuration(prefetch.beforeWindow) };
 }
 
 /** The nodes whose facts need a refresh, and when the refresh is due. */
 function nextRefresh(state: ClusterState): { nodes: string[]; atMs: number } {
-  const { nodes, factsRefreshedUpTo } = state;
-  const place = factsRefreshedUpTo === undefined ? -1 : nodes.findIndex(({ name }) => name === factsRefreshedUpTo);
-  const namesFrom = (first: number): string[] =>
-    nodes
-      .slice(first)
-      .filter(waitsForReboot)
-      .map(({ name }) => name);
-  const rest = place < 0 ? [] : namesFrom(place + 1);
-  return rest.length > 0 ? { nodes: rest, atMs: 0 } : { nodes: namesFrom(0), atMs: refreshFactsAt(state) };
+  const rest = namesAfter(state, state.factsRefreshedUpTo, waitsForReboot) ?? [];
+  if (rest.length > 0) return { nodes: rest, atMs: 0 };
+  return { nodes: namesOf(state.nodes, waitsForReboot), atMs: refreshFactsAt(state) };
+}
+
+/** Null when no node has the name . */
+function namesAfter(
+  { nodes }: ClusterState,
+  upTo: string | undefined,
+  isWanted: (node: MemberStatus) => boolean,
+): string[] | null {
+  const place = nodes.findIndex(({ name }) => name === upTo);
+  return place < 0 ? null : namesOf(nodes.slice(place + 1), isWanted);
+}
+
+function namesOf(nodes: readonly MemberStatus[], isWanted: (node: MemberStatus) => boolean): string[] {
+  return nodes.filter(isWanted).map(({ name }) => name);
 }
 
 function refreshFactsAt(state: ClusterState): number {
@@ -322,11 +344,14 @@ function refreshFactsAt(state: ClusterState): number {
   return last + REFRESH_FACTS_EVERY_MS;
 }
 
-/** Nodes on which a manual reboot or restart is expected; quarantined nodes are not contacted. */
+/** Nodes on which a manual reboot or restart is expected. */
 function waitsForReboot(node: MemberStatus): boolean {
-  return (
-    isNode(node) && (node.rebootRequired === true || node.restartRequired === true) && node.quarantine === undefined
-  );
+  return mayBeConnectedTo(node) && (node.rebootRequired === true || node.restartRequired === true);
+}
+
+/** Quarantined nodes are not contacted. */
+function mayBeConnectedTo(node: MemberStatus): node is NodeStatus {
+  return isNode(node) && node.quarantine === undefined;
 }
 
 function windowAfter(window: string | undefined, now: number): number | null {
@@ -351,8 +376,8 @@ function sleep(
   const waiting = state.run === null && state.paused === null;
   const refresh = nextRefresh(state);
   if (waiting && !context.refreshingFacts && refresh.nodes.length > 0) wakeUps.push(refresh.atMs);
-  const prefetchDue = waiting && isPatchable(state.spec) ? prefetchAt(state, state.spec, window) : null;
-  if (prefetchDue !== null && !context.prefetching) wakeUps.push(prefetchDue);
+  const prefetch = waiting && isPatchable(state.spec) ? nextPrefetch(state, state.spec, window) : null;
+  if (prefetch !== null && !context.prefetching) wakeUps.push(prefetch.atMs);
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }
 

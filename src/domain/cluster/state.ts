@@ -104,6 +104,8 @@ export interface ClusterState {
   factsRefreshedUpTo?: string;
   /** The last window for which packages were downloaded. */
   prefetchedFor: string | null;
+  /** The node up to which they were, in the download in progress. Absent: none is. */
+  prefetchedUpTo?: string;
 }
 
 export interface ScheduleState {
@@ -379,6 +381,13 @@ export function noteRefresh(state: ClusterState, upTo: string, rest: number, now
   }
   delete state.factsRefreshedUpTo;
   state.factsRefreshedAt = now;
+}
+
+/** Records the progress of the prefetch for `window`; `rest` nodes remain. */
+export function noteNodesPrefetched(state: ClusterState, window: string, upTo: string | undefined, rest: number): void {
+  state.prefetchedFor = window;
+  if (rest > 0 && upTo !== undefined) state.prefetchedUpTo = upTo;
+  else delete state.prefetchedUpTo;
 }
 
 /** Records the result of the prefetch for `window` on one node. */

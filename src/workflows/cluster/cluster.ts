@@ -29,10 +29,11 @@ import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
 import { local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
 import { registerHandlers } from './handlers';
-import { ClusterPrefetch } from './prefetch';
+import { BackgroundChild } from './background-child';
+import { startPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
 import { toErrorInfo } from '../shared/failures';
-import { FactsRefresh } from './refresh-facts';
+import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
@@ -127,8 +128,8 @@ class ClusterLoop {
   private readonly generationMs: number;
   private isStale = false;
   private readonly runSupervisor: RunSupervisor;
-  private readonly prefetch: ClusterPrefetch;
-  private readonly refresh: FactsRefresh;
+  private readonly prefetch: BackgroundChild;
+  private readonly refresh: BackgroundChild;
   private readonly visibility: VisibilityPublisher;
   readonly versions = new RowVersions(workflowInfo().runId);
 
@@ -140,8 +141,8 @@ class ClusterLoop {
     this.visibility = new VisibilityPublisher(searchAttributes);
     this.generationMs = generationMs(state.spec.name);
     this.runSupervisor = new RunSupervisor(state, this.visibility, () => this.changed());
-    this.prefetch = new ClusterPrefetch(state, () => this.changed());
-    this.refresh = new FactsRefresh(state, () => this.changed());
+    this.prefetch = new BackgroundChild(state, () => this.changed());
+    this.refresh = new BackgroundChild(state, () => this.changed());
   }
 
   changed(): void {
@@ -220,10 +221,10 @@ class ClusterLoop {
         if (state.run !== null) this.runSupervisor.drop(state.run);
         return;
       case 'refresh-facts':
-        this.refresh.start(decision.nodes, decision.rest);
+        startRefresh(this.refresh, state, decision);
         return;
       case 'prefetch':
-        this.prefetch.start(decision.window);
+        startPrefetch(this.prefetch, state, decision);
         return;
       case 'continue-as-new':
         // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
