@@ -1,6 +1,10 @@
 /** The prefetch of packages before a window; nodes are simulated, time is skipped. */
 import { clusterSpec } from '../../support/builders';
+import { packState } from '../../../src/domain/cluster/packed-state';
+import { newClusterState } from '../../../src/domain/cluster/state';
 import { Harness } from '../harness';
+import type { Command } from '../sandbox';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal, valueOf } from '../sandbox';
 import { nodesOf } from '../../support/members';
 
 let harness: Harness;
@@ -44,3 +48,57 @@ describe('src/workflows/node/prefetch-nodes', () => {
       expect((await cluster.status()).nodes[0]).toMatchObject({ state: 'restart-pending', restartRequired: true });
     }));
 });
+
+describe('workflows, a download on hundreds of nodes', () => {
+  const names = Array.from({ length: 250 }, (_, index) => `w-${index}`);
+
+  async function begun(): Promise<{ workflow: SandboxedWorkflow; child: Child }> {
+    const spec = clusterSpec(names, { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE }, 'demo');
+    const state = newClusterState(spec, null, '2027-01-04T11:00:00.000Z', ['2027-01-10T00:00:00.000Z']);
+    const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
+    const commands = await workflow.activate();
+    const child = childIn(await workflow.activate(resolved(localActivity(commands, 'searchAttributes'), [])));
+    if (child === null) throw new Error('nothing is downloaded');
+    await workflow.activate({ resolveChildWorkflowExecutionStart: { seq: child.seq, succeeded: { runId: 'r-1' } } });
+    return { workflow, child };
+  }
+
+  it('goes on part by part, each in a child workflow of its own', async () => {
+    const { workflow, child } = await begun();
+    expect(child.nodes).toEqual(names.slice(0, 200));
+    const answer = child.nodes.map((node) => ({ node, reading: null, error: 'the mirror is gone' }));
+    const next = childIn(await workflow.activate(ended(child, answer)));
+    expect(next?.nodes).toEqual(names.slice(200));
+    await workflow.activate({
+      resolveChildWorkflowExecutionStart: { seq: next?.seq ?? 0, succeeded: { runId: 'r-2' } },
+    });
+    expect(next === null ? null : childIn(await workflow.activate(ended(next, [])))).toBeNull();
+    await workflow.dispose();
+  });
+
+  it('is given up as a whole when a run begins', async () => {
+    const { workflow, child } = await begun();
+    const run = await workflow.activate(signal('patchNow'));
+    expect(run.some((one) => one.startChildWorkflowExecution?.workflowType === 'run')).toBe(true);
+    expect(run.some((one) => one.cancelChildWorkflowExecution)).toBe(true);
+    expect(childIn(await workflow.activate(ended(child, [])))).toBeNull();
+    await workflow.dispose();
+  });
+});
+
+interface Child {
+  seq: number;
+  nodes: string[];
+}
+
+function childIn(commands: Command[]): Child | null {
+  const started = commands.map(({ startChildWorkflowExecution: child }) => child);
+  const child = started.find((one) => one?.workflowType === 'prefetchNodes');
+  if (child === undefined || child === null) return null;
+  const input = valueOf(child.input?.[0]) as { nodes: { name: string }[] };
+  return { seq: child.seq ?? 0, nodes: input.nodes.map(({ name }) => name) };
+}
+
+function ended({ seq }: Child, answer: unknown) {
+  return { resolveChildWorkflowExecution: { seq, result: { completed: { result: payloadOf(answer) } } } };
+}
