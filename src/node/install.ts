@@ -1,8 +1,9 @@
-/** Installs the helper on a node: written beside its path, verified, then renamed, so a partial file is never run. */
+/** Installs the helper on a node over SSH. */
 import { OspatchError } from '../domain/shared/errors';
 import type { NodeTarget } from '../domain/spec/types';
 import type { ExecResult, Transport } from '../ssh/transport';
 import { plainText } from '../domain/shared/text';
+import { installSteps } from './helper/install-steps';
 import { HELPER_DIR, type HelperScript } from './helper/script';
 import { privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { imageBasedSystem } from './supported-systems';
@@ -11,17 +12,14 @@ import { defined } from '../domain/shared/defined';
 const FAILED_MARK = 'ospatch-install:';
 
 /** Prints a marker on a line of its own, which distinguishes a failed step from output of the login shell. */
-function installScript({ digest, path }: HelperScript): string {
+function installScript(helper: HelperScript): string {
+  const { before, write, after } = installSteps(helper);
   return [
     'umask 022',
     `fail() { echo "${FAILED_MARK}$1"; exit 1; }`,
-    `mkdir -p ${HELPER_DIR} || fail directory`,
-    `new=$(mktemp ${HELPER_DIR}/.ospatch-node.XXXXXX) || fail write`,
-    'trap "rm -f $new" EXIT',
-    'cat >"$new" || fail write',
-    `[ "$(sha256sum <"$new" | cut -c1-64)" = ${digest} ] || fail digest`,
-    `chmod 0755 "$new" && chown 0:0 "$new" && mv -f "$new" ${path} || fail write`,
-    `if command -v restorecon >/dev/null 2>&1; then restorecon ${path}; fi`,
+    ...[...before, write, ...after].map(({ command, failure }) =>
+      failure === null ? command : `${command} || fail ${failure}`,
+    ),
     `echo "${FAILED_MARK}ok"`,
   ].join('; ');
 }
