@@ -49,7 +49,7 @@ describe('src/workflows/node/prefetch-nodes', () => {
     }));
 });
 
-describe('workflows, a download on hundreds of nodes', () => {
+describe('workflows/cluster/prefetch, with hundreds of nodes', () => {
   const names = Array.from({ length: 250 }, (_, index) => `w-${index}`);
 
   async function begun(): Promise<{ workflow: SandboxedWorkflow; child: Child }> {
@@ -63,7 +63,7 @@ describe('workflows, a download on hundreds of nodes', () => {
     return { workflow, child };
   }
 
-  it('goes on part by part, each in a child workflow of its own', async () => {
+  it('prefetches in slices, each in a child workflow of its own', async () => {
     const { workflow, child } = await begun();
     expect(child.nodes).toEqual(names.slice(0, 200));
     const answer = child.nodes.map((node) => ({ node, reading: null, error: 'the mirror is gone' }));
@@ -76,7 +76,7 @@ describe('workflows, a download on hundreds of nodes', () => {
     await workflow.dispose();
   });
 
-  it('is given up as a whole when a run begins', async () => {
+  it('drops the rest when a run begins', async () => {
     const { workflow, child } = await begun();
     const run = await workflow.activate(signal('patchNow'));
     expect(run.some((one) => one.startChildWorkflowExecution?.workflowType === 'run')).toBe(true);
