@@ -321,7 +321,7 @@ function nextRefresh(state: ClusterState): { nodes: string[]; atMs: number } {
   return { nodes: namesOf(state.nodes, waitsForReboot), atMs: refreshFactsAt(state) };
 }
 
-/** Null when no node has the name . */
+/** Null when no node has the name `upTo`. */
 function namesAfter(
   { nodes }: ClusterState,
   upTo: string | undefined,
