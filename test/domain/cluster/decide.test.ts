@@ -248,32 +248,32 @@ describe('src/domain/cluster/decide', () => {
     const state = scheduled(clusterSpec(names, { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
     const due = at('2027-01-02T18:00:00Z');
     const parts: string[][] = [];
-    for (let part = decide(state, due, quiet); part.do === 'prefetch'; part = decide(state, due, quiet)) {
-      expect(decide(state, due, { ...quiet, continueAsNewDue: true }).do).toBe('continue-as-new');
+    for (let part = decide(state, due, IDLE); part.do === 'prefetch'; part = decide(state, due, IDLE)) {
+      expect(decide(state, due, { ...IDLE, continueAsNewDue: true }).do).toBe('continue-as-new');
       parts.push(part.nodes);
       noteNodesPrefetched(state, part.window, part.nodes.at(-1), part.rest);
     }
     expect(parts.map(({ length }) => length)).toEqual([200, 200, 50]);
     expect(parts.flat()).toEqual(names);
-    expect(decide(state, due, quiet)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
+    expect(decide(state, due, IDLE)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
   });
 
   it('restarts a prefetch whose last node has left the spec, and drops one for another window', () => {
     const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
     const due = at('2027-01-02T18:00:00Z');
     noteNodesPrefetched(state, SUNDAY, 'w-9', 1);
-    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', nodes: ['w-1', 'w-2'], rest: 0 });
+    expect(decide(state, due, IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-1', 'w-2'], rest: 0 });
     noteNodesPrefetched(state, '2026-12-27T00:00:00.000Z', 'w-1', 1);
-    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', nodes: ['w-1', 'w-2'], rest: 0 });
+    expect(decide(state, due, IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-1', 'w-2'], rest: 0 });
     noteNodesPrefetched(state, SUNDAY, 'w-1', 1);
-    expect(decide(state, due, quiet)).toMatchObject({ do: 'prefetch', nodes: ['w-2'], rest: 0 });
+    expect(decide(state, due, IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-2'], rest: 0 });
   });
 
   it('prefetches nothing on a node in quarantine', () => {
     const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
     const quarantine = { type: 'HostKeyMismatch', message: 'w-1 shows another host key' } as const;
     state.nodes = state.nodes.map((node) => (node.name === 'w-1' ? { ...node, quarantine } : node));
-    expect(decide(state, at('2027-01-02T18:00:00Z'), quiet)).toMatchObject({ do: 'prefetch', nodes: ['w-2'], rest: 0 });
+    expect(decide(state, at('2027-01-02T18:00:00Z'), IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-2'], rest: 0 });
   });
 
   it('still refreshes a reboot-pending node after a later run skipped that node', () => {
