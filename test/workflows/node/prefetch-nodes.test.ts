@@ -3,8 +3,8 @@ import { clusterSpec } from '../../support/builders';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import { Harness } from '../harness';
-import type { Command } from '../sandbox';
-import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal, valueOf } from '../sandbox';
+import type { Command } from '../sandboxed-workflow';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal, valueOf } from '../sandboxed-workflow';
 import { nodesOf } from '../../support/members';
 
 let harness: Harness;
