@@ -25,11 +25,21 @@ export async function waitForRun(
   context: CliContext,
   client: ClusterClient,
   run: number,
-  options: WaitOptions,
+  options: WaitOptions & { before: LiveStatus },
 ): Promise<WaitResult<RunSummary>> {
   const { cluster } = options;
   const until = (status: LiveStatus): boolean => (status.lastRun?.number ?? 0) >= run;
-  const { end, status } = await watchCluster(context, client, { ...options, until });
+  let settled: MemberSettled[] | null = null;
+  const awaitEnd = async (createdAt: string, signal: AbortSignal): Promise<boolean> => {
+    settled = await client.awaitRunEnd(cluster, createdAt, run, signal);
+    return settled !== null;
+  };
+  const { before } = options;
+  const { end, status } = await watchCluster(context, client, {
+    ...options,
+    until,
+    awaitEnd: (signal) => awaitEnd(before.createdAt, signal),
+  });
   if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, end);
   const summary = status.lastRun?.number === run ? status.lastRun : await findRun(client, cluster, run);
   if (summary === null) {
@@ -38,7 +48,7 @@ export async function waitForRun(
     return { end, result: null };
   }
   // Details for people; what counts is in the summary.
-  const settled = await client.settledNodes(cluster, run).catch(() => []);
+  settled ??= await client.settledNodes(cluster, run).catch(() => []);
   say(context, options, describeRunEnd(cluster, summary, settled));
   if (runExitCode(summary) !== 0) context.setExitCode(1);
   return { end, result: summary };

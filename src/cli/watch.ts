@@ -15,6 +15,10 @@ const FIRST_LOOKS_MS = 250;
 const LOOK_EVERY_MS = 2_000;
 /** By how much each wait between two looks is longer than the last one. */
 const LOOK_SLOWDOWN = 1.15;
+/** Where the end is told by the server, a look shows progress only. */
+const SHOW_FIRST_MS = 500;
+/** The cluster hears of the end of its run at the same time as whoever waits for it. */
+const SETTLING_MS = 20;
 /** Elapsed times go on while an answer is waited for. */
 const REDRAW_EVERY_MS = 1_000;
 
@@ -26,6 +30,11 @@ export interface WatchOptions {
   toStderr?: boolean;
   /** True when there is nothing more to follow. */
   until(status: LiveStatus): boolean;
+  /**
+   * Resolves with true as soon as what is followed has ended, so that nobody waits for the next look; with false when that
+   * is not known. Never rejects.
+   */
+  awaitEnd?(signal: AbortSignal): Promise<boolean>;
 }
 
 /** `detached`: Ctrl-C; what was followed goes on. */
@@ -52,37 +61,76 @@ export async function watchCluster(
 
 async function follow(
   client: Pick<ClusterClient, 'status'>,
-  { cluster, before, until }: WatchOptions,
+  { cluster, before, until, awaitEnd }: WatchOptions,
   view: View,
   signal: AbortSignal,
 ): Promise<WatchEnd> {
   const { isTransient } = await import('../client/errors.js');
+  const pace = new Pace(signal, awaitEnd);
   let status = before ?? null;
   let lost = false;
-  let lookAgainMs = FIRST_LOOKS_MS;
-  while (!signal.aborted) {
-    try {
-      const seen = await orInterrupted(client.status(cluster), signal);
-      if (seen === undefined) break;
-      // Created again under the same name, with runs of the same numbers.
-      if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status };
-      status = seen;
-      if (lost) view.say('Temporal and the worker answer again');
-      lost = false;
-      view.show(status, null);
-      if (until(status)) return { end: 'done', status };
-    } catch (error) {
-      if (isOspatchError(error) && error.type === 'NotFound' && status !== null) return { end: 'removed', status };
-      if (!isTransient(error) || status === null) throw error;
-      const notice = `${(error as Error).message}; retrying, and the run itself is safe in Temporal`;
-      if (!lost) view.say(notice);
-      lost = true;
-      view.show(status, notice);
+  try {
+    while (!signal.aborted) {
+      try {
+        const seen = await orInterrupted(client.status(cluster), signal);
+        if (seen === undefined) break;
+        // Created again under the same name, with runs of the same numbers.
+        if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status };
+        status = seen;
+        if (lost) view.say('Temporal and the worker answer again');
+        lost = false;
+        view.show(status, null);
+        if (until(status)) return { end: 'done', status };
+      } catch (error) {
+        if (isOspatchError(error) && error.type === 'NotFound' && status !== null) return { end: 'removed', status };
+        if (!isTransient(error) || status === null) throw error;
+        const notice = `${(error as Error).message}; retrying, and the run itself is safe in Temporal`;
+        if (!lost) view.say(notice);
+        lost = true;
+        view.show(status, notice);
+      }
+      await pace.next();
     }
-    await pause(lookAgainMs, signal);
-    lookAgainMs = Math.min(LOOK_EVERY_MS, lookAgainMs * LOOK_SLOWDOWN);
+    return { end: 'detached', status };
+  } finally {
+    pace.stop();
   }
-  return { end: 'detached', status };
+}
+
+/** How long to wait between two looks: longer and longer, until what is followed is said to have ended. */
+class Pace {
+  private lookAgainMs: number;
+  private readonly ended = new AbortController();
+  private readonly over = new AbortController();
+  private hasEnded = false;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    awaitEnd: WatchOptions['awaitEnd'],
+  ) {
+    this.lookAgainMs = awaitEnd === undefined ? FIRST_LOOKS_MS : SHOW_FIRST_MS;
+    void awaitEnd?.(AbortSignal.any([signal, this.over.signal])).then((isKnown) => {
+      if (isKnown) this.ended.abort();
+    });
+  }
+
+  async next(): Promise<void> {
+    const { signal, ended } = this;
+    if (!this.hasEnded) await pause(this.lookAgainMs, AbortSignal.any([signal, ended.signal]));
+    else await pause(this.lookAgainMs, signal);
+    if (ended.signal.aborted && !this.hasEnded) {
+      this.hasEnded = true;
+      this.lookAgainMs = SETTLING_MS;
+    } else {
+      const slowdown = this.lookAgainMs < FIRST_LOOKS_MS ? 2 : LOOK_SLOWDOWN;
+      this.lookAgainMs = Math.min(LOOK_EVERY_MS, this.lookAgainMs * slowdown);
+    }
+  }
+
+  /** Nobody waits for the end any more. */
+  stop(): void {
+    this.over.abort();
+  }
 }
 
 function drawingView(context: CliContext): View {

@@ -1,4 +1,7 @@
-/** The typed API of ospatch, for the CLI and other programs. */
+/**
+ * The typed API of ospatch, for the CLI and other programs. What only some calls need is imported when they are made: schemas
+ * and recovery would take a third of the time that a command needs to start.
+ */
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import {
@@ -11,7 +14,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { NodeInspection } from '../domain/inspection/node';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
-import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type {
   ApplySpecAnswer,
   CancelRunAnswer,
@@ -27,7 +30,6 @@ import { SPEC_MISSING } from '../domain/cluster/messages';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
-import { withDefaults } from '../domain/spec/parse';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
 import {
@@ -42,27 +44,21 @@ import {
   specQuery,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
-import { backUpClusters } from './backup';
+import type { backUpClusters } from './backup';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterListItem } from './cluster-list';
-import { listClusters } from './cluster-list';
 import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
-import { Doctor } from './doctor';
+import type { Doctor } from './doctor';
 import type { Cleared } from './ended';
-import { clearEnded } from './ended';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import type { WorkflowHistory } from './histories';
-import { readHistories } from './histories';
-import { Inspector } from './inspector';
-import { withSharedMachines } from './machines';
-import { requestUncordon } from './kubernetes';
-import { releaseNode } from './release';
+import type { Inspector } from './inspector';
+import { awaitRunEnd } from './run-end';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
-import { planRecovery, recover } from './recovery';
 import { StatusMemory, readLiveStatus } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
@@ -74,16 +70,12 @@ export type { NodeLog, RunReport } from './inspector';
 export class ClusterClient {
   private readonly calls: TemporalCalls;
   private readonly memory = new StatusMemory();
-  private readonly inspector: Inspector;
-  private readonly doctor: Doctor;
 
   private constructor(
     private readonly session: TemporalSession,
     private readonly by: string,
   ) {
     this.calls = new TemporalCalls(session);
-    this.inspector = new Inspector(this.calls, by);
-    this.doctor = new Doctor(this.calls, this.inspector, by);
   }
 
   /** @throws OspatchError `NoServer` when no Temporal server answers. */
@@ -166,7 +158,9 @@ export class ClusterClient {
    */
   async diff(spec: ClusterSpec, { discardHistory = false } = {}): Promise<ApplySpecAnswer['changes'] | null> {
     try {
-      return diffSpecs(withDefaults(await this.spec(spec.name)), spec);
+      const inForce = await this.spec(spec.name);
+      const { withDefaults } = await import('../domain/spec/parse.js');
+      return diffSpecs(withDefaults(inForce), spec);
     } catch (error) {
       if (!(error instanceof OspatchError)) throw error;
       if (error.type === 'NotFound' || (discardHistory && hasEnded(error))) return null;
@@ -198,6 +192,7 @@ export class ClusterClient {
   async statusAmongClusters(cluster: string): Promise<LiveStatus> {
     const status = await this.status(cluster);
     if (status.type !== 'self-managed') return status;
+    const { withSharedMachines } = await import('./machines.js');
     return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
   }
 
@@ -243,6 +238,7 @@ export class ClusterClient {
    * @throws OspatchError `NotFound` when no run works on the node, `Refused` when the node has no such wait
    */
   async release(cluster: string, node: string, message: Message = {}): Promise<ReleaseAnswer> {
+    const { releaseNode } = await import('./release.js');
     return releaseNode(this.calls, cluster, node, this.signed(message));
   }
 
@@ -260,6 +256,7 @@ export class ClusterClient {
    * @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is no data
    */
   async clearEnded(cluster: string): Promise<Cleared> {
+    const { clearEnded } = await import('./ended.js');
     return clearEnded(this.calls, cluster);
   }
 
@@ -277,6 +274,7 @@ export class ClusterClient {
 
   /** All clusters of the namespace, including stuck ones and ones that ended without being removed; needs no worker. */
   async list(): Promise<ClusterListItem[]> {
+    const { listClusters } = await import('./cluster-list.js');
     return listClusters(this.calls);
   }
 
@@ -291,6 +289,7 @@ export class ClusterClient {
    * @throws OspatchError `NotFound`, `Usage`, `Stuck` when the state is unreadable
    */
   async planRecovery(cluster: string, backup: ClusterBackup | null = null): Promise<RecoveryPlan> {
+    const { planRecovery } = await import('./recovery.js');
     return planRecovery(this.calls, cluster, backup);
   }
 
@@ -301,17 +300,19 @@ export class ClusterClient {
    * @throws OspatchError as `planRecovery`; `Refused` when the cluster was started concurrently
    */
   async recover(cluster: string, options: RecoverOptions): Promise<Recovered> {
+    const { recover } = await import('./recovery.js');
     return recover(this.calls, cluster, this.by, options);
   }
 
   /** A backup of each cluster of the namespace, or the error, one by one; needs no worker. */
-  backUp(): ReturnType<typeof backUpClusters> {
-    return backUpClusters(this.calls);
+  async *backUp(): ReturnType<typeof backUpClusters> {
+    const { backUpClusters: backUps } = await import('./backup.js');
+    yield* backUps(this.calls);
   }
 
   /** Inspects every node or EKS node group through the workers; changes nothing. */
   async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
-    return this.inspector.check(cluster);
+    return (await this.inspector()).check(cluster);
   }
 
   /**
@@ -319,17 +320,17 @@ export class ClusterClient {
    * the clusters that are diagnosed as well, if any.
    */
   async diagnoseInstallation(asked: readonly string[] | null = null): Promise<InstallationDiagnosis> {
-    return this.doctor.installation(asked);
+    return (await this.doctor()).installation(asked);
   }
 
   /** Findings about a run of this spec, which need not be applied: its nodes are inspected through the workers. */
   async diagnoseCluster(spec: ClusterSpec, options: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
-    return this.doctor.cluster(spec, options);
+    return (await this.doctor()).cluster(spec, options);
   }
 
   /** The log of one node patch: from run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    return this.inspector.nodeLog(cluster, node, run);
+    return (await this.inspector()).nodeLog(cluster, node, run);
   }
 
   /**
@@ -338,25 +339,40 @@ export class ClusterClient {
    * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
    */
   async uncordon(cluster: string, node: string): Promise<boolean> {
+    const { requestUncordon } = await import('./kubernetes.js');
     return requestUncordon(this.calls, await this.spec(cluster), node, this.by);
   }
 
   /** One run by node, with packages and steps. @throws OspatchError `NotFound` when Temporal no longer has the run. */
   async run(cluster: string, run: number): Promise<RunReport> {
-    return this.inspector.run(cluster, run);
+    return (await this.inspector()).run(cluster, run);
   }
 
   /** The settled nodes of a run, which may be in progress. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
-    return this.inspector.settledNodes(cluster, run);
+    return (await this.inspector()).settledNodes(cluster, run);
+  }
+
+  /**
+   * How the nodes of run `run` ended, as soon as it has; `createdAt` is that of the cluster's status. Null when that is not
+   * known: the run was put down for now or terminated, the server went away, or `signal` has fired. Needs no worker.
+   */
+  async awaitRunEnd(
+    cluster: string,
+    createdAt: string,
+    run: number,
+    signal: AbortSignal,
+  ): Promise<MemberSettled[] | null> {
+    return awaitRunEnd(this.session, runWorkflowId(cluster, createdAt, run), signal);
   }
 
   /**
    * Histories of all running workflows of the task queue; with `ended` also of closed ones within the retention. Needs
    * no worker.
    */
-  histories(ended: boolean): AsyncIterable<WorkflowHistory> {
-    return readHistories(this.calls, ended);
+  async *histories(ended: boolean): AsyncIterable<WorkflowHistory> {
+    const { readHistories } = await import('./histories.js');
+    yield* readHistories(this.calls, ended);
   }
 
   /** @throws OspatchError `NoWorker` when no worker polls the task queue. */
@@ -367,6 +383,16 @@ export class ClusterClient {
   /** Whether a worker polls the task queue. @throws OspatchError `NotFound` when there is no such namespace. */
   async hasWorker(): Promise<boolean> {
     return this.calls.hasWorker();
+  }
+
+  private async doctor(): Promise<Doctor> {
+    const { Doctor: ClusterDoctor } = await import('./doctor.js');
+    return new ClusterDoctor(this.calls, await this.inspector(), this.by);
+  }
+
+  private async inspector(): Promise<Inspector> {
+    const { Inspector: NodeInspector } = await import('./inspector.js');
+    return new NodeInspector(this.calls, this.by);
   }
 
   /** Adds the sender. */

@@ -28,11 +28,17 @@ const SECOND_LOOK_MS = 1_000;
 /** Errors whose cause may be a stuck cluster. */
 const EXPLAINED: readonly ErrorType[] = ['NoWorker', 'NotFound', 'Stuck', 'Internal'];
 
+/** A cluster that has just answered has a worker, and its payloads can be read here. */
+const ANSWERED_MS = 2_000;
+
 /** Retries during continue-as-new of a cluster, which completes within this time. */
 const FRESH_HISTORY_TRIES = 20;
 const FRESH_HISTORY_PAUSE_MS = 50;
 
 export class TemporalCalls {
+  /** The cluster that has answered last, and when. */
+  private answered: { cluster: string; at: number } | null = null;
+
   constructor(readonly session: TemporalSession) {}
 
   /** Runs a call with a deadline, and converts its errors. */
@@ -67,7 +73,9 @@ export class TemporalCalls {
     // The loser of the race must not cause an unhandled rejection.
     answer.catch(() => undefined);
     try {
-      return await Promise.race([answer, this.rejectWhenStuck(cluster, over.signal)]);
+      const value = await Promise.race([answer, this.rejectWhenStuck(cluster, over.signal)]);
+      this.answered = { cluster, at: performance.now() };
+      return value;
     } catch (error) {
       throw await this.explainCluster(cluster, error);
     } finally {
@@ -87,14 +95,21 @@ export class TemporalCalls {
    * `body` gets whether the cluster exists.
    */
   async sendToCluster<T>(cluster: string, body: (isThere: boolean) => Promise<T>, discardHistory = false): Promise<T> {
-    await this.ensureWorker();
-    await this.assertReadable(cluster);
+    if (!this.hasJustAnswered(cluster)) {
+      await this.ensureWorker();
+      await this.assertReadable(cluster);
+    }
     const { state } = await this.assertNotStuck(cluster, discardHistory);
     try {
       return await this.ofCluster(cluster, () => body(state === 'running'));
     } catch (error) {
       throw mayBeCarriedOut(error) ? mayStillHappen(error, cluster) : error;
     }
+  }
+
+  private hasJustAnswered(cluster: string): boolean {
+    const { answered } = this;
+    return answered?.cluster === cluster && performance.now() - answered.at < ANSWERED_MS;
   }
 
   /** Like `request`, for requests other than updates of an existing cluster. */

@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { QueryDefinition, SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -18,6 +18,13 @@ import type {
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
 import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
+
+// Those of the SDK are part of the library of workflows, which a client has no other use for and would load for nothing.
+const defineSignal = <Args extends unknown[] = []>(name: string) => ({ type: 'signal', name }) as SignalDefinition<Args>;
+const defineQuery = <Result, Args extends unknown[] = []>(name: string) =>
+  ({ type: 'query', name }) as QueryDefinition<Result, Args>;
+const defineUpdate = <Result, Args extends unknown[] = []>(name: string) =>
+  ({ type: 'update', name }) as UpdateDefinition<Result, Args>;
 
 /** Signals and updates of the cluster workflow share their names. Signals never fail; updates answer. */
 export const patchNowSignal = defineSignal<[PatchNowMessage?]>('patchNow');

@@ -91,6 +91,7 @@ describe('src/cli/commands', () => {
         .mockResolvedValueOnce(status([node('w-1')]))
         .mockResolvedValue(done),
       patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      awaitRunEnd: () => Promise.resolve(null),
       settledNodes: () => Promise.resolve([]),
     });
     expect(out).toContain(`run 7 of demo ${outcome} after 1m5s`);
@@ -104,6 +105,7 @@ describe('src/cli/commands', () => {
         .mockResolvedValueOnce(status([]))
         .mockResolvedValue(status([], { lastRun: summary(7) })),
       patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      awaitRunEnd: () => Promise.resolve(null),
       settledNodes: () => Promise.resolve([]),
     });
     expect(JSON.parse(out)).toMatchObject({ cluster: 'demo', run: 7, end: 'done', summary: { outcome: 'succeeded' } });
@@ -119,6 +121,7 @@ describe('src/cli/commands', () => {
     const { code } = await run(['patch', 'demo', '--wait'], {
       status: waiting,
       patch: () => Promise.resolve({ run: 8, started: false, after: 7 }),
+      awaitRunEnd: () => Promise.resolve(null),
       settledNodes: () => Promise.resolve([]),
     });
     expect(code).toBe(0);

@@ -83,6 +83,58 @@ describe('src/cli/watch', () => {
     expect(process.listenerCount('SIGINT')).toBe(before);
   });
 
+  describe('what says by itself when it has ended', () => {
+    // Nobody lets the time between two looks pass.
+    beforeEach(() => jest.useFakeTimers());
+    afterEach(() => jest.useRealTimers());
+
+    test('is looked at the moment it has', async () => {
+      const { end } = await watchCluster(fakeTerminal().context, answering(running, ended), {
+        cluster: 'demo',
+        until: hasEnded,
+        awaitEnd: () => Promise.resolve(true),
+      });
+      expect(end).toBe('done');
+    });
+
+    test('is looked at again until the cluster knows it too', async () => {
+      const watching = watchCluster(fakeTerminal().context, answering(running, running, running, ended), {
+        cluster: 'demo',
+        until: hasEnded,
+        awaitEnd: () => Promise.resolve(true),
+      });
+      await jest.advanceTimersByTimeAsync(100);
+      expect((await watching).end).toBe('done');
+    });
+
+    test('is followed by looks alone where nobody knows when it ends', async () => {
+      const client = answering(running, ended);
+      const looks = jest.spyOn(client, 'status');
+      const watching = watchCluster(fakeTerminal().context, client, {
+        cluster: 'demo',
+        until: hasEnded,
+        awaitEnd: () => Promise.resolve(false),
+      });
+      await jest.advanceTimersByTimeAsync(0);
+      expect(looks).toHaveBeenCalledTimes(1);
+      await jest.advanceTimersByTimeAsync(2_000);
+      expect((await watching).end).toBe('done');
+    });
+
+    test('is no longer waited for after the last look', async () => {
+      const signals: AbortSignal[] = [];
+      await watchCluster(fakeTerminal().context, answering(ended), {
+        cluster: 'demo',
+        until: hasEnded,
+        awaitEnd: (signal) => {
+          signals.push(signal);
+          return new Promise(() => undefined);
+        },
+      });
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    });
+  });
+
   test('redraws frames on a terminal and restores cursor and line wrapping', async () => {
     const terminal = fakeTerminal({ isTTY: true, env: { NO_COLOR: '1' } });
     await watchCluster(terminal.context, answering(running, ended), { cluster: 'demo', until: hasEnded });

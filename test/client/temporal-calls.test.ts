@@ -7,12 +7,24 @@ const {
   WORKFLOW_EXECUTION_STATUS_COMPLETED,
   WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW,
   WORKFLOW_EXECUTION_STATUS_PAUSED,
+  WORKFLOW_EXECUTION_STATUS_RUNNING,
 } = temporal.api.enums.v1.WorkflowExecutionStatus;
 
-function calls({ describeTaskQueue = jest.fn(), deadlineMs = 10_000 } = {}): TemporalCalls {
+const execution = { workflowId: 'cluster/demo', runId: 'first' };
+const described = {
+  workflowExecutionInfo: { status: WORKFLOW_EXECUTION_STATUS_RUNNING, execution, taskQueue: 'ospatch' },
+};
+
+function calls({
+  describeTaskQueue = jest.fn(),
+  describeWorkflowExecution = jest.fn().mockResolvedValue(described),
+  deadlineMs = 10_000,
+} = {}): TemporalCalls {
   const client = {
     withDeadline: (_deadline: number, body: () => Promise<unknown>) => body(),
-    workflowService: { describeTaskQueue },
+    withAbortSignal: (_signal: AbortSignal, body: () => Promise<unknown>) => body(),
+    workflow: { getHandle: () => ({ describe: jest.fn() }) },
+    workflowService: { describeTaskQueue, describeWorkflowExecution },
   };
   const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
   return new TemporalCalls(session as unknown as TemporalSession);
@@ -53,5 +65,30 @@ describe('src/client/temporal-calls', () => {
     const describeTaskQueue = jest.fn().mockResolvedValue({ pollers: [] });
     const asking = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
     await expect(asking).rejects.toMatchObject({ type: 'NoWorker' });
+  });
+
+  describe('a request', () => {
+    const polled = { pollers: [{ lastAccessTime: { seconds: Date.now() / 1000 } }] };
+    const answer = (): Promise<string> => Promise.resolve('here');
+
+    test('to a cluster that has just answered takes that for a worker', async () => {
+      const describeTaskQueue = jest.fn().mockResolvedValue(polled);
+      const one = calls({ describeTaskQueue });
+      await one.ofCluster('demo', answer);
+      await one.request('demo', answer);
+      expect(describeTaskQueue).not.toHaveBeenCalled();
+      await one.request('other', answer);
+      expect(describeTaskQueue).toHaveBeenCalledTimes(1);
+    });
+
+    test('to a cluster that has just answered is not sent when it is stuck all the same', async () => {
+      const paused = { ...described.workflowExecutionInfo, status: WORKFLOW_EXECUTION_STATUS_PAUSED };
+      const describeWorkflowExecution = jest.fn().mockResolvedValue({ workflowExecutionInfo: paused });
+      const one = calls({ describeWorkflowExecution });
+      await one.ofCluster('demo', answer);
+      const send = jest.fn(answer);
+      await expect(one.request('demo', send)).rejects.toMatchObject({ type: 'Stuck' });
+      expect(send).not.toHaveBeenCalled();
+    });
   });
 });
