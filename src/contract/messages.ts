@@ -20,7 +20,8 @@ import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '..
 import type { ClusterSpec } from '../domain/spec/types';
 
 // Those of the SDK are part of the library of workflows, which a client has no other use for and would load for nothing.
-const defineSignal = <Args extends unknown[] = []>(name: string) => ({ type: 'signal', name }) as SignalDefinition<Args>;
+const defineSignal = <Args extends unknown[] = []>(name: string) =>
+  ({ type: 'signal', name }) as SignalDefinition<Args>;
 const defineQuery = <Result, Args extends unknown[] = []>(name: string) =>
   ({ type: 'query', name }) as QueryDefinition<Result, Args>;
 const defineUpdate = <Result, Args extends unknown[] = []>(name: string) =>
