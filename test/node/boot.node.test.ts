@@ -1,12 +1,9 @@
 /** Kernels, boot and units as the helper reports them on a real node; a container imitates other systems. */
 import type { NodeFacts } from '../../src/domain/node/report';
-import type { Lab } from '../../tools/lab/lab';
-import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, token } from './support';
+import { useLab, ask, remoteNode, targetOf, token } from './support';
 import { sh } from '../support/sh';
 
 jest.setTimeout(180_000);
@@ -32,21 +29,12 @@ const KERNEL = 'linux-image-lab-amd64';
 const labUpdates = [{ from: { name: KERNEL, version: '1' }, to: { name: KERNEL, version: '2' } }];
 
 describe('src/node: the next boot of a real node', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'boots', updates: 'none', labUpdates }] });
-    node = lab.node('boots');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
+  useLab([{ name: 'boots', updates: 'none', labUpdates }], (started) => {
+    ({ node, pool, activities } = started);
   });
 
   async function facts(): Promise<NodeFacts> {

@@ -1,6 +1,6 @@
 import type { NodeFacts } from '../../src/domain/node/report';
 import type { Lab } from '../../tools/lab/lab';
-import { LAB_USER, createLab } from '../../tools/lab/lab';
+import { LAB_USER } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import { slowPackage } from '../../tools/lab/packages';
 import { followJob } from '../../src/node/job/follow';
@@ -10,21 +10,10 @@ import { ReachabilityTracker } from '../../src/node/reachability';
 import { apt } from '../../src/node/package-managers/apt';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { closeBarrier, barrierPackage, openBarrier } from '../support/barrier';
 import type { ActivityRunner } from './support';
-import {
-  LAB_START_MS,
-  activityRunner,
-  aptTransactions,
-  ask,
-  remoteNode,
-  targetOf,
-  token,
-  transportTo,
-  until,
-} from './support';
+import { useLab, aptTransactions, ask, remoteNode, targetOf, token, transportTo, until } from './support';
 import { sh } from '../support/sh';
 
 const CONFIG = '/etc/lab-conf.conf';
@@ -49,20 +38,16 @@ describe('src/node/helper on real nodes', () => {
   let killed: LabNode;
   let power: LabNode;
 
-  beforeAll(async () => {
-    const options = { updates: 'few', labUpdates } as const;
-    lab = await createLab({ nodes: ['quiet', 'killed', 'power'].map((name) => ({ name, ...options, labUpdates })) });
-    quiet = lab.node('quiet');
-    killed = lab.node('killed');
-    power = lab.node('power');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
-  });
+  const options = { updates: 'few', labUpdates } as const;
+  useLab(
+    ['quiet', 'killed', 'power'].map((name) => ({ name, ...options, labUpdates })),
+    (started) => {
+      ({ lab, pool, activities } = started);
+      quiet = lab.node('quiet');
+      killed = lab.node('killed');
+      power = lab.node('power');
+    },
+  );
 
   function preflight(node: LabNode, jobToken: string, attempt = 1) {
     return activities.run('preflight', {

@@ -1,14 +1,11 @@
-import type { Lab } from '../../tools/lab/lab';
-import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import type { NodeInspection } from '../../src/domain/inspection/node';
 import type { NodeFacts } from '../../src/domain/node/report';
 import { FACTS_TIMEOUT_MS } from '../../src/domain/node/time-limits';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, ask, inspectInput, remoteNode, targetOf, token, until } from './support';
+import { useLab, ask, inspectInput, remoteNode, targetOf, token, until } from './support';
 
 const LIMIT_MS = 60_000;
 
@@ -27,35 +24,27 @@ setsid sleep 7005 </dev/null >/dev/null 2>&1 &
 while [ -e /run/lab-barrier ]; do sleep 0.2; done`;
 
 describe('src/node: jobs on a node with failures', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
 
-  beforeAll(async () => {
-    lab = await createLab({
-      nodes: [
-        {
-          name: 'odd',
-          updates: 'none',
-          labUpdates: [
-            {
-              from: { name: 'lab-left', version: '1' },
-              to: { name: 'lab-left', version: '2', postinst: LEAVES_BEHIND },
-            },
-          ],
-        },
-      ],
-    });
-    node = lab.node('odd');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
-  });
+  useLab(
+    [
+      {
+        name: 'odd',
+        updates: 'none',
+        labUpdates: [
+          {
+            from: { name: 'lab-left', version: '1' },
+            to: { name: 'lab-left', version: '2', postinst: LEAVES_BEHIND },
+          },
+        ],
+      },
+    ],
+    (started) => {
+      ({ node, pool, activities } = started);
+    },
+  );
 
   function preflight(jobToken = token()) {
     return activities.run('preflight', {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { Lab } from '../../tools/lab/lab';
-import { LAB_USER, createLab } from '../../tools/lab/lab';
+import { LAB_USER } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import { slowPackage } from '../../tools/lab/packages';
 import type { NodeTarget } from '../../src/domain/spec/types';
@@ -12,12 +12,11 @@ import { installerScript } from '../../src/node/installer';
 import { RemoteNode } from '../../src/node/remote-node';
 import { sudoersRule } from '../../src/node/sudoers';
 import type { SudoersForm } from '../../src/node/sudoers';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { runOffline } from '../cli/offline-context';
 import { barrierPackage, openBarrier } from '../support/barrier';
 import {
-  LAB_START_MS,
+  useLab,
   activityRunner,
   aptTransactions,
   ask,
@@ -41,19 +40,12 @@ describe('src/node with least privilege', () => {
   let node: LabNode;
   let narrow: NodeTarget;
 
-  beforeAll(async () => {
-    const labUpdates = [{ from: slowPackage('1', 0), to: slowPackage('2', 8) }];
-    lab = await createLab({ nodes: [{ name: 'trust', updates: 'few', labUpdates }] });
-    node = lab.node('trust');
-    pool = createTransportPool({ keyDir: lab.keyDir });
+  const labUpdates = [{ from: slowPackage('1', 0), to: slowPackage('2', 8) }];
+  useLab([{ name: 'trust', updates: 'few', labUpdates }], async (started) => {
+    ({ lab, node, pool } = started);
     narrow = targetOf(node, { user: LAB_USER, helper: 'preinstalled' });
     await sh(node, 'rm /etc/sudoers.d/ospatch');
     await asRoot('sh', installerScript(helperScript()));
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   /** With standard input, which `LabNode.exec` does not support. */

@@ -1,12 +1,10 @@
-import type { Lab } from '../../tools/lab/lab';
-import { LAB_USER, createLab } from '../../tools/lab/lab';
+import { LAB_USER } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeTarget } from '../../src/domain/spec/types';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
-import { LAB_START_MS, activityRunner, inspectInput, remoteNode, targetOf } from './support';
+import { useLab, activityRunner, inspectInput, remoteNode, targetOf } from './support';
 
 jest.setTimeout(120_000);
 
@@ -17,22 +15,14 @@ const RELOAD = 'systemctl reset-failed ssh; systemctl restart ssh';
 
 /** A real sshd and real shells; the user has full sudo, so that only the login matters. */
 describe('src/node on logins with restrictions', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
   let target: NodeTarget;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'login', updates: 'none' }] });
-    node = lab.node('login');
-    pool = createTransportPool({ keyDir: lab.keyDir });
+  useLab([{ name: 'login', updates: 'none' }], async (started) => {
+    ({ node, pool } = started);
     target = targetOf(node, { user: LAB_USER });
     await remoteNode(pool, target).facts();
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   /** With connections of its own. */

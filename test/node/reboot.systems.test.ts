@@ -1,28 +1,17 @@
 /** Real reboots without effect or with a long duration; each takes its real time. */
-import type { Lab } from '../../tools/lab/lab';
-import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
-import { LAB_START_MS, activityRunner, remoteNode, targetOf } from './support';
+import { useLab, activityRunner, remoteNode, targetOf } from './support';
 
 jest.setTimeout(300_000);
 
 describe('src/node/reboot on a real node', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'odd', updates: 'none' }] });
-    node = lab.node('odd');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
+  useLab([{ name: 'odd', updates: 'none' }], (started) => {
+    ({ node, pool } = started);
   });
 
   async function reboot(): Promise<unknown> {

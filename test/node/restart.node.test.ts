@@ -1,18 +1,15 @@
 import { copyFileSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Lab } from '../../tools/lab/lab';
-import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import type { LabPackage } from '../../tools/lab/packages';
 import type { RestartReport } from '../../src/domain/node/report';
 import { describeOutdated } from '../../src/domain/node/outdated';
 import type { RestartPolicy } from '../../src/domain/spec/restart-policy';
-import { createTransportPool } from '../../src/ssh/pool';
-import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
 import { patchRunner } from './package-managers/patch-runner';
 import type { ActivityRunner } from './support';
-import { LAB_START_MS, activityRunner, targetOf, token, until } from './support';
+import { useLab, targetOf, token, until } from './support';
 
 const LIMIT_MS = 60_000;
 const MULTIARCH = '/usr/lib/x86_64-linux-gnu';
@@ -22,34 +19,26 @@ jest.setTimeout(240_000);
 /** Services on a library, an executable and a script that an update of their package replaces. */
 describe('src/node/helper/services on a real node', () => {
   let lab: Lab;
-  let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
   let release = 0;
 
-  beforeAll(async () => {
-    lab = await createLab({
-      nodes: [
-        { name: 'food', updates: 'none' },
-        { name: 'runtime', updates: 'none', archive: true },
-      ],
-    });
-    node = lab.node('food');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-    await offerNext();
-    await sh(node, 'apt-get -qq update && apt-get -qq -y install lab-food >/dev/null 2>&1');
-    await unit('lab-lib', '/usr/bin/sleep infinity', 'Environment=LD_PRELOAD=/usr/lib/lab-food.so.1');
-    await unit('lab-exe', '/usr/bin/lab-food infinity');
-    await unit('lab-script', '/usr/bin/lab-script');
-    await unit('lab-tmp', '/var/tmp/elsewhere infinity');
-    await sh(node, 'cp /usr/bin/sleep /var/tmp/elsewhere; systemctl start lab-tmp; rm /var/tmp/elsewhere');
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
-  });
+  useLab(
+    [
+      { name: 'food', updates: 'none' },
+      { name: 'runtime', updates: 'none', archive: true },
+    ],
+    async (started) => {
+      ({ lab, node, activities } = started);
+      await offerNext();
+      await sh(node, 'apt-get -qq update && apt-get -qq -y install lab-food >/dev/null 2>&1');
+      await unit('lab-lib', '/usr/bin/sleep infinity', 'Environment=LD_PRELOAD=/usr/lib/lab-food.so.1');
+      await unit('lab-exe', '/usr/bin/lab-food infinity');
+      await unit('lab-script', '/usr/bin/lab-script');
+      await unit('lab-tmp', '/var/tmp/elsewhere infinity');
+      await sh(node, 'cp /usr/bin/sleep /var/tmp/elsewhere; systemctl start lab-tmp; rm /var/tmp/elsewhere');
+    },
+  );
 
   beforeEach(async () => {
     await sh(node, 'rm -rf /etc/ospatch /etc/needrestart; systemctl restart lab-lib lab-exe lab-script');

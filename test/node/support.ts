@@ -7,7 +7,10 @@ import type { InspectInput } from '../../src/contract/activities/node';
 import type { OnNode } from '../../src/activities/node';
 import { createNodeActivities } from '../../src/activities/node';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
-import type { LabNode } from '../../tools/lab/lab-node';
+import type { Lab, LabNode, LabNodeOptions } from '../support/local-stack';
+import { createLab } from '../support/local-stack';
+import { waitFor } from '../support/wait-for';
+import { createTransportPool } from '../../src/ssh/pool';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { ExecOptions, ExecResult, Transport, TransportPool } from '../../src/ssh/transport';
@@ -118,10 +121,32 @@ export async function ask(node: LabNode, command: string): Promise<string> {
   return stdout.trim();
 }
 
-export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 90_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`${what} has not happened within ${timeoutMs / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+export function until(what: string, condition: () => Promise<boolean>, timeoutMs = 90_000): Promise<boolean> {
+  return waitFor(condition, { what, timeoutMs });
+}
+interface StartedLab {
+  lab: Lab;
+  /** The first node. */
+  node: LabNode;
+  pool: TransportPool;
+  activities: ActivityRunner;
+}
+
+/** Starts a lab before the tests of the enclosing `describe`, and stops the lab after them. `prepare` sets the nodes up. */
+export function useLab(nodes: LabNodeOptions[], prepare: (started: StartedLab) => unknown): void {
+  let lab: Lab | undefined;
+  let pool: TransportPool | undefined;
+
+  beforeAll(async () => {
+    lab = await createLab({ nodes });
+    pool = createTransportPool({ keyDir: lab.keyDir });
+    const [node] = lab.nodes;
+    if (node === undefined) throw new Error('a lab needs a node');
+    await prepare({ lab, node, pool, activities: activityRunner(pool) });
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    pool?.close();
+    await lab?.stop();
+  });
 }

@@ -1,10 +1,7 @@
-import type { Lab } from '../../tools/lab/lab';
-import { createLab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
-import { createTransportPool } from '../../src/ssh/pool';
 import type { TransportPool } from '../../src/ssh/transport';
 import { sh } from '../support/sh';
-import { LAB_START_MS, remoteNode, targetOf } from './support';
+import { useLab, remoteNode, targetOf } from './support';
 
 jest.setTimeout(120_000);
 
@@ -20,20 +17,12 @@ const aptSettings = (text: string): string => `printf '${text}' >/etc/apt/apt.co
 
 /** Debian with its own apt-config and systemd; unattended-upgrades is a program without effect. */
 describe('src/node/helper/updaters on a real node', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'owners', updates: 'none' }] });
-    node = lab.node('owners');
-    pool = createTransportPool({ keyDir: lab.keyDir });
+  useLab([{ name: 'owners', updates: 'none' }], async (started) => {
+    ({ node, pool } = started);
     await sh(node, `printf '#!/bin/sh\\n' >/usr/bin/unattended-upgrade && chmod 755 /usr/bin/unattended-upgrade`);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   async function others() {

@@ -3,8 +3,7 @@ import type { Server } from 'node:http';
 import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import type { Lab } from '../../../tools/lab/lab';
-import { LAB_USER, createLab } from '../../../tools/lab/lab';
+import { LAB_USER } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { REPOSITORY_DIR } from '../../../tools/lab/packages';
 import { helperScript } from '../../../src/node/helper/script';
@@ -12,22 +11,11 @@ import { installerScript } from '../../../src/node/installer';
 import type { Job } from '../../../src/node/job/id';
 import type { SudoersForm } from '../../../src/node/sudoers';
 import { SUDOERS_FORMS, sudoersRule } from '../../../src/node/sudoers';
-import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { AT_BARRIER, closeBarrier, barrierPackage, openBarrier } from '../../support/barrier';
 import { sh } from '../../support/sh';
 import type { ActivityRunner } from '../support';
-import {
-  LAB_START_MS,
-  activityRunner,
-  ask,
-  inspectInput,
-  remoteNode,
-  targetOf,
-  token,
-  transportTo,
-  until,
-} from '../support';
+import { useLab, ask, inspectInput, remoteNode, targetOf, token, transportTo, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { defined } from '../../../src/domain/shared/defined';
@@ -46,29 +34,20 @@ const lab1 = (name: string, version: string, postinst?: string) => ({
 
 /** A real Alpine: OpenRC, busybox, apk-tools 3, musl. */
 describe('src/node on Alpine', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let node: LabNode;
   let activities: ActivityRunner;
   let preflight: PatchRunner;
 
-  beforeAll(async () => {
-    const labUpdates = [
-      { from: lab1('kubelet', '1.30.1-r0'), to: lab1('kubelet', '1.30.2-r0') },
-      { from: lab1('lab-a', '1.0-r0'), to: lab1('lab-a', '1.1-r0') },
-      { from: barrierPackage('1.0-r0'), to: barrierPackage('1.1-r0') },
-    ];
-    lab = await createLab({ nodes: [{ name: 'alpine', system: 'alpine', labUpdates }] });
-    node = lab.node('alpine');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
+  const labUpdates = [
+    { from: lab1('kubelet', '1.30.1-r0'), to: lab1('kubelet', '1.30.2-r0') },
+    { from: lab1('lab-a', '1.0-r0'), to: lab1('lab-a', '1.1-r0') },
+    { from: barrierPackage('1.0-r0'), to: barrierPackage('1.1-r0') },
+  ];
+  useLab([{ name: 'alpine', system: 'alpine', labUpdates }], (started) => {
+    ({ node, pool, activities } = started);
     preflight = patchRunner(activities, node);
     openBarrier(node);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   const remote = () => remoteNode(pool, targetOf(node));

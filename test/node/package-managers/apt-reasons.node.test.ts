@@ -1,15 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../../tools/lab/lab';
-import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import type { LabPackage } from '../../../tools/lab/packages';
 import { buildDeb, indexRepository } from '../../../tools/lab/packages';
-import { createTransportPool } from '../../../src/ssh/pool';
-import type { TransportPool } from '../../../src/ssh/transport';
 import { sh } from '../../support/sh';
 import type { ActivityRunner } from '../support';
-import { LAB_START_MS, activityRunner, ask, targetOf, token, until } from '../support';
+import { useLab, ask, targetOf, token, until } from '../support';
 
 const LIMIT_MS = 60_000;
 const FIELD_DIR = '/var/lib/lab/field';
@@ -19,23 +15,13 @@ jest.setTimeout(240_000);
 
 /** What blocks apt on a real Debian, and the resulting messages. */
 describe('src/node/package-managers/apt: reasons, decisions and locks on a real node', () => {
-  let lab: Lab;
-  let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
   let versions = 1;
 
-  beforeAll(async () => {
-    const from: LabPackage = { name: 'lab-x', version: '1' };
-    lab = await createLab({ nodes: [{ name: 'reasons', updates: 'none', labUpdates: [{ from, to: from }] }] });
-    node = lab.node('reasons');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
+  const from: LabPackage = { name: 'lab-x', version: '1' };
+  useLab([{ name: 'reasons', updates: 'none', labUpdates: [{ from, to: from }] }], (started) => {
+    ({ node, activities } = started);
   });
 
   /** Publishes a new version of lab-x. */

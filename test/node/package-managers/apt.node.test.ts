@@ -1,16 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../../tools/lab/lab';
-import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import type { LabPackage } from '../../../tools/lab/packages';
 import { buildDeb, indexRepository } from '../../../tools/lab/packages';
 import type { PackagePolicy } from '../../../src/domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../../src/domain/spec/package-policy';
-import { createTransportPool } from '../../../src/ssh/pool';
-import type { TransportPool } from '../../../src/ssh/transport';
 import type { ActivityRunner } from '../support';
-import { LAB_START_MS, activityRunner, aptTransactions, ask, targetOf, token } from '../support';
+import { useLab, aptTransactions, ask, targetOf, token } from '../support';
 import { sh } from '../../support/sh';
 import { useAptNode } from './apt-node';
 import { makeState, states } from './dpkg-states';
@@ -42,23 +38,13 @@ const labUpdates = [
 
 /** Debian with its real apt. */
 describe('src/node/package-managers/apt on a real node', () => {
-  let lab: Lab;
-  let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'policy', updates: 'none', labUpdates }] });
-    node = lab.node('policy');
+  useLab([{ name: 'policy', updates: 'none', labUpdates }], async (started) => {
+    ({ node, activities } = started);
     // apt assigns a machine to a phase by its id: with 0 %, one id in 101 is included.
     await sh(node, 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   async function preflight(policy: Partial<PackagePolicy>) {

@@ -1,14 +1,12 @@
 /** Requirements for every generation of dnf on a real node. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab, LabNodeOptions } from '../../../tools/lab/lab';
-import { createLab } from '../../../tools/lab/lab';
+import type { LabNodeOptions } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
-import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { WAIT_AT_BARRIER, closeBarrier, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import { useLab, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { advise, holdRpmLock, install, installed, offer, fakeOsRelease, withdraw } from './rpm-lab';
@@ -32,17 +30,13 @@ interface Dnf {
 /** A real dnf of Debian with a real rpm database, on a node that identifies itself as Rocky Linux. */
 export function describeDnf(title: string, dnf: Dnf): void {
   describe(title, () => {
-    let lab: Lab;
     let pool: TransportPool;
     let activities: ActivityRunner;
     let node: LabNode;
     let preflight: PatchRunner;
 
-    beforeAll(async () => {
-      lab = await createLab({ nodes: [{ name: 'rocky', updates: 'none', ...dnf.node }] });
-      node = lab.node('rocky');
-      pool = createTransportPool({ keyDir: lab.keyDir });
-      activities = activityRunner(pool);
+    useLab([{ name: 'rocky', updates: 'none', ...dnf.node }], async (started) => {
+      ({ node, pool, activities } = started);
       preflight = patchRunner(activities, node);
       fakeOsRelease(node, {
         ID: 'rocky',
@@ -70,11 +64,6 @@ export function describeDnf(title: string, dnf: Dnf): void {
         { name: 'lab-new', version: '1' },
         { name: 'kubelet', version: '1.30.2' },
       );
-    }, LAB_START_MS);
-
-    afterAll(async () => {
-      pool?.close();
-      await lab?.stop();
     });
 
     const transactions = async () =>

@@ -1,16 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Lab } from '../../../tools/lab/lab';
-import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
 import { REPOSITORY_DIR } from '../../../tools/lab/packages';
-import { createTransportPool } from '../../../src/ssh/pool';
-import type { TransportPool } from '../../../src/ssh/transport';
 import { sh } from '../../support/sh';
 import type { WebDirectory } from '../../support/web-directory';
 import { serveDirectory } from '../../support/web-directory';
 import type { ActivityRunner } from '../support';
-import { LAB_START_MS, activityRunner, ask, targetOf, token } from '../support';
+import { useLab, ask, targetOf, token } from '../support';
 import { install, offer, fakeOsRelease } from './rpm-lab';
 
 const LIMIT_MS = 60_000;
@@ -68,27 +65,23 @@ const VERSION_OF: Record<Manager, string> = {
 
 describe('src/node/prefetch on real nodes', () => {
   let lab: Lab;
-  let pool: TransportPool;
   let activities: ActivityRunner;
   const mirrors = new Map<Manager, WebDirectory>();
 
-  beforeAll(async () => {
-    lab = await createLab({
-      nodes: [
-        { name: 'apt', updates: 'none', labUpdates },
-        { name: 'dnf', updates: 'none', rpm: 'dnf' },
-        { name: 'zypper', updates: 'none', rpm: 'zypper' },
-      ],
-    });
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
-    for (const manager of MANAGERS) mirrors.set(manager, await useMirror[manager](lab.node(manager)));
-  }, LAB_START_MS);
+  useLab(
+    [
+      { name: 'apt', updates: 'none', labUpdates },
+      { name: 'dnf', updates: 'none', rpm: 'dnf' },
+      { name: 'zypper', updates: 'none', rpm: 'zypper' },
+    ],
+    async (started) => {
+      ({ lab, activities } = started);
+      for (const manager of MANAGERS) mirrors.set(manager, await useMirror[manager](lab.node(manager)));
+    },
+  );
 
   afterAll(async () => {
-    pool?.close();
     for (const mirror of mirrors.values()) await mirror.close();
-    await lab?.stop();
   });
 
   async function planned(packageManager: Manager) {

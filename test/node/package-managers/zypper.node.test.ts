@@ -1,13 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Lab } from '../../../tools/lab/lab';
-import { createLab } from '../../../tools/lab/lab';
 import type { LabNode } from '../../../tools/lab/lab-node';
-import { createTransportPool } from '../../../src/ssh/pool';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { WAIT_AT_BARRIER, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
-import { LAB_START_MS, activityRunner, ask, remoteNode, targetOf, until } from '../support';
+import { useLab, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { advise, holdRpmLock, install, installed, offer, fakeOsRelease } from './rpm-lab';
@@ -20,17 +17,13 @@ jest.setTimeout(300_000);
 
 /** The real zypper of Debian with a real rpm database, on a node that identifies itself as SLES. */
 describe('src/node/package-managers/zypper on a real node', () => {
-  let lab: Lab;
   let pool: TransportPool;
   let activities: ActivityRunner;
   let node: LabNode;
   let preflight: PatchRunner;
 
-  beforeAll(async () => {
-    lab = await createLab({ nodes: [{ name: 'sles', updates: 'none', rpm: 'zypper' }] });
-    node = lab.node('sles');
-    pool = createTransportPool({ keyDir: lab.keyDir });
-    activities = activityRunner(pool);
+  useLab([{ name: 'sles', updates: 'none', rpm: 'zypper' }], async (started) => {
+    ({ node, pool, activities } = started);
     preflight = patchRunner(activities, node);
     const PRETTY_NAME = 'SUSE Linux Enterprise Server 15 SP6';
     fakeOsRelease(node, { ID: 'sles', ID_LIKE: 'suse', VERSION_ID: '15.6', PRETTY_NAME });
@@ -49,11 +42,6 @@ describe('src/node/package-managers/zypper on a real node', () => {
       { name: 'lab-new', version: '1' },
       { name: 'kubelet', version: '1.30.2' },
     );
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    pool?.close();
-    await lab?.stop();
   });
 
   describe('where the repositories have no patches', () => {
