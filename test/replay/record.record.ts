@@ -52,9 +52,6 @@ function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-const inWork = (cluster: TestCluster): Promise<unknown> =>
-  cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
-
 const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
   'boot-with-reboot': async (cluster) => {
     cluster.nodes.node('w-1').requiresReboot = true;
@@ -71,7 +68,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     const release = cluster.nodes.hold('w-1', 'apply');
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
-    await inWork(cluster);
+    await cluster.untilPatching('w-1');
     await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann' }] });
     release();
     await cluster.until('the run is suspended', (status) => status.state === 'paused');
@@ -82,7 +79,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     const release = cluster.nodes.hold('w-1', 'apply');
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
-    await inWork(cluster);
+    await cluster.untilPatching('w-1');
     await cluster.handle.signal('cancelRun');
     await cluster.until('the run is being cancelled', (status) => status.run?.state === 'cancelling');
     release();
@@ -93,7 +90,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     const release = cluster.nodes.hold('w-1', 'apply');
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
-    await inWork(cluster);
+    await cluster.untilPatching('w-1');
     const schedule = { preset: 'weekly', startWithin: '1h' } as const;
     await cluster.apply(clusterSpec(['cp-1', 'w-1'], { rebootIfRequired: false, schedule }, cluster.name));
     release();

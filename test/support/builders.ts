@@ -2,6 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeFacts, PackageChange, PatchPlan } from '../../src/domain/node/report';
+import type { LoopContext } from '../../src/domain/cluster/decide';
+import type { ActiveRun, ClusterState } from '../../src/domain/cluster/state';
+import { startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/types';
 import { ok, worstOf } from '../../src/domain/inspection/finding';
@@ -50,6 +53,30 @@ export function clusterSpec(
     },
     nodes: names.map((one) => nodeSpec(one)),
   };
+}
+
+/** The loop of a cluster with no work in progress. */
+export const IDLE: LoopContext = {
+  runWorkflowRunning: false,
+  continueAsNewDue: false,
+  runPutDown: false,
+  refreshingFacts: false,
+  prefetching: false,
+};
+
+/** Starts the next run of nodes, which stops at the first failure. */
+export function beginRun(state: ClusterState, nodes: string[], startedAt = '2027-01-01T00:00:00.000Z'): ActiveRun {
+  return startRun(state, {
+    ...{ number: state.nextRun, trigger: 'on-demand', startedAt, by: null, reason: null, nodes: [...nodes] },
+    policy: {
+      kind: 'node',
+      rebootIfRequired: true,
+      withoutDrain: false,
+      prefetch: false,
+      onFailure: 'stop',
+      unreachableTimeoutMs: 1,
+    },
+  });
 }
 
 export function nodeFacts(more: Partial<NodeFacts> = {}): NodeFacts {

@@ -514,6 +514,13 @@ export class TestCluster {
     throw new Error(`timed out waiting until ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
   }
 
+  /** Waits until the patch of `node` is in progress. */
+  untilPatching(node: string): Promise<StatusPage> {
+    return this.until(`${node} is in progress`, ({ nodes }) =>
+      nodes.some((one) => one.name === node && one.state === 'patching'),
+    );
+  }
+
   /** Waits until the node patch of `node` has received `signal`. */
   untilNodeSignalled(node: string, signal: string): Promise<void> {
     return this.untilSignalled(nodeWorkflowId(this.name, node), signal);

@@ -29,7 +29,7 @@ describe('src/workflows/cluster/cluster on a real server', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       await cluster.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({
@@ -110,7 +110,7 @@ describe('src/workflows/cluster/cluster on a real server', () => {
       const release = cluster.nodes.hold('w-1', 'preflight');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       await cluster.handle.signal('cancelRun');
       const status = await cluster.untilIdle(1);
       release();

@@ -78,7 +78,7 @@ async function wedgeInRun(cluster: TestCluster, client: ClusterClient): Promise<
   await withCode(cluster, async () => {
     await apply(cluster, client);
     await client.patch(cluster.name, { reason: 'CVE' });
-    await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+    await cluster.untilPatching('w-1');
   });
   return release;
 }

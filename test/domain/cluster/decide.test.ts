@@ -10,20 +10,13 @@ import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { clusterSpec, settled } from '../../support/builders';
+import { IDLE, clusterSpec, settled } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
-const IDLE: LoopContext = {
-  runWorkflowRunning: false,
-  continueAsNewDue: false,
-  runPutDown: false,
-  refreshingFacts: false,
-  prefetching: false,
-};
 const IN_RUN: LoopContext = { ...IDLE, runWorkflowRunning: true };
 
 function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {

@@ -11,19 +11,12 @@ import { briefCursor, briefErrors } from '../../../src/domain/run/brief';
 import type { RunCursor } from '../../../src/domain/run/run';
 import { quarantinedNodes } from '../../../src/domain/run/run';
 import { storedBytes } from '../../../src/encryption/compression';
-import { clusterSpec } from '../../support/builders';
+import { IDLE, clusterSpec } from '../../support/builders';
 import { random, worstState } from '../../support/worst-state';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const T1 = '2027-01-03T00:00:00.000Z';
-const IDLE = {
-  runWorkflowRunning: false,
-  continueAsNewDue: false,
-  runPutDown: false,
-  refreshingFacts: false,
-  prefetching: false,
-};
 const MAX_PAYLOAD = 2 * 1024 * 1024;
 const carried = (state: ClusterState): ClusterState =>
   unpackState(JSON.parse(JSON.stringify(packState(state))) as ReturnType<typeof packState>);

@@ -1,4 +1,4 @@
-import { applySpecToState, finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
+import { applySpecToState, finishRun, newClusterState } from '../../../src/domain/cluster/state';
 import { parseMessage } from '../../../src/domain/cluster/messages';
 import {
   actOnApplySpec,
@@ -9,7 +9,7 @@ import {
 } from '../../../src/domain/cluster/requests';
 import type { NotPatchableSpec } from '../../../src/domain/spec/types';
 import { toHistory, toStatus } from '../../../src/domain/cluster/status';
-import { clusterSpec, nodeSpec } from '../../support/builders';
+import { beginRun, clusterSpec, nodeSpec } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
@@ -18,23 +18,10 @@ const T1 = '2027-01-02T00:00:00.000Z';
 function running(): ReturnType<typeof newClusterState> {
   const spec = clusterSpec();
   const state = newClusterState(spec, null, T0);
-  const policy = {
-    kind: 'node',
-    rebootIfRequired: true,
-    withoutDrain: false,
-    prefetch: false,
-    onFailure: 'stop',
-    unreachableTimeoutMs: 1,
-  } as const;
-  startRun(state, {
-    number: 1,
-    trigger: 'on-demand',
-    startedAt: T0,
-    by: null,
-    reason: null,
-    nodes: spec.nodes.map((node) => node.name),
-    policy,
-  });
+  beginRun(
+    state,
+    spec.nodes.map(({ name }) => name),
+  );
   return state;
 }
 

@@ -1,26 +1,13 @@
-import { applySpecToState, finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
-import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
+import { applySpecToState, finishRun, newClusterState, settleNodes } from '../../../src/domain/cluster/state';
+import type { ClusterState } from '../../../src/domain/cluster/state';
 import { notTried, skippedBecauseRemoved } from '../../../src/domain/run/run';
-import { clusterSpec, nodeSpec, settled } from '../../support/builders';
+import { beginRun, clusterSpec, nodeSpec, settled } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 
-function begin(state: ClusterState, names: string[]): ActiveRun {
-  const policy = {
-    kind: 'node',
-    rebootIfRequired: true,
-    withoutDrain: false,
-    prefetch: false,
-    onFailure: 'stop',
-    unreachableTimeoutMs: 1,
-  } as const;
-  const more = { trigger: 'on-demand', startedAt: T0, by: null, reason: null, nodes: names, policy } as const;
-  return startRun(state, { ...more, nodes: [...names], number: state.nextRun });
-}
-
 function patchedState(names: string[], machineId = 'abc'): ClusterState {
   const state = newClusterState(clusterSpec(names), null, T0);
-  const run = begin(state, names);
+  const run = beginRun(state, names);
   const ends = names.map((name) => {
     const one = settled(name, { workflowRunId: 'r' });
     return { ...one, reading: one.reading === null ? null : { ...one.reading, machineId: `${machineId}-${name}` } };
@@ -33,7 +20,7 @@ describe('src/domain/cluster/state', () => {
   it('counts node records in the summary of a run', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const state = newClusterState(clusterSpec(names), null, T0);
-    const run = begin(state, names);
+    const run = beginRun(state, names);
     finishRun(
       state,
       run,
@@ -60,15 +47,15 @@ describe('src/domain/cluster/state', () => {
     const state = patchedState(['w-1']);
     expect(state.nodes[0]).toMatchObject({ pendingUpdates: 0 });
     const failed = { outcome: 'failed', reading: null, error: { type: 'Policy', message: 'no' } } as const;
-    settleNodes(state, begin(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })]);
+    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })]);
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: 3 });
-    settleNodes(state, begin(state, ['w-1']), [settled('w-1', failed)]);
+    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', failed)]);
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: null });
   });
 
   it('keeps the pending count of the previous run for a node that this run did not reach', () => {
     const state = patchedState(['w-1']);
-    settleNodes(state, begin(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')]);
+    settleNodes(state, beginRun(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')]);
     expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
   });
 
@@ -88,7 +75,7 @@ describe('src/domain/cluster/state', () => {
 
     it('is left alone by the run that knows the old name', () => {
       const state = patchedState(['w-1']);
-      begin(state, ['w-1']);
+      beginRun(state, ['w-1']);
       applySpecToState(state, renamed(), T0);
       expect(state.nodes[0]).toMatchObject({ name: 'worker-1', state: 'unknown', lastOutcome: 'patched' });
       expect(state.run?.removed).toEqual(['w-1']);
@@ -101,14 +88,14 @@ describe('src/domain/cluster/state', () => {
       expect(state.nodes[0]).toMatchObject({ name: 'worker-1', state: 'unknown', lastAppliedPatchTime: null });
       const one = settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
       const reading = one.reading === null ? null : { ...one.reading, machineId: 'abc-w-1' };
-      settleNodes(state, begin(state, ['worker-1']), [{ ...one, reading }]);
+      settleNodes(state, beginRun(state, ['worker-1']), [{ ...one, reading }]);
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: applied });
     });
 
     it('is a new node on another machine', () => {
       const state = patchedState(['w-1']);
       applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
-      settleNodes(state, begin(state, ['worker-1']), [
+      settleNodes(state, beginRun(state, ['worker-1']), [
         settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' }),
       ]);
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });

@@ -9,17 +9,10 @@ import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { newNodeGroupStatus } from '../../../src/domain/eks/status';
 import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
-import { settled } from '../../support/builders';
+import { IDLE, settled } from '../../support/builders';
 import { defined } from '../../../src/domain/shared/defined';
 
 const T0 = '2027-01-01T00:00:00.000Z';
-const IDLE = {
-  runWorkflowRunning: false,
-  continueAsNewDue: false,
-  runPutDown: false,
-  refreshingFacts: false,
-  prefetching: false,
-};
 const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
 
 function spec(policy: Partial<EksPolicy> = {}): EksSpec {

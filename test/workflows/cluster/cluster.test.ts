@@ -190,7 +190,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
       await cluster.untilRunSignalled(1, 'restrict');
       release();
@@ -212,7 +212,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       expect(await cluster.handle.executeUpdate('cancelRun', { args: [{}] })).toEqual({
         run: 1,
         followUp: null,
@@ -232,7 +232,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const answer = await cluster.apply(
         spec(cluster, { rebootIfRequired: false, patchOnBoot: true }, ['cp-1', 'w-1', 'w-3']),
       );
@@ -258,7 +258,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const ask = (nodes: string[], requestId: string): Promise<unknown> =>
         cluster.handle.executeUpdate('patchNow', { args: [{ nodes, requestId }] });
       expect(await ask(['w-1'], 'a')).toEqual({ run: 2, started: false, after: 1 });
@@ -298,7 +298,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const forged = {
         kind: 'node',
         node: 'cp-1',
@@ -355,7 +355,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
       await cluster.untilRunSignalled(1, 'restrict');
@@ -432,7 +432,7 @@ describe('src/workflows/cluster/cluster', () => {
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster, { patchOnBoot: true }));
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const { handle } = cluster;
       expect(await handle.executeUpdate('remove', { args: [{ by: 'ann' }] })).toEqual({ run: 1 });
       await expect(handle.executeUpdate('patchNow', { args: [{}] })).rejects.toMatchObject({
@@ -451,7 +451,7 @@ describe('src/workflows/cluster/cluster', () => {
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.apply(spec(cluster));
       await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const orphan = await cluster.runId(1);
       await cluster.handle.terminate('by hand');
 

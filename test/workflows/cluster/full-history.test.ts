@@ -19,7 +19,7 @@ describe('src/workflows/cluster/cluster with a full history', () => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-1 is in progress', (status) => status.nodes[1]?.state === 'patching');
+      await cluster.untilPatching('w-1');
       const { runId } = await cluster.handle.describe();
       const run = await cluster.runId(1);
       for (let asked = 0; asked < EVENTS; asked += 1) await cluster.handle.signal('resume', { by: 'a loop' });

@@ -207,14 +207,14 @@ describe('src/workflows/run: unreachable nodes', () => {
   it('resumes at once after a pause although a node is unreachable, and counts that node once it is back', () =>
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
-      const inWork = cluster.nodes.hold('w-2', 'apply');
+      const release = cluster.nodes.hold('w-2', 'apply');
       cluster.nodes.node('w-1').unreachableIn = 'apply';
       await cluster.apply(spec(cluster, CONTINUES));
       await cluster.handle.signal('patchNow');
-      await cluster.until('w-2 is in progress', (status) => node(status, 'w-2')?.state === 'patching');
+      await cluster.untilPatching('w-2');
       await cluster.handle.executeUpdate('pause', { args: [{}] });
       await cluster.untilRunSignalled(1, 'restrict');
-      inWork();
+      release();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
       expect(paused).toMatchObject({ state: 'paused', run: { done: 1, lost: [{ node: 'w-1' }] } });
       expect(node(paused, 'w-1')).toMatchObject({ state: 'patching', lastError: { type: 'UnreachableAfterChange' } });
