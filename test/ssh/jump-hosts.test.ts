@@ -52,6 +52,8 @@ const hop = (host: string) => ({ host, port: 22, user: 'u', identity: 'id', host
 const behind = (name: string, ...hosts: string[]) => targetOn(22, ['k'], { name, host: name, jump: hosts.map(hop) });
 
 describe('src/ssh/jump-hosts', () => {
+  afterEach(() => jest.useRealTimers());
+
   it('connects to each jump host once, through the previous one, and to at most eight at a time', async () => {
     const driver = new FakeDriver();
     const hosts = new JumpHosts(driver, 60_000);
@@ -70,14 +72,18 @@ describe('src/ssh/jump-hosts', () => {
 
   it('closes the connection to a jump host some time after the last connection behind it', async () => {
     const driver = new FakeDriver();
-    const hosts = new JumpHosts(driver, 20);
+    const hosts = new JumpHosts(driver, 20_000);
     const [first, second] = [await hosts.connect(behind('a', 'outer')), await hosts.connect(behind('b', 'outer'))];
+    jest.useFakeTimers();
     first.end();
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await jest.advanceTimersByTimeAsync(60_000);
     expect(driver.made[0]?.closed).toBe(false);
     second.end();
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await jest.advanceTimersByTimeAsync(19_000);
+    expect(driver.made[0]?.closed).toBe(false);
+    await jest.advanceTimersByTimeAsync(1_000);
     expect(driver.made[0]?.closed).toBe(true);
+    jest.useRealTimers();
     await hosts.connect(behind('c', 'outer'));
     expect(driver.made.filter(({ target }) => target.host === 'outer')).toHaveLength(2);
     hosts.close();

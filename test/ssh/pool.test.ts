@@ -35,6 +35,8 @@ function pooled(idleMs = 60_000) {
 const target = targetOn(22, ['ssh-ed25519 A']);
 
 describe('src/ssh/pool', () => {
+  afterEach(() => jest.useRealTimers());
+
   it('logs in once for sequential and concurrent calls', async () => {
     const { pool, connect } = pooled();
     await Promise.all([pool.transport(target).exec('a'), pool.transport(target).exec('b')]);
@@ -87,18 +89,21 @@ describe('src/ssh/pool', () => {
   });
 
   it('closes an idle connection, but not one in use', async () => {
-    const { pool, opened } = pooled(30);
+    jest.useFakeTimers();
+    const { pool, opened } = pooled(30_000);
     let finish: (result: ExecResult) => void = () => undefined;
     await pool.transport(target).exec('a');
     const [connection] = opened;
     if (connection === undefined) throw new Error('no connection');
     connection.exec = () => new Promise((resolve) => (finish = resolve));
     const long = pool.transport(target).exec('long');
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await jest.advanceTimersByTimeAsync(60_000);
     expect(connection.closed).toBe(false);
     finish(OK);
     await long;
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await jest.advanceTimersByTimeAsync(29_000);
+    expect(connection.closed).toBe(false);
+    await jest.advanceTimersByTimeAsync(1_000);
     expect(connection.closed).toBe(true);
   });
 

@@ -70,7 +70,9 @@ describe('src/workflows/sandbox/priority on a server', () => {
           { what: 'all preflights to be queued' },
         );
         const uncordoned = client.uncordon(cluster.name, 'w-1');
-        await harness.env.sleep('2 seconds');
+        await waitFor(async () => (await prioritiesOf(cluster, 'w-1').catch(() => [])).length === 1, {
+          what: 'the uncordon to be queued',
+        });
         const nodes = cluster.activities();
         const worker = await Worker.create({
           connection: harness.env.nativeConnection,
