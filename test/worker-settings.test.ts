@@ -2,7 +2,7 @@ import { isOspatchError } from '../src/domain/shared/errors';
 import { buildIdOf, deploymentNameFromEnv } from '../src/worker-deployment';
 import { workerLimitsFromEnv } from '../src/worker-limits';
 
-function refusal(read: () => unknown): string {
+function rejection(read: () => unknown): string {
   try {
     read();
   } catch (error) {
@@ -32,15 +32,15 @@ describe('src/worker-limits', () => {
   it.each(['0', '1', '-5', '1e3', '2.5', ' 5', 'many', '10001', '9999999999999'])(
     'rejects %j with one sentence that names the variable',
     (value) => {
-      expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_ACTIVITIES: value }))).toBe(
+      expect(rejection(() => workerLimitsFromEnv({ OSPATCH_MAX_ACTIVITIES: value }))).toBe(
         `OSPATCH_MAX_ACTIVITIES: found ${JSON.stringify(value)}; allowed: a whole number from 2 to 10000 correct the variable, or unset it for the default, 500`,
       );
     },
   );
 
   it('rejects fewer cached workflows and pollers than a worker needs', () => {
-    expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_CACHED_WORKFLOWS: '9' }))).toContain('from 10 to 100000');
-    expect(refusal(() => workerLimitsFromEnv({ OSPATCH_MAX_POLLERS: '1' }))).toContain('from 2 to 500');
+    expect(rejection(() => workerLimitsFromEnv({ OSPATCH_MAX_CACHED_WORKFLOWS: '9' }))).toContain('from 10 to 100000');
+    expect(rejection(() => workerLimitsFromEnv({ OSPATCH_MAX_POLLERS: '1' }))).toContain('from 2 to 500');
   });
 });
 
@@ -52,7 +52,7 @@ describe('src/worker-deployment', () => {
   });
 
   it.each(['a.b', 'a:b', '__x', ' a', 'x'.repeat(101)])('rejects the name %j, which Temporal would reject', (name) => {
-    expect(refusal(() => deploymentNameFromEnv({ OSPATCH_WORKER_DEPLOYMENT: name }))).toContain(
+    expect(rejection(() => deploymentNameFromEnv({ OSPATCH_WORKER_DEPLOYMENT: name }))).toContain(
       'OSPATCH_WORKER_DEPLOYMENT: found',
     );
   });

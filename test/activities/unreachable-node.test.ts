@@ -33,11 +33,11 @@ const SIGNALS = 4;
 function adoptedLooks(times: number): number {
   const { initialInterval, backoffCoefficient, maximumInterval } = ADOPTED_LOOKS;
   const looksWithin = (limitMs: number): number => {
-    let looks = 0;
+    let polls = 0;
     let delayMs: number = initialInterval;
     for (let atMs = 0; atMs < limitMs; atMs += Math.min(maximumInterval, delayMs), delayMs *= backoffCoefficient)
-      looks += 1;
-    return looks;
+      polls += 1;
+    return polls;
   };
   return times === 0 ? 0 : looksWithin(DAY_MS) + (times - 1) * looksWithin(maximumInterval);
 }

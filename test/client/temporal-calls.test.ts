@@ -63,8 +63,8 @@ describe('src/client/temporal-calls', () => {
 
   test('soon reports a missing worker', async () => {
     const describeTaskQueue = jest.fn().mockResolvedValue({ pollers: [] });
-    const asking = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
-    await expect(asking).rejects.toMatchObject({ type: 'NoWorker' });
+    const ensured = calls({ describeTaskQueue, deadlineMs: 50 }).ensureWorker();
+    await expect(ensured).rejects.toMatchObject({ type: 'NoWorker' });
   });
 
   describe('a request', () => {

@@ -11,32 +11,32 @@ interface Answers {
 }
 
 function ask({ aliases, listed }: Answers) {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const services = {
     workflowService: {
       describeNamespace: () => {
-        asked.push('namespace');
+        requests.push('namespace');
         if (aliases === null) throw new Error('not allowed to describe');
         return { config: { customSearchAttributeAliases: aliases } };
       },
     },
     operatorService: {
       listSearchAttributes: () => {
-        asked.push('operator');
+        requests.push('operator');
         if (listed === null) throw new Error('unauthorized');
         return { customAttributes: listed };
       },
     },
   };
-  return { asked, answer: registeredSearchAttributes(services as never, 'default', WANTED) };
+  return { requests, answer: registeredSearchAttributes(services as never, 'default', WANTED) };
 }
 
 describe('src/contract/registered-attributes', () => {
   it('reads the attributes of the namespace, as on Temporal Cloud, without the operator service', async () => {
     const aliases = { Keyword07: 'PatchCluster', Datetime01: 'PatchNextWindow', KeywordList02: 'theirs', Odd1: 'odd' };
-    const { asked, answer } = ask({ aliases, listed: null });
+    const { requests, answer } = ask({ aliases, listed: null });
     expect(await answer).toEqual({ ...OURS, theirs: 'KeywordList', odd: '?' });
-    expect(asked).toEqual(['namespace']);
+    expect(requests).toEqual(['namespace']);
   });
 
   it('reads the attributes of the server where the namespace has none, as with Elasticsearch', async () => {

@@ -48,7 +48,7 @@ describe('src/dev/owner-lock', () => {
     const locked = new Promise<void>((resolve) => {
       isIn = resolve;
     });
-    const told = new Promise<void>((resolve) => {
+    const notified = new Promise<void>((resolve) => {
       isTold = resolve;
     });
     const first = withLock(
@@ -57,7 +57,7 @@ describe('src/dev/owner-lock', () => {
       async () => {
         order.push('first in');
         isIn();
-        await told;
+        await notified;
         order.push('first out');
       },
     );

@@ -179,9 +179,9 @@ describe('e2e/doctor', () => {
       ['ok', 'search-attributes'],
     ]);
     expect(report.installation[0]?.message).toMatch(/server version \d+\.\d+/);
-    const said = report.clusters[0]?.findings.map(({ message }) => message).join('\n');
-    expect(said).toContain('the next window is Sun ');
-    expect(said).toContain('not applied yet');
+    const messages = report.clusters[0]?.findings.map(({ message }) => message).join('\n');
+    expect(messages).toContain('the next window is Sun ');
+    expect(messages).toContain('not applied yet');
   });
 
   it('prints ok with exit code 0 in a table, and installs a helper once only', async () => {

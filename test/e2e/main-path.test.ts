@@ -22,9 +22,9 @@ afterAll(() => stack.stop());
 describe('e2e/main-path', () => {
   it('rejects nodes without confirmed host keys, and enrols them after confirmation', async () => {
     const file = stack.writeSpec({ name: 'prod', patching: '{patchOnBoot: true, rebootIfRequired: true}' });
-    const refused = await stack.cli('apply', '-f', file);
-    expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('ospatch enroll -f');
+    const rejected = await stack.cli('apply', '-f', file);
+    expect(rejected.code).toBe(2);
+    expect(rejected.stderr).toContain('ospatch enroll -f');
     expect((await stack.cli('enroll', '-f', file)).code).not.toBe(0);
     const enrolled = await stack.cli('enroll', '-f', file, '--yes');
     expect(enrolled).toMatchObject({ code: 0 });

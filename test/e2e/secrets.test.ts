@@ -40,7 +40,7 @@ function leaky(version: string): LabPackage {
 let stack: Stack;
 let mirror: Server;
 let key: string;
-const said: string[] = [];
+const outputs: string[] = [];
 
 beforeAll(async () => {
   stack = await startStack([{ name: 'leaky', updates: 'none', labUpdates: [{ from: leaky('1'), to: leaky('2') }] }]);
@@ -57,7 +57,7 @@ afterAll(async () => {
 
 async function cli(...args: string[]): Promise<string> {
   const { stdout, stderr } = await stack.cli(...args);
-  said.push(stdout, stderr);
+  outputs.push(stdout, stderr);
   return stdout + stderr;
 }
 
@@ -118,7 +118,7 @@ describe('e2e/secrets', () => {
       ['logs', 'plain', 'leaky'],
     ];
     for (const command of commands) await cli(...command);
-    const all = said.join('\n');
+    const all = outputs.join('\n');
     expect(all).toContain('lab-leaky');
     expect(all).toContain('[redacted]');
     expect(leakIn(all)).toBeNull();

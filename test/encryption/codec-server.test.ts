@@ -50,9 +50,9 @@ describe('src/encryption/codec-server', () => {
     const allowed = await ask(UI);
     expect(allowed.status).toBe(204);
     expect(allowed.headers.get('access-control-allow-headers')).toContain('x-namespace');
-    const refused = await ask('http://evil.example');
-    expect(refused.status).toBe(403);
-    expect(refused.headers.get('access-control-allow-origin')).toBeNull();
+    const rejected = await ask('http://evil.example');
+    expect(rejected.status).toBe(403);
+    expect(rejected.headers.get('access-control-allow-origin')).toBeNull();
     expect((await post('/decode', { payloads: [PLAIN] }, { origin: 'http://evil.example' })).status).toBe(403);
   });
 

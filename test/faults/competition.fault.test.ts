@@ -107,8 +107,8 @@ describe('faults/competition', () => {
     for (const name of [scenario.cluster, other]) {
       expect((await scenario.cli('apply', '-f', scenario.writeSpec({ name }))).code).toBe(0);
     }
-    const asked = await Promise.all([scenario.cli('patch', scenario.cluster), scenario.cli('patch', other)]);
-    expect(asked.map(({ code }) => code)).toEqual([0, 0]);
+    const requested = await Promise.all([scenario.cli('patch', scenario.cluster), scenario.cli('patch', other)]);
+    expect(requested.map(({ code }) => code)).toEqual([0, 0]);
     const run = await findRun(scenario.client, other, 1);
     await run.result().catch(() => undefined);
     await scenario.ended();

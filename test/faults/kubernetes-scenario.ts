@@ -191,7 +191,7 @@ function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabN
   const struck = new Set<string>();
   const story: string[] = [];
   let over = false;
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     const wasDown = !lab.running;
     // The API server may be unavailable for a moment.
     const pods = await webPods(plane, cluster).catch(() => null);
@@ -213,7 +213,7 @@ function watch(plane: ControlPlane, cluster: string, nodeName: string, lab: LabN
   };
   const watching = (async () => {
     while (!over) {
-      await look();
+      await poll();
       await sleep(LOOK_EVERY_MS);
     }
   })();

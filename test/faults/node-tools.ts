@@ -50,8 +50,8 @@ export async function slowToConfigure(scenario: Scenario): Promise<void> {
 
 /** Waits until dpkg has begun with the slow package, and some seconds more. */
 export async function inTheMiddle(scenario: Scenario, of: 'unpack' | 'configure'): Promise<void> {
-  const begun = of === 'unpack' ? / upgrade lab-unpack/ : / configure lab-configure/;
-  await waitFor(() => begun.test(dpkgLog(scenario.node)), { what: `the ${of}`, timeoutMs: 240_000, pollMs: 50 });
+  const started = of === 'unpack' ? / upgrade lab-unpack/ : / configure lab-configure/;
+  await waitFor(() => started.test(dpkgLog(scenario.node)), { what: `the ${of}`, timeoutMs: 240_000, pollMs: 50 });
   await new Promise((resolve) => {
     setTimeout(resolve, scenario.random.between(0, 3_000));
   });

@@ -58,8 +58,8 @@ describe('faults/node', () => {
     await slowToUnpack(scenario);
     await scenario.patch();
     for (let cut = 1; cut <= 3; cut += 1) {
-      const begun = (): number => dpkgLog(scenario.node).match(/ (?:upgrade|install) lab-unpack/g)?.length ?? 0;
-      await waitFor(() => begun() >= cut, { what: `unpack ${cut}`, timeoutMs: 240_000, pollMs: 50 });
+      const unpacks = (): number => dpkgLog(scenario.node).match(/ (?:upgrade|install) lab-unpack/g)?.length ?? 0;
+      await waitFor(() => unpacks() >= cut, { what: `unpack ${cut}`, timeoutMs: 240_000, pollMs: 50 });
       await scenario.node.powerCut();
       remove(scenario.node, SLOW_DONE);
       scenario.node.start();

@@ -132,9 +132,9 @@ describe('faults/relay', () => {
     await one.echo('a');
     await relay.set({ kind: 'refuse' });
     await waitFor(() => one.end !== undefined, { what: 'the end of the open connection' });
-    const refused = worker();
-    await waitFor(() => refused.end !== undefined, { what: 'the refusal' });
-    expect(refused.end).toBe('ECONNREFUSED');
+    const rejected = worker();
+    await waitFor(() => rejected.end !== undefined, { what: 'the refusal' });
+    expect(rejected.end).toBe('ECONNREFUSED');
     await relay.set({ kind: 'pass' });
     await worker().echo('b');
   });

@@ -99,8 +99,8 @@ export function countTransactions(node: LabNode): number {
 
 /** Packages whose configuration was begun more than once for the same version. */
 export function configuredTwice(node: LabNode): string[] {
-  const begun = [...node.readFile('/var/log/dpkg.log').matchAll(/^\S+ \S+ configure (\S+) (\S+)/gm)];
-  const keys = begun.map(([, name = '', version = '']) => `${name.split(':')[0]} ${version}`);
+  const configurations = [...node.readFile('/var/log/dpkg.log').matchAll(/^\S+ \S+ configure (\S+) (\S+)/gm)];
+  const keys = configurations.map(([, name = '', version = '']) => `${name.split(':')[0]} ${version}`);
   return [...new Set(keys.filter((key, index) => keys.indexOf(key) !== index))]
     .map((key) => key.split(' ')[0] ?? '')
     .sort();

@@ -44,9 +44,9 @@ describe('faults/worker', () => {
     fault('worker', `SIGTERM ${moment}`, { ...scenario, quick: moment === QUICK_STOP }, async (scenario, check) => {
       await scenario.patch();
       await scenario.reach(moment);
-      const asked = Date.now();
+      const stoppedAt = Date.now();
       await scenario.worker.stop();
-      expect(Date.now() - asked).toBeLessThan(GRACE_MS);
+      expect(Date.now() - stoppedAt).toBeLessThan(GRACE_MS);
       expect(scenario.worker.logs()).toContain('worker stopped');
       await scenario.startWorker();
       await check(PATCHED);

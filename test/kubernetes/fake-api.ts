@@ -321,8 +321,8 @@ export class FakeApi {
           { causes: [{ reason: 'NamespaceTerminating', message: `namespace ${pod.namespace} is being terminated` }] },
         );
       }
-      const refusal = this.rejectionOf(pod);
-      if (refusal !== null) return refusal;
+      const rejection = this.rejectionOf(pod);
+      if (rejection !== null) return rejection;
     }
     if (uid !== undefined && uid !== pod.uid) {
       return failure(

@@ -57,7 +57,7 @@ export async function kubectlDryRun(
     ].map(([, pod, namespace]) => `${namespace}/${pod}`);
   return {
     evicts,
-    refuses: refusalsOf(output),
+    refuses: rejectionsOf(output),
     leaves: podsIn(/ignoring DaemonSet-managed Pods: ([^;\n]+)/.exec(output)?.[1] ?? ''),
     answers: {
       held: unique(erring('Cannot evict pod as it would violate')),
@@ -75,7 +75,7 @@ export async function serverAnswers(
   const answers = { held: [] as string[], twoBudgets: [] as string[], areObserved: true };
   for (const pod of [...pods].sort()) {
     const [namespace = '', name = ''] = pod.split('/');
-    const error = await plane.api.evict(namespace, name, { dryRun: ['All'] }).then(() => undefined, refusal);
+    const error = await plane.api.evict(namespace, name, { dryRun: ['All'] }).then(() => undefined, asApiError);
     if (error === undefined) continue;
     if (error.code === 429) answers.held.push(pod);
     else if (error.code === 500) answers.twoBudgets.push(pod);
@@ -85,12 +85,12 @@ export async function serverAnswers(
   return answers;
 }
 
-function refusal(error: unknown): KubeApiError {
+function asApiError(error: unknown): KubeApiError {
   if (error instanceof KubeApiError) return error;
   throw error;
 }
 
-function refusalsOf(output: string): Record<string, string[]> {
+function rejectionsOf(output: string): Record<string, string[]> {
   const refuses: Record<string, string[]> = {};
   const [, errors = ''] = /unable to drain node "[^"]*" due to error: ([^\n]*), continuing command/.exec(output) ?? [];
   for (const clause of errors

@@ -135,7 +135,7 @@ export async function carryOut({ units, budgets, isDoomed }: Plan, place: Place)
       } as KubeObject),
     ),
   );
-  if (isDoomed) await doom(place);
+  if (isDoomed) await terminateNamespace(place);
   let before = '';
   await waitFor(
     async () => {
@@ -148,7 +148,7 @@ export async function carryOut({ units, budgets, isDoomed }: Plan, place: Place)
   );
 }
 
-async function doom({ plane, spaces: [, namespace = ''] }: Place): Promise<void> {
+async function terminateNamespace({ plane, spaces: [, namespace = ''] }: Place): Promise<void> {
   await plane.api.delete({ kind: 'Namespace', name: namespace });
   await waitFor(
     async () => {

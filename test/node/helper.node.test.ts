@@ -462,8 +462,8 @@ describe('src/node/helper on real nodes', () => {
     it('runs the command of the spec, if only root may write that program', async () => {
       const { facts } = await remoteNode(pool, targetOf(killed)).facts();
       const input = { target: targetOf(killed), bootId: facts.bootId, command: 'own-reboot', lostTimeoutMs: LIMIT_MS };
-      const refused = { type: 'Policy', message: expect.stringContaining('patching.rebootCommand') };
-      await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
+      const rejection = { type: 'Policy', message: expect.stringContaining('patching.rebootCommand') };
+      await expect(activities.run('reboot', input)).rejects.toMatchObject(rejection);
       await sh(
         killed,
         `set -e
@@ -471,7 +471,7 @@ describe('src/node/helper on real nodes', () => {
         printf '#!/bin/sh\ntouch /var/own-reboot; exec systemctl reboot\n' >/etc/ospatch/commands/own-reboot
         chmod 0777 /etc/ospatch/commands/own-reboot`,
       );
-      await expect(activities.run('reboot', input)).rejects.toMatchObject(refused);
+      await expect(activities.run('reboot', input)).rejects.toMatchObject(rejection);
       await sh(killed, 'chmod 0755 /etc/ospatch/commands/own-reboot');
       expect(await activities.run('reboot', input)).toMatchObject({ systemState: 'running' });
       expect((await killed.exec('ls /var/own-reboot')).code).toBe(0);

@@ -77,7 +77,7 @@ const BYTES: readonly Buffer[] = [
 ];
 
 /** An answer with inserted pieces, truncated, repeated, or empty. */
-function spoil(random: Random, text: string): Buffer {
+function corrupt(random: Random, text: string): Buffer {
   let bytes = Buffer.from(text);
   const times = random.below(6);
   for (let count = 0; count < times; count += 1) {
@@ -186,14 +186,14 @@ describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () 
     if (healthy === undefined) throw new Error('no facts');
     for (let round = 0; round < ROUNDS; round += 1) {
       const started = process.cpuUsage();
-      const answer = parseAnswer(spoil(random, jobAnswer('done rc=100', { log: LOG, answer: PLAN })));
+      const answer = parseAnswer(corrupt(random, jobAnswer('done rc=100', { log: LOG, answer: PLAN })));
       const job = answer === null ? null : parseJobAnswer(answer);
       if (job !== null) expectSafe({ ...job, log: null, ...(job.state === 'done' ? { result: '' } : { holder: '' }) });
-      const facts = parseFacts(1, spoil(random, factsAnswer().replace(/^.*\n/, '')).toString())?.facts;
-      const text = cleanOutput(spoil(random, LOG).toString());
+      const facts = parseFacts(1, corrupt(random, factsAnswer().replace(/^.*\n/, '')).toString())?.facts;
+      const text = cleanOutput(corrupt(random, LOG).toString());
       expectSafe(text);
-      expectSafe(apt.readProgress(spoil(random, 'Setting up x').toString('latin1')));
-      expectShownSafely(facts ?? healthy, spoil(random, LOG).toString());
+      expectSafe(apt.readProgress(corrupt(random, 'Setting up x').toString('latin1')));
+      expectShownSafely(facts ?? healthy, corrupt(random, LOG).toString());
       expect(microsSince(started)).toBeLessThan(MAX_ROUND_MICROS);
     }
   });
@@ -203,8 +203,8 @@ describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () 
     const token = '0123456789abcdef';
     for (let round = 0; round < ROUNDS; round += 1) {
       const started = process.cpuUsage();
-      const facts = random.below(3) === 0 ? spoil(random, factsAnswer()) : Buffer.from(factsAnswer());
-      const plan = spoil(random, jobAnswer('done rc=0', { log: LOG, answer: PLAN }));
+      const facts = random.below(3) === 0 ? corrupt(random, factsAnswer()) : Buffer.from(factsAnswer());
+      const plan = corrupt(random, jobAnswer('done rc=0', { log: LOG, answer: PLAN }));
       // The calls end at the latest with the last answer of the node.
       const session = fakeSession([{ stdout: facts }, { stdout: plan }, { code: 1 }]);
       const report = await outcome(() => preflightNode(session, { token, firstJob: 1, withoutDrain: true }));
@@ -213,15 +213,15 @@ describe(`src/node against hostile output (OSPATCH_FUZZ_SEED=${FUZZ_SEED})`, () 
         expectShownSafely(report.facts, 'fine');
       }
       const rc = random.pick([0, 1, 90, 91, 100, 255]);
-      const applied = spoil(random, jobAnswer(`done rc=${rc}`, { log: LOG, answer: REPORT }));
-      const second = fakeSession([{ stdout: applied, stderr: spoil(random, 'sudo: no\n') }, { code: 1 }]);
+      const applied = corrupt(random, jobAnswer(`done rc=${rc}`, { log: LOG, answer: REPORT }));
+      const second = fakeSession([{ stdout: applied, stderr: corrupt(random, 'sudo: no\n') }, { code: 1 }]);
       const digest = { digest: 'a'.repeat(64), count: 1 };
       const work = { manager: random.pick(MANAGERS), packages: DEFAULT_PACKAGE_POLICY };
       const end = await outcome(() => applyPlan(second, { token, number: 1 }, digest, work));
       expectSafe(end);
       expectSafe(second.shown);
       expect(JSON.stringify(end).length).toBeLessThan(MAX_ERROR_BYTES);
-      const third = fakeSession([{ stdout: spoil(random, jobAnswer('done rc=1', { log: LOG })) }, { code: 1 }]);
+      const third = fakeSession([{ stdout: corrupt(random, jobAnswer('done rc=1', { log: LOG })) }, { code: 1 }]);
       await outcome(() => followJob(third, { token, phase: 'plan', number: 1 }, { waitSeconds: 0 }));
       expect(microsSince(started)).toBeLessThan(MAX_ROUND_MICROS);
     }

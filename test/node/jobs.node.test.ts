@@ -251,8 +251,10 @@ describe('src/node: jobs on a node with failures', () => {
           const started = Date.now();
           const seen = await facts();
           expect(Date.now() - started).toBeLessThan(FACTS_TIMEOUT_MS);
-          const told = seen.warnings.filter(({ kind }) => kind === 'facts-incomplete').map(({ message }) => message);
-          expect(told).toEqual(said === '' ? [] : [expect.stringContaining(`left out: ${said}`)]);
+          const messages = seen.warnings
+            .filter(({ kind }) => kind === 'facts-incomplete')
+            .map(({ message }) => message);
+          expect(messages).toEqual(said === '' ? [] : [expect.stringContaining(`left out: ${said}`)]);
           expect(await ask(node, "pgrep -cf '^sleep 8[0-9][0-9][0-9]$'")).toBe('0');
           // Skipped parts are not counted against the node. The plan runs the same programs.
           if (name === 'needrestart') expect(await stops()).toEqual([]);

@@ -26,7 +26,7 @@ function reachability(limitMs: number, other: Partial<ConstructorParameters<type
   return { value, waits, observed };
 }
 
-function refused(tookMs = 0): () => Promise<never> {
+function failAfter(tookMs = 0): () => Promise<never> {
   return () => {
     clock += tookMs;
     return Promise.reject(new OspatchError({ type: 'Unreachable', message: 'w-1 cannot be reached: refused' }));
@@ -38,8 +38,8 @@ describe('src/node/reachability', () => {
     const { value, waits, observed } = reachability(60_000);
     const attempt = jest
       .fn()
-      .mockImplementationOnce(refused(10))
-      .mockImplementationOnce(refused(10))
+      .mockImplementationOnce(failAfter(10))
+      .mockImplementationOnce(failAfter(10))
       .mockResolvedValue('here');
     expect(await value.whenReachable(attempt)).toBe('here');
     expect(attempt).toHaveBeenCalledTimes(3);
@@ -49,7 +49,7 @@ describe('src/node/reachability', () => {
 
   it('gives notice of a long outage when requested, including the time observed before', async () => {
     const { value } = reachability(600_000, { noticeMs: 60_000, observedMs: 50_000 });
-    await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
+    await expect(value.whenReachable(failAfter(10_000))).rejects.toMatchObject({
       name: 'UnreachableNotice',
       observedMs: 60_000,
       message: 'w-1 cannot be reached: refused',
@@ -59,7 +59,7 @@ describe('src/node/reachability', () => {
   it('fails once the observed time exceeds the limit, with the last reason', async () => {
     const { value } = reachability(600_000);
     const started = clock;
-    await expect(value.whenReachable(refused(10_000))).rejects.toMatchObject({
+    await expect(value.whenReachable(failAfter(10_000))).rejects.toMatchObject({
       type: 'Unreachable',
       message: 'w-1 was unreachable for 10 min: w-1 cannot be reached: refused',
     });
@@ -69,7 +69,7 @@ describe('src/node/reachability', () => {
 
   it('fails as UnreachableAfterChange after a change was begun', async () => {
     await expect(
-      reachability(1_000, { giveUpAs: 'UnreachableAfterChange' }).value.whenReachable(refused()),
+      reachability(1_000, { giveUpAs: 'UnreachableAfterChange' }).value.whenReachable(failAfter()),
     ).rejects.toMatchObject({
       type: 'UnreachableAfterChange',
     });
@@ -78,7 +78,7 @@ describe('src/node/reachability', () => {
   it('continues the observed time of an earlier attempt, so that worker restarts do not reset the count', async () => {
     const started = clock;
     await expect(
-      reachability(600_000, { observedMs: 590_000 }).value.whenReachable(refused(1_000)),
+      reachability(600_000, { observedMs: 590_000 }).value.whenReachable(failAfter(1_000)),
     ).rejects.toMatchObject({
       type: 'Unreachable',
     });
@@ -87,7 +87,7 @@ describe('src/node/reachability', () => {
 
   it('does not count the time while the machine was suspended', async () => {
     const { value, observed } = reachability(600_000);
-    await value.attempt(refused(8 * 3600_000));
+    await value.attempt(failAfter(8 * 3600_000));
     expect(observed.at(-1)).toBe(120_000);
   });
 
@@ -101,14 +101,14 @@ describe('src/node/reachability', () => {
     const { value } = reachability(60_000, { signal: abort.signal });
     const attempt = () => {
       abort.abort(new Error('cancelled'));
-      return refused()();
+      return failAfter()();
     };
     await expect(value.whenReachable(attempt)).rejects.toThrow('cancelled');
   });
 
   it('gives concurrent calls the whole limit each', async () => {
     const { value } = reachability(600_000);
-    const results = await Promise.allSettled([1, 2, 3].map(() => value.whenReachable(refused())));
+    const results = await Promise.allSettled([1, 2, 3].map(() => value.whenReachable(failAfter())));
     for (const result of results) {
       expect(result).toMatchObject({ status: 'rejected', reason: { type: 'Unreachable' } });
     }

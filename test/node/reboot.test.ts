@@ -13,7 +13,7 @@ jest.mock('node:timers/promises', () => ({
 const OLD = '00000000-0000-0000-0000-000000000000';
 const NEW = '22222222-2222-2222-2222-222222222222';
 const NEWER = '33333333-3333-3333-3333-333333333333';
-const asked = `ospatch 1 state=rebooting boot=${OLD}\n`;
+const REBOOT_REQUESTED = `ospatch 1 state=rebooting boot=${OLD}\n`;
 const old = factsAnswer(`boot_id=${OLD}`);
 const back = (...lines: string[]) => factsAnswer(`boot_id=${NEW}`, ...lines);
 
@@ -24,14 +24,14 @@ function reboot(answers: Answer[]) {
 
 describe('src/node/reboot', () => {
   it('confirms a reboot only by a changed boot id, and opens a new connection for every poll', async () => {
-    const { end, session } = reboot([asked, old, old, unreachableNode(), unreachableNode(), back(), back()]);
+    const { end, session } = reboot([REBOOT_REQUESTED, old, old, unreachableNode(), unreachableNode(), back(), back()]);
     expect((await end).bootId).toBe(NEW);
     expect(session.transport.closed).toBe(6);
   });
 
   it('waits until systemd has settled', async () => {
     const { end, session } = reboot([
-      asked,
+      REBOOT_REQUESTED,
       back('system_state=starting'),
       back('system_state=starting'),
       back(),
@@ -43,42 +43,52 @@ describe('src/node/reboot', () => {
 
   it('fails as RebootFailed when the node keeps answering with the old boot id for five minutes', async () => {
     const started = clock;
-    await expect(reboot([asked, old]).end).rejects.toMatchObject({ type: 'RebootFailed' });
+    await expect(reboot([REBOOT_REQUESTED, old]).end).rejects.toMatchObject({ type: 'RebootFailed' });
     expect(clock - started).toBeGreaterThan(5 * 60_000);
     expect(clock - started).toBeLessThan(6 * 60_000);
   });
 
   it('returns a degraded system with its failed units', async () => {
     const degraded = back('system_state=degraded', 'failed_unit=new.service');
-    const facts = await reboot([asked, degraded, degraded]).end;
+    const facts = await reboot([REBOOT_REQUESTED, degraded, degraded]).end;
     expect(facts).toMatchObject({ systemState: 'degraded', failedUnits: ['new.service'] });
   });
 
   it('fails as Unhealthy when systemd does not settle within ten minutes', async () => {
-    await expect(reboot([asked, back('system_state=starting')]).end).rejects.toMatchObject({ type: 'Unhealthy' });
+    await expect(reboot([REBOOT_REQUESTED, back('system_state=starting')]).end).rejects.toMatchObject({
+      type: 'Unhealthy',
+    });
   });
 
   it('waits again when the node reboots once more, and fails on endless reboots', async () => {
     const again = factsAnswer(`boot_id=${NEWER}`);
-    expect((await reboot([asked, back(), again, again]).end).bootId).toBe(NEWER);
+    expect((await reboot([REBOOT_REQUESTED, back(), again, again]).end).bootId).toBe(NEWER);
     const loop = Array.from({ length: 20 }, (_, i) =>
       factsAnswer(`boot_id=4444444${i % 10}-4444-4444-4444-44444444444${i % 10}`),
     );
-    await expect(reboot([asked, ...loop]).end).rejects.toMatchObject({
+    await expect(reboot([REBOOT_REQUESTED, ...loop]).end).rejects.toMatchObject({
       message: expect.stringContaining('keeps rebooting'),
     });
   });
 
   it('does not take a system that is shutting down again as the result', async () => {
     const again = factsAnswer(`boot_id=${NEWER}`);
-    const { end } = reboot([asked, back(), back('system_state=stopping'), unreachableNode(), again, again, again]);
+    const { end } = reboot([
+      REBOOT_REQUESTED,
+      back(),
+      back('system_state=stopping'),
+      unreachableNode(),
+      again,
+      again,
+      again,
+    ]);
     expect((await end).bootId).toBe(NEWER);
   });
 
   it('fails within seconds with the output of a failed reboot command', async () => {
     const started = clock;
     const failed = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=1', 'reboot_said=Operation inhibited by "backup"');
-    await expect(reboot([asked, old, failed]).end).rejects.toMatchObject({
+    await expect(reboot([REBOOT_REQUESTED, old, failed]).end).rejects.toMatchObject({
       type: 'RebootFailed',
       message: 'w-1 was not rebooted: the reboot command exited with code 1: Operation inhibited by "backup"',
     });
@@ -87,7 +97,9 @@ describe('src/node/reboot', () => {
 
   it('does not report a reboot command as failed that the shutdown killed', async () => {
     const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=143', 'system_state=stopping');
-    expect((await reboot([asked, ended, ended, ended, unreachableNode(), back(), back()]).end).bootId).toBe(NEW);
+    expect((await reboot([REBOOT_REQUESTED, ended, ended, ended, unreachableNode(), back(), back()]).end).bootId).toBe(
+      NEW,
+    );
   });
 
   it.each([
@@ -106,7 +118,7 @@ describe('src/node/reboot', () => {
     ],
   ])('reports a reboot without effect within a minute: %j', async (lines, said) => {
     const started = clock;
-    await expect(reboot([asked, old, factsAnswer(`boot_id=${OLD}`, ...lines)]).end).rejects.toMatchObject({
+    await expect(reboot([REBOOT_REQUESTED, old, factsAnswer(`boot_id=${OLD}`, ...lines)]).end).rejects.toMatchObject({
       type: 'RebootFailed',
       message: `w-1 was not rebooted: ${said}`,
     });
@@ -115,7 +127,7 @@ describe('src/node/reboot', () => {
 
   it('waits after a successful custom command, because the reboot may come from outside', async () => {
     const ended = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=0', 'reboot_way=none');
-    const session = fakeSession([asked, ...Array.from({ length: 12 }, () => ended), back(), back()], {
+    const session = fakeSession([REBOOT_REQUESTED, ...Array.from({ length: 12 }, () => ended), back(), back()], {
       now: () => clock,
       limitMs: 24 * 3600_000,
     });
@@ -131,7 +143,7 @@ describe('src/node/reboot', () => {
       'system_state=stopping',
     );
     const { end, session } = reboot([
-      asked,
+      REBOOT_REQUESTED,
       ...Array.from({ length: 100 }, () => slow),
       unreachableNode(),
       back(),
@@ -139,7 +151,7 @@ describe('src/node/reboot', () => {
     ]);
     expect((await end).bootId).toBe(NEW);
     expect(session.shown).toContainEqual({ waitingFor: 'the node to go down, which waits for db.service (stop)' });
-    await expect(reboot([asked, slow]).end).rejects.toMatchObject({
+    await expect(reboot([REBOOT_REQUESTED, slow]).end).rejects.toMatchObject({
       type: 'RebootFailed',
       message: 'w-1 has not gone down 30 min after the reboot was requested: it waits for db.service (stop)',
       details: { goingDown: true },
@@ -157,7 +169,7 @@ describe('src/node/reboot', () => {
 
   it('waits for a running job, and only polls when the reboot has already happened', async () => {
     const busy = `ospatch 1 state=busy holder=x boot=${OLD}\n`;
-    expect((await reboot([busy, asked, back(), back()]).end).bootId).toBe(NEW);
+    expect((await reboot([busy, REBOOT_REQUESTED, back(), back()]).end).bootId).toBe(NEW);
     expect((await reboot([`ospatch 1 state=rebooted boot=${NEW}\n`, back(), back()]).end).bootId).toBe(NEW);
   });
 });

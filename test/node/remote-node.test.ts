@@ -123,10 +123,10 @@ describe('src/node/remote-node', () => {
     ['denied start 0123456789abcdef-apply-100010 apply\n', false],
     ['denied $(id)\n', true],
   ])('checks with sudo whether a patch is allowed: %j', async (stdout, allowed) => {
-    const asked = node([stdout], { user: 'admin' }).node.checkRights();
-    if (allowed) await expect(asked).resolves.toBeUndefined();
+    const checked = node([stdout], { user: 'admin' }).node.checkRights();
+    if (allowed) await expect(checked).resolves.toBeUndefined();
     else {
-      await expect(asked).rejects.toMatchObject({
+      await expect(checked).rejects.toMatchObject({
         type: 'SudoDenied',
         message: 'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match',
       });

@@ -78,25 +78,25 @@ describe('src/node/supported-systems', () => {
   });
 
   it('rejects a second reboot owner, an undrained Kubernetes node and a nearly full disk', () => {
-    const refusal =
+    const rejection =
       (lines: string[], withoutDrain = false) =>
       () =>
         assertSafe('w-1', reading(...lines), withoutDrain);
-    expect(refusal([])).not.toThrow();
-    expect(refusal(['reboot_owner=kured'])).toThrow(
+    expect(rejection([])).not.toThrow();
+    expect(rejection(['reboot_owner=kured'])).toThrow(
       expect.objectContaining({ type: 'Policy', message: expect.stringContaining('kured') }),
     );
-    expect(refusal(['kubernetes_agent=k3s'])).toThrow(
+    expect(rejection(['kubernetes_agent=k3s'])).toThrow(
       expect.objectContaining({
         type: 'Policy',
         message: expect.stringContaining('k3s'),
         remedy: expect.stringContaining('patching.withoutDrain: true'),
       }),
     );
-    expect(refusal(['kubernetes_agent=k3s'], true)).not.toThrow();
-    expect(refusal(['disk_var_kib=204800'])).toThrow(
+    expect(rejection(['kubernetes_agent=k3s'], true)).not.toThrow();
+    expect(rejection(['disk_var_kib=204800'])).toThrow(
       expect.objectContaining({ type: 'DiskFull', message: expect.stringContaining('200 MiB free on /var') }),
     );
-    expect(refusal(['disk_root_kib=1024'], true)).toThrow(expect.objectContaining({ type: 'DiskFull' }));
+    expect(rejection(['disk_root_kib=1024'], true)).toThrow(expect.objectContaining({ type: 'DiskFull' }));
   });
 });

@@ -100,7 +100,7 @@ describe('src/ssh with a real sshd', () => {
 
     it('reports a handshake that MaxStartups drops as unreachable, and connects later', async () => {
       const busy = await lab.start(['MaxStartups 1']);
-      const squatter = await waitFor(() => squat(busy.port), { what: 'the only session slot', pollMs: 20 });
+      const squatter = await waitFor(() => occupySession(busy.port), { what: 'the only session slot', pollMs: 20 });
       await expect(run(target(busy))).rejects.toMatchObject({ type: 'Unreachable' });
       squatter.destroy();
       await waitFor(
@@ -492,7 +492,7 @@ describe('src/ssh with a real sshd', () => {
 });
 
 /** A connection that never logs in and keeps its slot; null when refused. */
-function squat(port: number): Promise<Socket | null> {
+function occupySession(port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('data', (data) => resolve(data.toString('latin1').startsWith('SSH-') ? socket : null));

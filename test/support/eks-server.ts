@@ -165,15 +165,15 @@ export class EksServer {
     const signed = this.onAuthorization(request.headers.authorization ?? '');
     const fault = signed ?? this.faults.get(action)?.shift() ?? this.fault;
     if (fault === 'cut') return void response.destroy();
-    if (fault !== null) return refuse(response, fault);
+    if (fault !== null) return reject(response, fault);
     if (action === 'GetParameter') {
       const missing = { status: 400, type: 'ParameterNotFound', message: '' };
       return this.published === null
-        ? refuse(response, missing)
+        ? reject(response, missing)
         : send(response, { Parameter: { Name: body['Name'], Value: this.published } });
     }
     if (cluster !== this.cluster) {
-      return refuse(response, notFound(`No cluster found for name: ${cluster}`));
+      return reject(response, notFound(`No cluster found for name: ${cluster}`));
     }
     if (action === 'ListNodegroups') return send(response, this.page('nodegroups', [...this.groups.keys()], url));
     if (action === 'ListFargateProfiles') {
@@ -181,7 +181,7 @@ export class EksServer {
     }
     const known = this.groups.get(group ?? '');
     if (group === null || known === undefined) {
-      return refuse(response, notFound(`No node group found for name: ${group}`));
+      return reject(response, notFound(`No node group found for name: ${group}`));
     }
     if (action === 'DescribeNodegroup') return send(response, { nodegroup: this.describe(group, known) });
     if (action === 'ListUpdates') {
@@ -202,11 +202,11 @@ export class EksServer {
     const before = this.knowsTokens ? this.tokens.get(token) : undefined;
     if (before === undefined && group.releaseVersion === this.latest && !this.replacesForNothing) {
       const message = `No update required: nodegroup ${name} is already at the latest release version`;
-      return refuse(response, { status: 400, type: 'InvalidParameterException', message });
+      return reject(response, { status: 400, type: 'InvalidParameterException', message });
     }
     if (before === undefined && group.status !== 'ACTIVE') {
       const message = 'Nodegroup cannot be updated as it is currently not in Active State';
-      return refuse(response, { status: 409, type: 'ResourceInUseException', message });
+      return reject(response, { status: 409, type: 'ResourceInUseException', message });
     }
     const update = this.updates.find(({ id }) => id === before) ?? this.begin(name, 'VersionUpdate', this.latest);
     this.tokens.set(token, update.id);
@@ -216,7 +216,7 @@ export class EksServer {
 
   private describeUpdate(response: ServerResponse, id: string): void {
     const update = this.updates.find((one) => one.id === id);
-    if (update === undefined) return refuse(response, notFound(`No update found for ID: ${id}`));
+    if (update === undefined) return reject(response, notFound(`No update found for ID: ${id}`));
     update.polls += 1;
     if (update.status === 'InProgress' && !this.hold) this.end(update);
     const { status, type, errors } = update;
@@ -251,7 +251,7 @@ function send(response: ServerResponse, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-function refuse(response: ServerResponse, { status, type, message }: SimulatedFault): void {
+function reject(response: ServerResponse, { status, type, message }: SimulatedFault): void {
   response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': type });
   response.end(JSON.stringify({ message }));
 }

@@ -49,13 +49,13 @@ export async function startKubelet(
     while (!ended) {
       await sleep(LOOK_EVERY_MS);
       if (node.bootCount === boot && node.running) continue;
-      await told(() => stopNode(plane, name));
+      await retry(() => stopNode(plane, name));
       while (!node.running && !ended) await sleep(LOOK_EVERY_MS);
       if (ended) return;
       boot = node.bootCount;
-      const bootId = await told(() => bootIdOf(node));
-      await told(() => bootNode(plane, name, bootId));
-      await told(() => restartPods(plane, name));
+      const bootId = await retry(() => bootIdOf(node));
+      await retry(() => bootNode(plane, name, bootId));
+      await retry(() => restartPods(plane, name));
     }
   };
   const watching = watch();
@@ -68,7 +68,7 @@ export async function startKubelet(
 }
 
 /** A kubelet retries while its machine is down or the API server is unavailable. */
-async function told<T>(tell: () => Promise<T>): Promise<T> {
+async function retry<T>(tell: () => Promise<T>): Promise<T> {
   const until = Date.now() + TELL_FOR_MS;
   for (;;) {
     try {

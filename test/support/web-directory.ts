@@ -7,16 +7,16 @@ import path from 'node:path';
 export interface WebDirectory {
   readonly url: string;
   /** Requested paths, oldest first. */
-  readonly asked: string[];
+  readonly requests: string[];
   /** Closes the port. */
   close(): Promise<void>;
 }
 
 export async function serveDirectory(directory: string): Promise<WebDirectory> {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const server = createServer((request, response) => {
     const name = path.normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://node').pathname));
-    asked.push(name);
+    requests.push(name);
     try {
       response.end(readFileSync(path.join(directory, name)));
     } catch {
@@ -28,7 +28,7 @@ export async function serveDirectory(directory: string): Promise<WebDirectory> {
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

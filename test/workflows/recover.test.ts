@@ -180,8 +180,11 @@ describe('recovery of a cluster whose workflow is gone', () => {
         stderr: expect.stringContaining('no problem with it is known') as string,
       });
       await cluster.handle.terminate('by hand');
-      const asked = await cli('recover', cluster.name);
-      expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining(`was terminated in Temporal`) as string });
+      const preview = await cli('recover', cluster.name);
+      expect(preview).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`was terminated in Temporal`) as string,
+      });
       const { code, stdout } = await cli('recover', cluster.name, '--yes', '-o', 'json');
       expect(code).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ recovered: true, lost: [], kept: [{ name: 'applySpec' }], run: null });

@@ -62,7 +62,7 @@ export class SandboxedWorkflow {
     creator ??= await ReusableVMWorkflowCreator.create(parseWorkflowCode(code), 20_000, ACTIVITIES);
     runs += 1;
     const runId = `run-${runs}`;
-    const begun = new Date('2027-01-04T12:00:00Z');
+    const startedAt = new Date('2027-01-04T12:00:00Z');
     const workflow = await creator.createWorkflow({
       info: {
         ...{
@@ -75,7 +75,7 @@ export class SandboxedWorkflow {
           originalExecutionRunId: runId,
         },
         ...(parentId === undefined ? {} : { parent: { workflowId: parentId, runId: 'parent', namespace: 'default' } }),
-        ...{ attempt: 1, taskTimeoutMs: 10_000, startTime: begun, runStartTime: begun },
+        ...{ attempt: 1, taskTimeoutMs: 10_000, startTime: startedAt, runStartTime: startedAt },
         ...{ historyLength: 3, historySize: 300, continueAsNewSuggested: false, suggestedContinueAsNewReasons: [] },
         ...{ targetWorkerDeploymentVersionChanged: false, searchAttributes: {} },
         typedSearchAttributes: undefined as never,
@@ -87,7 +87,7 @@ export class SandboxedWorkflow {
         },
       },
       randomnessSeed: [1, 2, 3, 4, 5, 6, 7, 8],
-      now: begun.getTime(),
+      now: startedAt.getTime(),
       showStackTraceSources: false,
     });
     const first = { initializeWorkflow: { workflowId, workflowType, arguments: args } };

@@ -115,7 +115,7 @@ async function expectNamed(
   expect(findings).toContainEqual(finding);
 }
 
-async function soon(body: () => Promise<unknown>): Promise<unknown> {
+async function withinSeconds(body: () => Promise<unknown>): Promise<unknown> {
   const started = Date.now();
   const answer = await body().catch((error: unknown) => error);
   expect(Date.now() - started).toBeLessThan(SOON_MS);
@@ -133,9 +133,9 @@ describe('src/client: stuck clusters', () => {
           message: expect.stringContaining('the code of this version is broken') as string,
           remedy: expect.stringContaining(`ospatch recover ${cluster.name}`) as string,
         };
-        expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
-        expect(await soon(() => client.pause(cluster.name))).toMatchObject(stuck);
-        expect(await soon(() => client.spec(cluster.name))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.status(cluster.name))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.pause(cluster.name))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.spec(cluster.name))).toMatchObject(stuck);
         const found = (await client.list()).find((one) => one.cluster === cluster.name);
         expect(found).toMatchObject({ looked: true, stuck: { kind: 'failing' } });
         const installation = await client.diagnoseInstallation();
@@ -155,8 +155,8 @@ describe('src/client: stuck clusters', () => {
       withBroken(cluster, 'diverging', async () => {
         const stuck = { type: 'Stuck', details: { kind: 'nondeterminism' } };
         // The server notices no problem of a sleeping workflow before a query.
-        expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
-        expect(await soon(() => client.patch(cluster.name))).toMatchObject({
+        expect(await withinSeconds(() => client.status(cluster.name))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.patch(cluster.name))).toMatchObject({
           ...stuck,
           message: expect.stringContaining('Nondeterminism') as string,
         });
@@ -230,7 +230,7 @@ describe('src/client: stuck clusters', () => {
     const options = { dataConverter: dataConverter(null, 'passthrough') };
     const work = async (): Promise<void> => {
       // Open calls do not keep a program alive either.
-      const applied = await soon(async () => {
+      const applied = await withinSeconds(async () => {
         try {
           return await client.apply(clusterSpec(undefined, {}, cluster.name));
         } finally {
@@ -256,12 +256,12 @@ describe('src/client: stuck clusters', () => {
       ...{ workflowType: { name: 'cluster' }, taskQueue: { name: cluster.name }, input: { payloads: [payload] } },
     });
     await harness.withWorkerFor(cluster, async () => {
-      expect(await soon(() => client.status(cluster.name))).toMatchObject({
+      expect(await withinSeconds(() => client.status(cluster.name))).toMatchObject({
         type: 'Stuck',
         details: { kind: 'unreadable-start' },
         message: expect.stringContaining('binary/of-tomorrow') as string,
       });
-      expect(await soon(() => client.recover(cluster.name, { waitMs: 0 }))).toMatchObject({
+      expect(await withinSeconds(() => client.recover(cluster.name, { waitMs: 0 }))).toMatchObject({
         type: 'Stuck',
         message: expect.stringContaining('cannot be read here') as string,
         remedy: expect.stringContaining('--from FILE') as string,
@@ -280,17 +280,17 @@ describe('src/client: stuck clusters', () => {
         details: { kind: 'ended' },
         message: expect.stringMatching(/was terminated in Temporal at \d{4}-.*: disk of the old site$/) as string,
       };
-      expect(await soon(() => client.status(cluster.name))).toMatchObject(stuck);
+      expect(await withinSeconds(() => client.status(cluster.name))).toMatchObject(stuck);
       const listed = (): Promise<unknown> =>
         client.list().then((all) => all.find((one) => one.cluster === cluster.name) ?? null);
       await waitFor(async () => ((await listed()) as { state: string } | null)?.state === 'ended', {
         what: 'the end of the workflow',
       });
       await harness.withWorkerFor(cluster, async () => {
-        expect(await soon(() => client.patch(cluster.name))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.patch(cluster.name))).toMatchObject(stuck);
         const spec = clusterSpec(undefined, {}, cluster.name);
         // A new cluster would know nothing of its nodes, which must not happen silently.
-        expect(await soon(() => client.apply(spec))).toMatchObject(stuck);
+        expect(await withinSeconds(() => client.apply(spec))).toMatchObject(stuck);
         expect(await client.apply(spec, {}, { discardHistory: true })).toMatchObject({ result: 'created' });
         await waitFor(async () => ((await listed()) as { state: string } | null)?.state !== 'ended', {
           what: 'the cluster again',
@@ -304,9 +304,9 @@ describe('src/client: stuck clusters', () => {
 
   it('deletes the remains of a cluster in Temporal whose workflow has ended, and of no other', () =>
     withSleeping(async (cluster, client) => {
-      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'Refused' });
+      expect(await withinSeconds(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'Refused' });
       await cluster.handle.terminate('the site is closed');
-      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ finishing: 0 });
+      expect(await withinSeconds(() => client.clearEnded(cluster.name))).toMatchObject({ finishing: 0 });
       // The server deletes a freshly closed workflow about 20 s later.
       await waitFor(async () => (await client.health(cluster.name)).state === 'absent', {
         ...{ what: 'the deletion', timeoutMs: 60_000 },
@@ -314,6 +314,6 @@ describe('src/client: stuck clusters', () => {
       await waitFor(async () => (await client.list()).every((one) => one.cluster !== cluster.name), {
         what: 'the cluster to leave the list',
       });
-      expect(await soon(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'NotFound' });
+      expect(await withinSeconds(() => client.clearEnded(cluster.name))).toMatchObject({ type: 'NotFound' });
     }));
 });

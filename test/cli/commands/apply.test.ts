@@ -59,8 +59,8 @@ describe('src/cli/commands/apply/apply', () => {
   });
 
   test('applies the remaining clusters when one fails', async () => {
-    const refused = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
-    const apply = jest.fn().mockRejectedValueOnce(refused).mockResolvedValueOnce(created);
+    const rejection = new OspatchError({ type: 'Refused', message: 'it is being removed by ann', remedy: 'wait' });
+    const apply = jest.fn().mockRejectedValueOnce(rejection).mockResolvedValueOnce(created);
     const answer = await run(['apply', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, { apply });
     expect(answer.err).toBe('error: one: it is being removed by ann.\n  fix: wait\n');
     expect(answer.out).toBe('two created\n');

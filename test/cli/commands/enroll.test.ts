@@ -48,8 +48,8 @@ describe('src/cli/commands/enroll/finish', () => {
   });
 
   test('refuses without a terminal unless --yes is given', async () => {
-    const refused = finishEnrolment(fakeTerminal().context, [scanned('w-1')], options);
-    await expect(refused).rejects.toMatchObject({ type: 'Usage', remedy: expect.stringContaining('--yes') as string });
+    const rejected = finishEnrolment(fakeTerminal().context, [scanned('w-1')], options);
+    await expect(rejected).rejects.toMatchObject({ type: 'Usage', remedy: expect.stringContaining('--yes') as string });
     expect(readdirSync(dir)).toEqual([]);
     await finishEnrolment(fakeTerminal().context, [scanned('w-1')], { ...options, yes: true });
     expect(readdirSync(dir)).toEqual(['known_hosts']);

@@ -59,7 +59,7 @@ describe('src/domain/cluster/status-pages', () => {
   });
 
   describe('changes', () => {
-    const look = (state: ClusterState, versions: RowVersions, since: string | null) => {
+    const poll = (state: ClusterState, versions: RowVersions, since: string | null) => {
       const { nodes, token, changedOnly } = statusPage(state, '', versions, defined({ since: since ?? undefined }));
       return { names: nodes.map(({ name }) => name), token, changedOnly };
     };
@@ -68,35 +68,35 @@ describe('src/domain/cluster/status-pages', () => {
       const state = idle();
       const versions = new RowVersions('a');
       versions.note(state.nodes);
-      const first = look(state, versions, null);
+      const first = poll(state, versions, null);
       expect(first).toMatchObject({ names: NAMES, changedOnly: false });
-      expect(look(state, versions, first.token)).toEqual({ names: [], token: first.token, changedOnly: true });
+      expect(poll(state, versions, first.token)).toEqual({ names: [], token: first.token, changedOnly: true });
       start(state, 'w-1');
       // Rows without acknowledgement are sent again.
-      expect(look(state, versions, first.token)).toEqual({ names: NAMES, token: null, changedOnly: false });
+      expect(poll(state, versions, first.token)).toEqual({ names: NAMES, token: null, changedOnly: false });
       versions.note(state.nodes);
-      const second = look(state, versions, first.token);
+      const second = poll(state, versions, first.token);
       expect(second).toMatchObject({ names: ['w-1'], changedOnly: true });
       start(state, 'w-2');
       versions.note(state.nodes);
-      expect(look(state, versions, second.token).names).toEqual(['w-2']);
-      expect(look(state, versions, first.token).names).toEqual(['w-1', 'w-2']);
+      expect(poll(state, versions, second.token).names).toEqual(['w-2']);
+      expect(poll(state, versions, first.token).names).toEqual(['w-1', 'w-2']);
     });
 
     it('are all rows after nodes were added or removed, in another generation, and for foreign tokens', () => {
       const state = idle();
       const versions = new RowVersions('a');
       versions.note(state.nodes);
-      const { token } = look(state, versions, null);
+      const { token } = poll(state, versions, null);
       const later = new RowVersions('b');
       later.note(state.nodes);
-      expect(look(state, later, token)).toMatchObject({ names: NAMES, changedOnly: false });
+      expect(poll(state, later, token)).toMatchObject({ names: NAMES, changedOnly: false });
       for (const bad of ['', 'a', 'a/1', 'a/x/y', '//', 'a/9/9']) {
-        expect(look(state, versions, bad)).toMatchObject({ names: NAMES, changedOnly: false });
+        expect(poll(state, versions, bad)).toMatchObject({ names: NAMES, changedOnly: false });
       }
       state.nodes = state.nodes.slice(1);
       versions.note(state.nodes);
-      expect(look(state, versions, token)).toMatchObject({ names: NAMES.slice(1), changedOnly: false });
+      expect(poll(state, versions, token)).toMatchObject({ names: NAMES.slice(1), changedOnly: false });
     });
   });
 

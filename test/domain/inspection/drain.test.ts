@@ -47,16 +47,16 @@ describe('src/domain/inspection/drain', () => {
       'someone else has cordoned the node in Kubernetes, so a run leaves it cordoned',
     ],
   ])('does not report a node as ready because of %s', (_what, more, verdict, message) => {
-    const told = withDrain(WELL, seen(more));
-    expect(told.verdict).toBe(verdict);
-    expect(told.findings.map((one) => one.message)).toEqual([message]);
+    const inspected = withDrain(WELL, seen(more));
+    expect(inspected.verdict).toBe(verdict);
+    expect(inspected.findings.map((one) => one.message)).toEqual([message]);
   });
 
   it('warns of a Kubernetes version past its end of life, beside the drain preview', () => {
     const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over', remedy: 'upgrade' } as const;
-    const told = withDrain(WELL, seen({ ended }));
-    expect(told.verdict).toBe('warning');
-    expect(told.findings.map(({ message, remedy }) => [message, remedy])).toEqual([
+    const inspected = withDrain(WELL, seen({ ended }));
+    expect(inspected.verdict).toBe('warning');
+    expect(inspected.findings.map(({ message, remedy }) => [message, remedy])).toEqual([
       ['its kubelet is v1.30.1: over', 'upgrade'],
       ['a drain of w-1 would move 3 pods', null],
     ]);

@@ -17,7 +17,7 @@ function seen(more: Partial<NodegroupFacts>): EksInspection {
   return { error: null, groups: [{ node: 'blue', ok: true, facts, skipReason: null }], fargateProfiles: null };
 }
 
-function told(more: Partial<NodegroupFacts>): string {
+function messageFor(more: Partial<NodegroupFacts>): string {
   const { findings, nodes } = eksFindings(SPEC, seen(more));
   return [...findings, ...nodes.flatMap((node) => node.findings)]
     .map(({ severity, message }) => `${severity}: ${message}`)
@@ -26,25 +26,27 @@ function told(more: Partial<NodegroupFacts>): string {
 
 describe('src/domain/inspection/eks', () => {
   it('reports the target release of an update, and which group is up to date', () => {
-    expect(told({ newest: '1.31.4-20250203' })).toContain(
+    expect(messageFor({ newest: '1.31.4-20250203' })).toContain(
       'release 1.31.3-20250103, which a run updates to 1.31.4-20250203',
     );
-    expect(told({ newest: '1.31.3-20250103' })).toContain(
+    expect(messageFor({ newest: '1.31.3-20250103' })).toContain(
       'release 1.31.3-20250103, the newest release, Kubernetes 1.31',
     );
-    expect(told({ newest: '1.31.3-20250103' })).not.toContain('warning');
+    expect(messageFor({ newest: '1.31.3-20250103' })).not.toContain('warning');
   });
 
   it('warns with the reason where the newest release is unknown', () => {
-    expect(told({ newestUnknown: 'denied' })).toContain('warning: the worker may not read which release is the newest');
-    expect(told({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not answer');
-    expect(told({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
-    expect(told({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
+    expect(messageFor({ newestUnknown: 'denied' })).toContain(
+      'warning: the worker may not read which release is the newest',
+    );
+    expect(messageFor({ newestUnknown: 'silent' })).toContain('warning: AWS Systems Manager does not answer');
+    expect(messageFor({ newestUnknown: 'not-published' })).toContain('warning: AWS publishes no newest release of ');
+    expect(messageFor({ amiType: 'WINDOWS_CORE_2022_x86_64' })).not.toContain('warning');
   });
 
   it('does not report the last release of an ended version as the newest release', () => {
     const endOfLife = { kind: 'end-of-life', message: 'AWS has released no more of it', remedy: 'move' } as const;
-    const last = told({ newest: '1.31.3-20250103', endOfLife });
+    const last = messageFor({ newest: '1.31.3-20250103', endOfLife });
     expect(last).toContain('the last release of its line');
     expect(last).toContain('warning: AWS has released no more of it');
   });

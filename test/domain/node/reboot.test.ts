@@ -11,7 +11,7 @@ import { defined } from '../../../src/domain/shared/defined';
 
 const asks = nodeFacts({ reboot: { required: true, reasons: ['package libc6'], stamp: '100' } });
 
-function asking(reasons: string[], bootId: string, stamp?: string): NodeFacts {
+function requiring(reasons: string[], bootId: string, stamp?: string): NodeFacts {
   const reboot = { required: reasons.length > 0, reasons, ...defined({ stamp }) };
   return nodeFacts({ bootId, reboot });
 }
@@ -51,8 +51,8 @@ describe('src/domain/node/reboot', () => {
   });
 
   it('no longer counts a reason that survived a reboot, and reports this reason', () => {
-    const before = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'one', '1');
-    const after = asking(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'two', '2');
+    const before = requiring(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'one', '1');
+    const after = requiring(['/run/reboot-required', 'kernel 2 is installed, 1 is running'], 'two', '2');
     const facts = discountIneffectiveReboot(after, ineffectiveRebootAfter(before, after));
     expect(facts.reboot).toMatchObject({ required: false, reasons: [] });
     expect(facts.warnings).toEqual([
@@ -69,21 +69,21 @@ describe('src/domain/node/reboot', () => {
   });
 
   it('reboots for a reason that appeared with the first reboot', () => {
-    const after = asking(['kernel 3 is installed, 2 is running'], 'two');
+    const after = requiring(['kernel 3 is installed, 2 is running'], 'two');
     const facts = discountIneffectiveReboot(
       after,
-      ineffectiveRebootAfter(asking(['package linux-image'], 'one', '1'), after),
+      ineffectiveRebootAfter(requiring(['package linux-image'], 'one', '1'), after),
     );
     expect(decideReboot('w-1', facts, true, 1)).toEqual({ do: 'reboot' });
   });
 
   it.each([
-    ['nothing has changed', asking(['package a'], 'two', '5'), [], []],
-    ['somebody has rebooted the node', asking(['package a'], 'three', '5'), [], ['package a']],
-    ['there is another reason', asking(['package a', 'kernel 3'], 'two', '5'), [], ['kernel 3']],
-    ['the file was written anew', asking(['package a'], 'two', '6'), [], ['package a']],
-    ['the package was changed again', asking(['package a'], 'two', '5'), ['a'], ['package a']],
-    ['another package was changed', asking(['package a'], 'two', '5'), ['b'], []],
+    ['nothing has changed', requiring(['package a'], 'two', '5'), [], []],
+    ['somebody has rebooted the node', requiring(['package a'], 'three', '5'), [], ['package a']],
+    ['there is another reason', requiring(['package a', 'kernel 3'], 'two', '5'), [], ['kernel 3']],
+    ['the file was written anew', requiring(['package a'], 'two', '6'), [], ['package a']],
+    ['the package was changed again', requiring(['package a'], 'two', '5'), ['a'], ['package a']],
+    ['another package was changed', requiring(['package a'], 'two', '5'), ['b'], []],
   ])('ignores an uncleared reason until a change: %s', (_, facts, changed, owed) => {
     const ineffective = { bootId: 'two', reasons: ['package a'], stamp: '5' };
     expect(discountIneffectiveReboot(facts, ineffective, changed).reboot.reasons).toEqual(owed);

@@ -22,14 +22,14 @@ describe('src/domain/shared/map-concurrently', () => {
   });
 
   it('starts nothing after the first rejection, and rejects with that error', async () => {
-    const begun: number[] = [];
+    const started: number[] = [];
     const work = async (item: number): Promise<void> => {
-      begun.push(item);
+      started.push(item);
       await Promise.resolve();
       if (item === 2) throw new Error('two');
     };
     await expect(mapConcurrently([1, 2, 3, 4, 5, 6, 7, 8], 2, work)).rejects.toThrow('two');
-    expect(begun.length).toBeLessThan(6);
+    expect(started.length).toBeLessThan(6);
   });
 
   it('returns an empty list at once', async () => {

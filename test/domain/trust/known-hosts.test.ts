@@ -108,16 +108,16 @@ describe('src/domain/trust/known-hosts', () => {
       const text = readFileSync(file, 'utf8');
       for (const host of hosts) {
         for (const port of [22, 2222]) {
-          const asked = port === 22 ? host : `[${host}]:${port}`;
-          const found = spawnSync('ssh-keygen', ['-F', asked, '-f', file], { encoding: 'utf8' }).stdout;
+          const query = port === 22 ? host : `[${host}]:${port}`;
+          const found = spawnSync('ssh-keygen', ['-F', query, '-f', file], { encoding: 'utf8' }).stdout;
           const theirs = found.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
           const plain = theirs
             .filter((line) => !line.startsWith('@'))
             .map((line) => line.split(' ').slice(1, 3).join(' '));
           const { keys, revoked, authorities } = hostKeysFor(text, host, port, hmacSha1);
-          expect([asked, keys]).toEqual([asked, [...new Set(plain)]]);
+          expect([query, keys]).toEqual([query, [...new Set(plain)]]);
           const marked = [...revoked.map(() => '@revoked'), ...authorities.map(() => '@cert-authority')];
-          expect([asked, marked]).toEqual([asked, theirs.flatMap((line) => /^@\S+/.exec(line)?.[0] ?? [])]);
+          expect([query, marked]).toEqual([query, theirs.flatMap((line) => /^@\S+/.exec(line)?.[0] ?? [])]);
         }
       }
     };

@@ -10,7 +10,7 @@ import { AgentPool } from '../../../src/kubernetes/client/agent-pool';
 let server: Server;
 let port: number;
 let answer: () => void = () => undefined;
-let asked: Promise<void>;
+let requested: Promise<void>;
 
 beforeAll(async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'agents-'));
@@ -20,7 +20,7 @@ beforeAll(async () => {
     stdio: 'ignore',
   });
   let onAsked: () => void = () => undefined;
-  asked = new Promise((resolve) => {
+  requested = new Promise((resolve) => {
     onAsked = resolve;
   });
   server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => {
@@ -70,7 +70,7 @@ describe('src/kubernetes/client/agent-pool', () => {
       });
       request.on('error', reject);
     });
-    await asked;
+    await requested;
     pool.get(options('b'));
     answer();
     expect(await body).toBe('here');

@@ -123,12 +123,12 @@ describe('src/kubernetes/client/credentials (simulated)', () => {
     await kube.stop();
     kube = await setUp({ callTimeoutMs: 1_500 });
     plugin('echo again >>starts; sleep 1000 & echo $! >child; echo $$ >self; wait');
-    const begun = Date.now();
+    const startedAt = Date.now();
     await expect(preview()).rejects.toMatchObject({
       type: 'KubernetesApi',
       message: expect.stringContaining('the credential plugin ./plugin did not answer within 1 s') as string,
     });
-    expect(Date.now() - begun).toBeLessThan(60_000);
+    expect(Date.now() - startedAt).toBeLessThan(60_000);
     expect(read('starts')).toBe('again\n');
     const pids = [read('child'), read('self')].map(Number);
     await waitFor(() => pids.every((pid) => processStartTime(pid) === undefined), { what: 'the end of the plugin' });

@@ -60,7 +60,7 @@ function granted(): string[] {
   return [...new Set(rights)].sort();
 }
 
-function asked(): { rights: string[]; forbidden: string[] } {
+function requestedRights(): { rights: string[]; forbidden: string[] } {
   const events = readFileSync(path.join(dir, 'audit.log'), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
@@ -99,7 +99,7 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     await scenario.run(activities.awaitWorkloads, { target, workloads: [...workloads, ...gone], timeoutMs: 30_000 });
     await scenario.run(activities.findStaleCordons, { cluster: target.cluster, access: target.access });
 
-    const { rights, forbidden } = asked();
+    const { rights, forbidden } = requestedRights();
     expect(forbidden).toEqual([]);
     expect(rights).toEqual(granted());
   });

@@ -111,8 +111,10 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     await addDeployment(stage.plane, 'free', scenario.here({}));
     await addBudget(stage.plane, 'web', 'web', limit, scenario.name);
     const { blockers, pending } = await scenario.preview();
-    const told = expect.stringMatching(/budget web of namespace .* opens only when an operator or a person/) as string;
-    expect([blockers, pending]).toEqual([[], [told]]);
+    const warning = expect.stringMatching(
+      /budget web of namespace .* opens only when an operator or a person/,
+    ) as string;
+    expect([blockers, pending]).toEqual([[], [warning]]);
     await scenario.cordon();
     expect(await scenario.drain({ timeout: '10s' })).toMatchObject({
       state: 'timed-out',
@@ -144,8 +146,10 @@ describe('src/kubernetes/drain/drain: budgets of a real control plane', () => {
     await waitFor(async () => (await scenario.preview({ force: true })).pending.some((wait) => wait.includes(why)), {
       what: `"${why}"`,
     });
-    const told = expect.stringMatching(`budget web of namespace ${name}, which allows no eviction now and opens only`);
-    expect(await scenario.preview({ force: true })).toMatchObject({ blockers: [], pending: [told] });
+    const warning = expect.stringMatching(
+      `budget web of namespace ${name}, which allows no eviction now and opens only`,
+    );
+    expect(await scenario.preview({ force: true })).toMatchObject({ blockers: [], pending: [warning] });
   });
 
   it('is not misled by a failed pod that the server still counts', async () => {

@@ -123,8 +123,8 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     const pods = await podsOn(stage.plane, scenario.name);
     return async () => {
       for (const name of pods) {
-        const asked = `/api/v1/namespaces/${scenario.name}/pods/${name}/eviction`;
-        await waitFor(() => readFileSync(audit, 'utf8').includes(asked), { what: `a request to evict ${name}` });
+        const evictionPath = `/api/v1/namespaces/${scenario.name}/pods/${name}/eviction`;
+        await waitFor(() => readFileSync(audit, 'utf8').includes(evictionPath), { what: `a request to evict ${name}` });
         await stage.plane.api.delete({ kind: 'Pod', namespace: scenario.name, name });
         await later(OPERATOR_MS / 2);
       }
@@ -142,10 +142,10 @@ describe('src/kubernetes/drain/drain: operators on a real control plane', () => 
     const { blockers, pending } = await ours.preview();
     expect([blockers, pending]).toEqual([[], [expect.stringContaining('opens only when an operator or a person')]]);
 
-    const begun = Date.now();
+    const startedAt = Date.now();
     const took = async (work: Promise<unknown>): Promise<number> => {
       await work;
-      return Date.now() - begun;
+      return Date.now() - startedAt;
     };
     const running = operators.map((operate) => operate());
     await ours.cordon();

@@ -207,7 +207,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     await kube.stop();
     kube = await setUp({ callTimeoutMs: 700 });
     kube.api.intercept = () => 'hang';
-    const begun = Date.now();
+    const startedAt = Date.now();
     const input = { ...previewInput(), unreachableTimeoutMs: 2_000 };
     await expect(kube.run(kube.activities.drainPreview, input)).rejects.toMatchObject({
       type: 'KubernetesApi',
@@ -215,7 +215,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
         /^w-1: could not read node w-1: the API server of kubeconfig config did not answer in time; tried for \d+ s$/,
       ) as string,
     });
-    expect(Date.now() - begun).toBeGreaterThan(1_900);
+    expect(Date.now() - startedAt).toBeGreaterThan(1_900);
     expect(kube.heartbeats.some(({ waitingFor }) => waitingFor?.includes('did not answer in time'))).toBe(true);
   });
 

@@ -114,13 +114,13 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
         await Promise.all([ours.cordonForAll(), waitForCordon(stage.plane, theirs.name, theirs.name)]);
         const [{ output }, drained] = await Promise.all([
           stage.plane.kubectl('drain', theirs.name, `--timeout=${TWIN_TIMEOUT}`, ...flags),
-          ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(refusal),
+          ours.drain({ ...policy, timeout: TWIN_TIMEOUT }).catch(messageOf),
         ]);
         // The last evictions are still in progress.
-        const looks = async () => Promise.all([whatIsLeft(ours), whatIsLeft(theirs)]);
-        const isSame = async () => (([left, expected]) => left === expected)(await looks());
+        const remains = async () => Promise.all([whatIsLeft(ours), whatIsLeft(theirs)]);
+        const isSame = async () => (([left, expected]) => left === expected)(await remains());
         if (await waitFor(isSame, { what: 'the same pods', timeoutMs: 30_000 }).catch(() => false)) return [];
-        const [left, expected] = await looks();
+        const [left, expected] = await remains();
         const differences = [`ours left ${left}`, `kubectl left ${expected}`, JSON.stringify(drained)];
         return [report(ours.name, plan, policy, differences, output)];
       });
@@ -154,7 +154,7 @@ describe(`src/kubernetes/drain/drain on random states, compared with kubectl (OS
 });
 
 /** kubectl also fails when DaemonSet pods are not ignored. */
-function refusal(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof ApplicationFailure && error.type === 'DrainBlocked') return error.message;
   throw error;
 }

@@ -84,14 +84,14 @@ describe('src/node/helper/detached.sh', () => {
   it('reports a job as dead only with proof: another boot, or an idle session', async () => {
     const leader = await startLeader('apk');
     const id = String(leader.pid);
-    const begun = shell(`read_process ${id}; echo $p_begun`)[0] ?? '';
-    expect(state(`this-boot ${id} ${begun}\n`)).toBe('0');
-    expect(state(`that-boot ${id} ${begun}\n`)).toBe('1');
+    const startTime = shell(`read_process ${id}; echo $p_begun`)[0] ?? '';
+    expect(state(`this-boot ${id} ${startTime}\n`)).toBe('0');
+    expect(state(`that-boot ${id} ${startTime}\n`)).toBe('1');
     // The pid was reused.
-    expect(state(`this-boot ${id} ${Number(begun) + 1}\n`)).toBe('1');
+    expect(state(`this-boot ${id} ${Number(startTime) + 1}\n`)).toBe('1');
     leader.kill('SIGKILL');
     await once(leader, 'exit');
-    expect(state(`this-boot ${id} ${begun}\n`)).toBe('1');
+    expect(state(`this-boot ${id} ${startTime}\n`)).toBe('1');
     expect(state('this-boot x 1\n')).toBe('2');
     expect(state('')).toBe('2');
     rmSync(path.join(scratch, 'session'));
@@ -100,8 +100,8 @@ describe('src/node/helper/detached.sh', () => {
 
   it('reports a job as over, and names remaining processes, when its package manager is gone', async () => {
     const leader = await startLeader('left-daemon');
-    const begun = shell(`read_process ${leader.pid}; echo $p_begun`)[0] ?? '';
-    expect(state(`this-boot ${leader.pid} ${begun}\n`)).toBe('1');
+    const startTime = shell(`read_process ${leader.pid}; echo $p_begun`)[0] ?? '';
+    expect(state(`this-boot ${leader.pid} ${startTime}\n`)).toBe('1');
     expect(shell('left_running')).toEqual([`left-daemon (pid ${leader.pid})`]);
     leader.kill('SIGKILL');
     await once(leader, 'exit');

@@ -269,10 +269,10 @@ describe('src/node/package-managers/apt on a node with custom settings', () => {
       "'Origin: Debian\\nLabel: Debian-Security\\nSuite: oldstable-security\\nCodename: bookworm-security\\nVersion: 12\\n'";
     await makeState(node, `installed st-a 1.0 ''; rm $R/*.deb; mkpkg st-a 1.1 ''; index ${security}`);
     const hidden = async () => (await patch()).plan.warnings.map(({ message }) => message);
-    const told = (cause: string) => [expect.stringMatching(new RegExp(`st-a 1\\.1.*${cause}`))];
+    const hiddenBy = (cause: string) => [expect.stringMatching(new RegExp(`st-a 1\\.1.*${cause}`))];
     expect(await hidden()).toEqual([]);
     write('preferences.d/own', 'Package: *\nPin: release l=Debian-Security\nPin-Priority: -1\n');
-    expect(await hidden()).toEqual(told('a pin'));
+    expect(await hidden()).toEqual(hiddenBy('a pin'));
     // The pins of this policy precede those of the node, so that the fix is in the plan.
     expect((await patch({ only: 'security' })).changes).toEqual(['st-a 1.0 1.1']);
     await expect(patch({ onHidden: 'fail' })).rejects.toMatchObject({
@@ -280,7 +280,7 @@ describe('src/node/package-managers/apt on a node with custom settings', () => {
       message: expect.stringContaining('st-a 1.1'),
     });
     await sh(node, 'rm /etc/apt/preferences.d/own; apt-mark hold st-a');
-    expect(await hidden()).toEqual(told('on hold'));
+    expect(await hidden()).toEqual(hiddenBy('on hold'));
     await sh(node, 'apt-mark unhold st-a');
   });
 });

@@ -9,7 +9,7 @@ import type { ActivityRunner } from '../support';
 import { useLab, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, offer, fakeOsRelease, withdraw } from './rpm-lab';
+import { publishAdvisories, holdRpmLock, install, installed, offer, fakeOsRelease, withdraw } from './rpm-lab';
 import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
@@ -146,7 +146,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
 
       it('applies exactly the security fixes', async () => {
         await offer(node, { name: 'lab-fix', version: '2' });
-        await advise(node, { 'lab-fix-2': 'security', 'lab-a-4': 'bugfix' });
+        await publishAdvisories(node, { 'lab-fix-2': 'security', 'lab-a-4': 'bugfix' });
         expect((await preflight({ exclude: ['lab-fix', 'lab-a'] })).plan.warnings).toEqual([
           expect.objectContaining({
             kind: 'excluded-security',
@@ -226,7 +226,7 @@ export function describeDnf(title: string, dnf: Dnf): void {
         ['lab-ex', 'lab-lock', 'lab-low'].map((name) => ({ name, version: '1' })),
       );
       await offer(node, ...['lab-ex', 'lab-lock', 'lab-low'].map((name) => ({ name, version: '2' })));
-      await advise(node, { 'lab-ex-2': 'security' });
+      await publishAdvisories(node, { 'lab-ex-2': 'security' });
       await sh(
         node,
         `cp /etc/dnf/dnf.conf /root/dnf.conf && printf 'excludepkgs=lab-none,\n  lab-e*\n' >>/etc/dnf/dnf.conf`,

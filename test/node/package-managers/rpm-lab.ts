@@ -88,7 +88,10 @@ export async function withdraw(node: LabNode, ...names: string[]): Promise<void>
 }
 
 /** Publishes advisories: `name-version` by kind. */
-export async function advise(node: LabNode, advisories: Record<string, 'security' | 'bugfix'>): Promise<void> {
+export async function publishAdvisories(
+  node: LabNode,
+  advisories: Record<string, 'security' | 'bugfix'>,
+): Promise<void> {
   const updates = Object.entries(advisories).map(([id, type]) => {
     const at = id.lastIndexOf('-');
     const [name, version] = [id.slice(0, at), id.slice(at + 1)];

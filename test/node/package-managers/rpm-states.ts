@@ -22,7 +22,7 @@ interface RpmStatesScenario {
 }
 
 /** Hangs while the package is to be killed there; logs its end. */
-const hang = (name: string): string =>
+const hangUntilKilled = (name: string): string =>
   `if [ -e /run/hang ]; then echo $$ >/run/hung; while [ -e /run/hang ]; do sleep 0.1; done; fi; echo ${name} >>/run/ran`;
 
 const KILL = `pkill -9 -x 'dnf|dnf5|zypper|rpm'; kill -9 $(cat /run/hung); rm -f /run/hang /run/hung`;
@@ -41,16 +41,16 @@ const BOTH = ['st-a 1', 'st-a 2'];
 
 /** Where an upgrade of st-a from 1 to 2 is killed. */
 const STATES: State[] = [
-  { where: '%pre of the new version', fresh: { pre: hang('pre') }, left: ['st-a 1'], ran: ['pre'] },
-  { where: '%post of the new version', fresh: { post: hang('post') }, left: BOTH, ran: ['post'] },
+  { where: '%pre of the new version', fresh: { pre: hangUntilKilled('pre') }, left: ['st-a 1'], ran: ['pre'] },
+  { where: '%post of the new version', fresh: { post: hangUntilKilled('post') }, left: BOTH, ran: ['post'] },
   {
     where: '%postun of the old version',
-    old: { postun: hang('postun') },
+    old: { postun: hangUntilKilled('postun') },
     fresh: { post: 'echo post >>/run/ran' },
     left: BOTH,
     ran: ['post', 'postun', 'post'],
   },
-  { where: '%posttrans', fresh: { posttrans: hang('posttrans') }, left: ['st-a 2'], ran: ['posttrans'] },
+  { where: '%posttrans', fresh: { posttrans: hangUntilKilled('posttrans') }, left: ['st-a 2'], ran: ['posttrans'] },
 ];
 
 export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
@@ -123,7 +123,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
         [{ name: 'st-a', version: '1' }],
         [
           { name: 'st-a', version: '2', header: ['Requires: st-new'] },
-          { name: 'st-new', version: '1', post: hang('post') },
+          { name: 'st-new', version: '1', post: hangUntilKilled('post') },
         ],
       );
       await killedApply();
@@ -135,7 +135,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
 
     it('of somebody else is completed, once the version is available again', async () => {
       const { node, preflight } = scenarioOf();
-      const fresh = { name: 'st-a', version: '2', post: hang('post') };
+      const fresh = { name: 'st-a', version: '2', post: hangUntilKilled('post') };
       await make([{ name: 'st-a', version: '1' }], [fresh]);
       await killedUpgrade();
       await withdraw(node, 'st-a');
@@ -174,7 +174,7 @@ export function describeRpmStates(scenarioOf: () => RpmStatesScenario): void {
 
     it('is completed by a newer version as well', async () => {
       const { node, preflight } = scenarioOf();
-      await make([{ name: 'st-a', version: '9' }], [{ name: 'st-a', version: '10', post: hang('post') }]);
+      await make([{ name: 'st-a', version: '9' }], [{ name: 'st-a', version: '10', post: hangUntilKilled('post') }]);
       await killedUpgrade();
       await withdraw(node, 'st-a');
       await offer(node, { name: 'st-a', version: '11' });

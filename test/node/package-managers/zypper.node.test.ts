@@ -7,7 +7,7 @@ import type { ActivityRunner } from '../support';
 import { useLab, ask, remoteNode, targetOf, until } from '../support';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
-import { advise, holdRpmLock, install, installed, offer, fakeOsRelease } from './rpm-lab';
+import { publishAdvisories, holdRpmLock, install, installed, offer, fakeOsRelease } from './rpm-lab';
 import { describeRpmStates } from './rpm-states';
 import { sh } from '../../support/sh';
 
@@ -165,7 +165,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
         { name: 'lab-a', version: '5' },
         { name: 'lab-b', version: '5' },
       );
-      await advise(node, { 'lab-fix-2': 'security', 'lab-a-5': 'bugfix' });
+      await publishAdvisories(node, { 'lab-fix-2': 'security', 'lab-a-5': 'bugfix' });
       expect((await preflight()).changes).toEqual(['lab-a 4-1 5-1', 'lab-fix 1-1 2-1']);
       const { apply, changes } = await preflight({ only: 'security' });
       expect(changes).toEqual(['lab-fix 1-1 2-1']);
@@ -188,7 +188,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
 
   it('completes an interrupted transaction after a power cut', async () => {
     await offer(node, { name: 'lab-slow', version: '2', post: `touch /run/lab-slow; ${WAIT_AT_BARRIER}` });
-    await advise(node, { 'lab-slow-2': 'bugfix' });
+    await publishAdvisories(node, { 'lab-slow-2': 'bugfix' });
     const run = await preflight();
     await remoteNode(pool, targetOf(node)).start(
       { token: run.jobToken, phase: 'apply', number: 1 },

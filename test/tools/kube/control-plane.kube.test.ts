@@ -55,7 +55,7 @@ describe('tools/kube/control-plane', () => {
     return client;
   }
 
-  async function refusal(call: Promise<unknown>): Promise<{ code: number; body: Record<string, unknown> }> {
+  async function rejection(call: Promise<unknown>): Promise<{ code: number; body: Record<string, unknown> }> {
     const error = await call.then(
       () => undefined,
       (reason: unknown) => reason,
@@ -67,7 +67,7 @@ describe('tools/kube/control-plane', () => {
   it('answers an eviction that violates a budget with 429 and the cause DisruptionBudget', async () => {
     const [pod] = await addDeployment(plane, 'web', { replicas: 2 });
     await addBudget(plane, 'web', 'web', { minAvailable: 2 });
-    const { code, body } = await refusal(as('ospatch').evict('default', pod?.metadata?.name ?? ''));
+    const { code, body } = await rejection(as('ospatch').evict('default', pod?.metadata?.name ?? ''));
     expect(code).toBe(429);
     expect(body).toMatchObject({ details: { causes: [{ reason: 'DisruptionBudget' }] } });
   });
@@ -98,12 +98,12 @@ describe('tools/kube/control-plane', () => {
       () => api.call('GET', '/api/v1/namespaces/default/secrets'),
       () => api.call('GET', '/api/v1/namespaces'),
     ];
-    for (const call of forbidden) expect(await refusal(call())).toMatchObject({ code: 403 });
+    for (const call of forbidden) expect(await rejection(call())).toMatchObject({ code: 403 });
   });
 
   it('rejects an expired and an unknown token', async () => {
     for (const name of ['expired', 'wrong'] as const) {
-      expect(await refusal(as(name).list({ kind: 'Node' }))).toMatchObject({ code: 401 });
+      expect(await rejection(as(name).list({ kind: 'Node' }))).toMatchObject({ code: 401 });
     }
   });
 

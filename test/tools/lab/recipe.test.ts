@@ -20,11 +20,11 @@ describe('tools/lab/recipe', () => {
 
 describe('effects of the lab on its host', () => {
   let dir: string;
-  const said: string[] = [];
+  const messages: string[] = [];
 
   beforeEach(() => {
     dir = mkdtempSync(path.join(tmpdir(), 'ospatch-test-'));
-    said.length = 0;
+    messages.length = 0;
   });
 
   afterEach(() => rmSync(dir, { recursive: true }));
@@ -43,8 +43,8 @@ describe('effects of the lab on its host', () => {
   ])('with a limit of %s inotify instances are %j', (before, after, message) => {
     const file = path.join(dir, 'limit');
     writeFileSync(file, before);
-    raiseInotifyLimit((line) => said.push(line), file);
+    raiseInotifyLimit((line) => messages.push(line), file);
     expect(readFileSync(file, 'utf8')).toBe(after);
-    expect(said).toEqual(message === undefined ? [] : [expect.stringMatching(message)]);
+    expect(messages).toEqual(message === undefined ? [] : [expect.stringMatching(message)]);
   });
 });

@@ -22,7 +22,7 @@ describe('src/workflows/cluster/cluster with a full history', () => {
       await cluster.untilPatching('w-1');
       const { runId } = await cluster.handle.describe();
       const run = await cluster.runId(1);
-      for (let asked = 0; asked < EVENTS; asked += 1) await cluster.handle.signal('resume', { by: 'a loop' });
+      for (let sent = 0; sent < EVENTS; sent += 1) await cluster.handle.signal('resume', { by: 'a loop' });
       await cluster.untilRunSignalled(1, 'restrict');
       // No pause was requested, and the node in progress is finished.
       expect(await cluster.status()).toMatchObject({ state: 'running', paused: null });

@@ -181,8 +181,8 @@ describe('src/workflows/cluster/cluster: only a removal ends the workflow', () =
     if (node !== undefined) state.nodes = [{ ...node, state: 'reboot-pending', rebootRequired: true }];
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
     await settle(workflow, await workflow.activate(), 'start');
-    const looks = workflow.commands.flatMap(({ startChildWorkflowExecution: child }) => child?.workflowType ?? []);
-    expect(looks).toEqual(['refreshFacts']);
+    const refreshes = workflow.commands.flatMap(({ startChildWorkflowExecution: child }) => child?.workflowType ?? []);
+    expect(refreshes).toEqual(['refreshFacts']);
     expect((await expectAlive(workflow)).nodes).toMatchObject([{ state: 'reboot-pending' }]);
   });
 

@@ -74,11 +74,11 @@ describe('src/workflows/cluster/refresh-facts', () => {
       await harness.env.sleep(LOOK_EVERY);
       expect(await states(cluster)).toEqual(['reboot-pending', 'reboot-pending', 'patched']);
       const { events } = await harness.env.client.workflow.getHandle(refreshWorkflowId(cluster.name)).fetchHistory();
-      const asked = (events ?? [])
+      const requests = (events ?? [])
         .map((event) => event.activityTaskScheduledEventAttributes)
         .filter((activity) => activity?.activityType?.name === 'readFacts')
         .map((activity) => activity?.taskQueue?.name);
-      expect(asked).toEqual([siteOf(cluster), cluster.name]);
+      expect(requests).toEqual([siteOf(cluster), cluster.name]);
 
       await harness.withSiteWorker(siteOf(cluster), site, async () => {
         await harness.env.sleep(LOOK_EVERY);
@@ -94,13 +94,13 @@ describe('src/workflows/cluster/refresh-facts for thousands of unreachable nodes
     const workflow = await SandboxedWorkflow.create('refresh', 'refreshFacts', input);
     const rounds: number[] = [];
     for (let commands = await workflow.activate(); ;) {
-      const asked = commands.flatMap(({ scheduleActivity: one }) => (one ? [one.seq ?? 0] : []));
-      if (asked.length === 0) break;
-      rounds.push(asked.length);
+      const requests = commands.flatMap(({ scheduleActivity: one }) => (one ? [one.seq ?? 0] : []));
+      if (requests.length === 0) break;
+      rounds.push(requests.length);
       const unreachable = (seq: number) => ({
         resolveActivity: { seq, result: { failed: { failure: failureOf(seq) } } },
       });
-      commands = await workflow.activate(...asked.map(unreachable));
+      commands = await workflow.activate(...requests.map(unreachable));
     }
     expect(rounds).toEqual([1, 16, 16, 16, 16, 16, 16, 3]);
     expect(workflow.commands.at(-1)?.completeWorkflowExecution).toBeTruthy();
@@ -114,11 +114,11 @@ describe('src/workflows/cluster/refresh-facts for thousands of unreachable nodes
     const [first] = await workflow.activate();
     const seq = first?.scheduleLocalActivity?.seq ?? 0;
     const result = { completed: { result: payloadOf([]) } };
-    const look = await workflow.activate({ resolveActivity: { seq, isLocal: true, result } });
-    const child = look.find((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution;
+    const polled = await workflow.activate({ resolveActivity: { seq, isLocal: true, result } });
+    const child = polled.find((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution;
     expect(child?.workflowType).toBe('refreshFacts');
-    const begun = { seq: child?.seq ?? 0, succeeded: { runId: 'r-1' } };
-    await workflow.activate({ resolveChildWorkflowExecutionStart: begun });
+    const started = { seq: child?.seq ?? 0, succeeded: { runId: 'r-1' } };
+    await workflow.activate({ resolveChildWorkflowExecutionStart: started });
     const run = await workflow.activate(signal('patchNow'));
     expect(run.some((one) => one.startChildWorkflowExecution?.workflowType === 'run')).toBe(true);
     expect(run.some((one) => one.cancelChildWorkflowExecution)).toBe(true);

@@ -23,17 +23,17 @@ describe('src/workflows/inspect/nodes', () => {
         planLimitMs: 1_000,
         unreachableTimeoutMs: 1_000,
       };
-      const told = (await env.client.workflow.execute('inspectNodes', {
+      const inspected = (await env.client.workflow.execute('inspectNodes', {
         workflowId: `cluster/${name}/inspect/1`,
         taskQueue: name,
         args: [input],
       })) as NodeInspection[];
-      expect(told.map(({ node, verdict }) => [node, verdict])).toEqual([
+      expect(inspected.map(({ node, verdict }) => [node, verdict])).toEqual([
         ['w-1', 'ok'],
         ['w-2', 'error'],
         ['w-3', 'ok'],
       ]);
-      expect(told[1]?.findings).toEqual([
+      expect(inspected[1]?.findings).toEqual([
         { severity: 'error', check: 'other', message: 'unexpected error: x', remedy: 'tell us' },
       ]);
     });

@@ -80,11 +80,11 @@ describe.each([
         for (const signalName of NAMES) {
           await service.signalWorkflowExecution({ ...target(cluster), signalName, input, header });
         }
-        const refused = await cluster.until(
+        const rejected = await cluster.until(
           `the signals with ${what} are refused`,
           (status) => status.lastRejection?.request === 'signal reserved name x',
         );
-        expect(refused).toMatchObject({ state: 'idle', run: null, paused: null });
+        expect(rejected).toMatchObject({ state: 'idle', run: null, paused: null });
         const answers = await Promise.all(
           UPDATES.map(async (name) => {
             const meta = { updateId: randomUUID(), identity: 'test' };
