@@ -220,7 +220,7 @@ describe('src/kubernetes/drain/drain (simulated)', () => {
     expect(kube.api.bodies).toEqual([{ preconditions: { uid: pod.uid }, gracePeriodSeconds: 90 }]);
   });
 
-  it('waits for pods of a terminating namespace without evicting them', async () => {
+  it('waits for pods of a terminating namespace, whose eviction the server rejects', async () => {
     const pod = kube.api.pod('old', 'web-1');
     kube.api.terminatingNamespaces.add('old');
     const drained = drain();
