@@ -2,16 +2,28 @@
 // leaves no file at all when one of them refers to itself, as those of child_process do.
 const { writeFileSync } = require('node:fs');
 
+/** What keeps a file from being loaded has a message; what happens after its last test has a stack only. */
+function textOf(error) {
+  return error.message || error.stack || String(error);
+}
+
 module.exports = class ResultsReporter {
+  suites = new Map();
+
+  /** The result of a file that does not load does not name its suite. */
+  onTestFileStart({ path, context }) {
+    this.suites.set(path, context.config.displayName?.name);
+  }
+
   onRunComplete(_contexts, results) {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = results;
     const testResults = results.testResults.map((file) => ({
       name: file.testFilePath,
-      suite: file.displayName?.name ?? null,
+      suite: this.suites.get(file.testFilePath) ?? null,
       seconds: file.perfStats === undefined ? null : file.perfStats.runtime / 1000,
       status: file.numFailingTests > 0 || file.testExecError ? 'failed' : 'passed',
       // Of a file that did not load, or whose set-up did not end: no test of its own tells why.
-      error: file.testExecError ? String(file.testExecError.message ?? file.testExecError) : null,
+      error: file.testExecError ? textOf(file.testExecError) : null,
       assertionResults: file.testResults.map(({ status, fullName, duration, failureMessages }) => ({
         status,
         fullName,

@@ -7,15 +7,20 @@ const dir = process.argv[2];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 
-/** Without the colours that jest's own messages have. */
+/** Without the colours that jest's own messages have, and with the next line where the first one announces it. */
 function firstLine(text) {
-  const lines = stripVTControlCharacters(text ?? '').split('\n');
-  return lines.find((line) => line.trim() !== '')?.trim() ?? 'no reason is known';
+  const lines = stripVTControlCharacters(text ?? '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const end = lines.findIndex((line) => !line.endsWith(':'));
+  const first = lines.slice(0, end + 1 || 1).join(' ');
+  return first.replace(/^(Error: )?(thrown: ")?/, '') || 'no reason is known';
 }
 
 /** A set-up that fails is the same failure of every test after it, which is told once. */
 function describe(failed, file) {
-  const reasons = failed.map(({ error }) => firstLine(error).replace(/^Error: /, ''));
+  const reasons = failed.map(({ error }) => firstLine(error));
   if (failed.length > 1 && new Set(failed.map(({ error }) => error)).size === 1)
     return [`${file}: ${failed.length} tests fail alike: ${reasons[0]}`];
   return failed.map(({ fullName }, at) => `${fullName}: ${reasons[at]}`);
@@ -40,10 +45,12 @@ for (const file of readdirSync(dir).filter((name) => name.endsWith('.json'))) {
     const failed = test.assertionResults.filter((result) => result.status === 'failed');
     const suite = test.suite ?? file.replace('.json', '');
     failures.push(...describe(failed, path.relative(process.cwd(), test.name)).map((line) => `${suite}: ${line}`));
-    // A file that did not even load has no failed test of its own.
+    // A file that does not load, or fails after its last test, has no failed test of its own.
     if (test.status === 'failed' && failed.length === 0) {
       sum.failed += 1;
-      failures.push(`${suite}: ${path.relative(process.cwd(), test.name)} could not run: ${firstLine(test.error)}`);
+      failures.push(
+        `${suite}: ${path.relative(process.cwd(), test.name)} failed outside its tests: ${firstLine(test.error)}`,
+      );
     }
   }
 }

@@ -5,9 +5,12 @@ import path from 'node:path';
 import { runProgram } from '../../src/dev/host';
 
 /** Jest loads the reporter by name; the reporter has no types. */
-const ResultsReporter = jest.requireActual<new () => { onRunComplete(contexts: unknown, results: unknown): void }>(
-  '../../scripts/results-reporter.js',
-);
+const ResultsReporter = jest.requireActual<
+  new () => {
+    onTestFileStart(test: unknown): void;
+    onRunComplete(contexts: unknown, results: unknown): void;
+  }
+>('../../scripts/results-reporter.js');
 const SCRIPT = path.join(__dirname, '../../scripts/summary.js');
 
 describe('scripts/summary.js', () => {
@@ -79,27 +82,36 @@ describe('scripts/summary.js', () => {
     expect((await runProgram('node', [SCRIPT, dir])).stdout).toContain('0 passed, 1 failed, 0 skipped');
   });
 
-  it('counts a failure whose error refers to itself, like those of child_process', async () => {
+  it('counts a failure whose error refers to itself, and names suite and reason of what fails outside the tests of a file', async () => {
     const error: Record<string, unknown> = { message: 'spawnSync sh EPIPE' };
     error['error'] = error;
     process.env['RESULTS_FILE'] = path.join(dir, 'unit.json');
-    new ResultsReporter().onRunComplete(undefined, {
+    const reporter = new ResultsReporter();
+    const files = ['a.test.ts', 'b.test.ts', 'c.test.ts'].map((file) => path.resolve(file));
+    const context = { config: { displayName: { name: 'node' } } };
+    for (const file of files) reporter.onTestFileStart({ path: file, context });
+    reporter.onRunComplete(undefined, {
       ...{ numPassedTests: 4, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 },
       testResults: [
         {
-          testFilePath: 'a.test.ts',
+          testFilePath: files[0],
           numFailingTests: 1,
-          displayName: { name: 'node', color: 'white' },
           testResults: [
             { status: 'failed', fullName: 'a thing works', failureDetails: [error], failureMessages: ['Error: EPIPE'] },
           ],
         },
-        { testFilePath: path.resolve('b.test.ts'), numFailingTests: 0, testExecError: error, testResults: [] },
+        { testFilePath: files[1], numFailingTests: 0, testExecError: error, testResults: [] },
+        {
+          testFilePath: files[2],
+          numFailingTests: 0,
+          testExecError: { message: '', stack: 'Error: the server ended at once:\nport in use\n    at c.ts:1' },
+          testResults: [{ status: 'passed', fullName: 'c works' }],
+        },
       ],
     });
     const { stdout } = await runProgram('node', [SCRIPT, dir]);
     expect(stdout).toBe(
-      'failed: node: a thing works: EPIPE\nfailed: unit: b.test.ts could not run: spawnSync sh EPIPE\n4 passed, 2 failed, 0 skipped\n',
+      'failed: node: a thing works: EPIPE\nfailed: node: b.test.ts failed outside its tests: spawnSync sh EPIPE\nfailed: node: c.test.ts failed outside its tests: the server ended at once: port in use\n4 passed, 3 failed, 0 skipped\n',
     );
   });
 
