@@ -103,11 +103,14 @@ class Pace {
   private readonly ended = new AbortController();
   private readonly over = new AbortController();
   private hasEnded = false;
+  /** Made once: Node.js 20 keeps every combined signal for as long as its parts. */
+  private readonly early: AbortSignal;
 
   constructor(
     private readonly signal: AbortSignal,
     awaitEnd: WatchOptions['awaitEnd'],
   ) {
+    this.early = AbortSignal.any([signal, this.ended.signal]);
     this.lookAgainMs = awaitEnd === undefined ? FIRST_LOOKS_MS : SHOW_FIRST_MS;
     void awaitEnd?.(AbortSignal.any([signal, this.over.signal])).then((isKnown) => {
       if (isKnown) this.ended.abort();
@@ -116,8 +119,7 @@ class Pace {
 
   async next(): Promise<void> {
     const { signal, ended } = this;
-    if (!this.hasEnded) await pause(this.lookAgainMs, AbortSignal.any([signal, ended.signal]));
-    else await pause(this.lookAgainMs, signal);
+    await pause(this.lookAgainMs, this.hasEnded ? signal : this.early);
     if (ended.signal.aborted && !this.hasEnded) {
       this.hasEnded = true;
       this.lookAgainMs = SETTLING_MS;
