@@ -12,7 +12,7 @@ import type { WatchEnd } from './watch';
 
 interface WaitOptions {
   cluster: string;
-  before?: LiveStatus;
+  before: LiveStatus;
   /** Standard output belongs to the result. */
   toStderr: boolean;
 }
@@ -25,7 +25,7 @@ export async function waitForRun(
   context: CliContext,
   client: ClusterClient,
   run: number,
-  options: WaitOptions & { before: LiveStatus },
+  options: WaitOptions,
 ): Promise<WaitResult<RunSummary>> {
   const { cluster } = options;
   const until = (status: LiveStatus): boolean => (status.lastRun?.number ?? 0) >= run;
@@ -61,12 +61,17 @@ export async function waitForBootPatch(
   names: readonly string[],
   options: WaitOptions,
 ): Promise<WaitResult<string[]>> {
-  const { cluster } = options;
+  const { cluster, before } = options;
   const bootRuns = new Set<number>();
+  let begins: (run: number) => void = () => undefined;
+  const begun = new Promise<number>((resolve) => {
+    begins = resolve;
+  });
   const noteBootRuns = ({ run, lastRun }: LiveStatus): void => {
     for (const one of [lastRun, run]) if (one?.trigger === 'boot') bootRuns.add(one.number);
+    if (run?.trigger === 'boot') begins(run.number);
   };
-  if (options.before !== undefined) noteBootRuns(options.before);
+  noteBootRuns(before);
   const until = (status: LiveStatus): boolean => {
     noteBootRuns(status);
     const isPending = status.nodes.some(
@@ -75,7 +80,9 @@ export async function waitForBootPatch(
     // A node is settled a moment before its run has ended.
     return !isPending && status.run?.trigger !== 'boot';
   };
-  const { end, status } = await watchCluster(context, client, { ...options, until });
+  const awaitEnd = async (signal: AbortSignal): Promise<boolean> =>
+    (await client.awaitRunEnd(cluster, before.createdAt, await begun, signal)) !== null;
+  const { end, status } = await watchCluster(context, client, { ...options, until, awaitEnd });
   if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
   // A run that waited for its turn may be at the nodes again, so what they are now does not tell how the boot run ended.
   const settled: MemberSettled[] = [];

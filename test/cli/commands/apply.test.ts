@@ -178,14 +178,17 @@ describe('src/cli/commands/apply/apply', () => {
       lastRun: summary(1, boot),
     });
     const settledNodes = jest.fn().mockResolvedValue([settled('w-1', { outcome: 'reboot-pending' })]);
+    const awaitRunEnd = jest.fn().mockResolvedValue([settled('w-1', { outcome: 'reboot-pending' })]);
     const answer = await run(['apply', '-f', 'spec.yaml', '--wait'], yaml('one'), {
       apply: () => Promise.resolve(created),
       status: jest
         .fn()
         .mockResolvedValueOnce(status([node('w-1', { bootPatch: 'pending' })], { run: runStatus(1, boot) }))
         .mockResolvedValue(followUp),
+      awaitRunEnd,
       settledNodes,
     });
+    expect(awaitRunEnd.mock.calls).toEqual([['one', followUp.createdAt, 1, expect.any(AbortSignal)]]);
     expect(settledNodes.mock.calls).toEqual([['one', 1]]);
     expect(answer.out).toContain('boot patch of one: 1 of 1 node done\nreboot pending on w-1: ');
     expect(answer.code).toBe(0);
