@@ -14,6 +14,12 @@ const DEFAULT_ADDRESS = 'localhost:7233';
  */
 const DEFAULT_DEADLINE_MS = 15_000;
 
+/**
+ * As the `temporal` CLI has it. A page of a history may have 256 events of up to 2 MiB; gRPC takes 4 MiB unless told
+ * otherwise, which the SDK does under a name that gRPC does not know.
+ */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+
 /** All optional; defaults come from the environment variables and the file of the `temporal` CLI. */
 export interface ConnectOptions {
   /** `host:port` of the Temporal frontend. */
@@ -53,7 +59,12 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   const namespace = options.namespace ?? config.namespace ?? 'default';
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   try {
-    const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: deadlineMs });
+    const connection = await Connection.connect({
+      ...config.connectionOptions,
+      address,
+      connectTimeout: deadlineMs,
+      channelArgs: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
+    });
     return {
       // A removed cluster still answers queries while Temporal keeps its workflow; it must not appear managed.
       client: new Client({

@@ -1,4 +1,5 @@
 /** Clusters restarted without the worker that wedged them, on a real server. */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -224,6 +225,23 @@ describe('recovery of a cluster whose workflow is gone', () => {
         expect(await client.spec(cluster.name)).toMatchObject({ patching: { rebootIfRequired: false } });
       });
     }));
+
+  it('reads a history that is larger than a message of gRPC by default', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster);
+    const { workflow } = cluster.env.client;
+    const { workflowId } = cluster.handle;
+    await workflow.start('cluster', {
+      workflowId,
+      taskQueue: cluster.name,
+      args: [{ spec: clusterSpec(undefined, {}, cluster.name) }],
+    });
+    // Not to be compressed.
+    const reason = randomBytes(1_000_000).toString('base64');
+    for (let sent = 0; sent < 5; sent += 1) await cluster.handle.signal('patchNow', { reason });
+    expect((await client.planRecovery(cluster.name)).lost).toHaveLength(5);
+    await cluster.handle.terminate();
+  });
 
   it('starts from a backup taken without a worker, in complete private files', () =>
     withNodes(async (cluster, client) => {
