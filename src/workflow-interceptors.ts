@@ -5,4 +5,5 @@ export const WORKFLOW_INTERCEPTORS = [
   'priority',
   'local-activity-order',
   'unreadable-messages',
+  'resets',
 ] as const;

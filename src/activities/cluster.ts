@@ -2,6 +2,7 @@ import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
+import { runWorkflowId } from '../contract/workflow-ids';
 import { MAX_CLOSED_DELAY_MS } from '../domain/node/time-limits';
 import type {
   AuditRecord,
@@ -62,10 +63,34 @@ export function createClusterActivities(
       );
       return Promise.resolve(record.result);
     },
+    lastRun,
     awaitNodePatch,
     cancelChildren,
     awaitWorkflowClosed: (workflowId) => awaitWorkflowClosed(workflowId, firstHoldMs),
   };
+}
+
+/** So many numbers in a row are looked at at once; a cluster gives away fewer to requests that came to nothing. */
+const NUMBERS_AT_ONCE = 20;
+
+async function lastRun({ cluster, createdAt, after }: Parameters<ClusterActivities['lastRun']>[0]): Promise<number> {
+  const { workflow } = getClient();
+  const isThere = async (number: number): Promise<boolean> => {
+    try {
+      await workflow.getHandle(runWorkflowId(cluster, createdAt, number)).describe();
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  };
+  for (let last = after; ;) {
+    const numbers = Array.from({ length: NUMBERS_AT_ONCE }, (_, at) => last + 1 + at);
+    const there = await Promise.all(numbers.map(isThere));
+    const found = there.lastIndexOf(true);
+    if (found < 0) return last;
+    last = numbers[found] ?? last;
+  }
 }
 
 function nextWindows(input: NextWindowsInput): string[] {

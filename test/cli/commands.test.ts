@@ -144,6 +144,7 @@ describe('src/cli/commands', () => {
       'nodes',
       'paused',
       'ready',
+      'reset',
       'run',
       'scheduleError',
       'state',

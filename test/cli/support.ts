@@ -81,6 +81,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     nextWindow: null,
     scheduleError: null,
     loopError: null,
+    reset: null,
     run: null,
     lastRun: null,
     lastRejection: null,

@@ -105,6 +105,32 @@ describe('src/workflows/cluster/cluster on a real server', () => {
     expect(['cp-1', 'w-1', 'w-2'].map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1]);
   });
 
+  it('repeats nothing after a reset, gives no run number twice and says what its status lacks', () =>
+    harness.withWorker(async (cluster) => {
+      const client = await ClusterClient.connect({ address: harness.address, taskQueue: cluster.name });
+      await cluster.apply(spec(cluster));
+      const { runId } = await cluster.handle.describe();
+      for (const number of [1, 2]) {
+        await client.patch(cluster.name);
+        await cluster.untilIdle(number);
+      }
+      const { workflow, workflowService } = cluster.env.client;
+      // Of the first history, which run 1 has ended: it does not know run 2.
+      const { events } = await workflow.getHandle(cluster.handle.workflowId, runId).fetchHistory();
+      const last = events?.findLast((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+      await workflowService.resetWorkflowExecution({
+        ...{ namespace: 'default', workflowExecution: { workflowId: cluster.handle.workflowId, runId } },
+        ...{ reason: 'by hand', requestId: 'reset', ...(last ? { workflowTaskFinishEventId: last } : {}) },
+      });
+      const status = await cluster.until('the reset is known', (one) => one.reset?.includes('run 2') === true);
+      expect(status).toMatchObject({ state: 'paused', run: null, lastRun: { number: 1 } });
+      expect(status.lastRejection).toBeNull();
+      await client.resume(cluster.name);
+      expect(await client.patch(cluster.name)).toMatchObject({ run: 3 });
+      expect(await cluster.untilIdle(3)).toMatchObject({ reset: null, lastRun: { number: 3, outcome: 'succeeded' } });
+      await client.close();
+    }));
+
   it('stops waiting for a node at once when the run is cancelled before any change', () =>
     harness.withWorker(async (cluster) => {
       const release = cluster.nodes.hold('w-1', 'preflight');

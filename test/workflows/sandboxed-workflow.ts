@@ -16,6 +16,7 @@ type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
 const ACTIVITIES = new Set([
   'checkSpec',
   'checkFirstSpec',
+  'lastRun',
   'nextWindows',
   'searchAttributes',
   'recordAudit',

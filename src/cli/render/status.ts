@@ -173,6 +173,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   }
   if (patchable) fields.push(['Next window', nextWindow(status, zone)]);
   if (status.loopError !== null) fields.push(['Error', oneLine(status.loopError)]);
+  if (status.reset !== null) fields.push(['Reset', oneLine(status.reset, MAX_STUCK)]);
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
   if (run !== null) {
     const went = run.state === 'running' ? 'running' : run.state;

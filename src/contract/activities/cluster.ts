@@ -33,7 +33,10 @@ export interface AuditRecord {
   result: PatchRecord;
 }
 
-/** Activities without a node. The first five run as local activities: short, with results recorded in the history. */
+/**
+ * Activities without a node. `nextWindows`, the checks of specs, `searchAttributes`, `recordAudit` and `lastRun` run as local
+ * activities: short, with results recorded in the history.
+ */
 export interface ClusterActivities {
   /**
    * Window starts as ISO 8601 with the zone's offset. A local activity, so that replay does not depend on zone data.
@@ -50,6 +53,11 @@ export interface ClusterActivities {
    * without a copy in its run.
    */
   recordAudit(record: AuditRecord): Promise<PatchRecord>;
+  /**
+   * The highest number of the runs of a cluster that Temporal has, from `after` on; `after` when there are none. Looks past
+   * numbers that no run has used.
+   */
+  lastRun(input: { cluster: string; createdAt: string; after: number }): Promise<number>;
   /**
    * The end of a node patch; null when it is unknown because the patch was terminated or Temporal has deleted it. Fails
    * with the retryable `StillRunning` while the patch runs.

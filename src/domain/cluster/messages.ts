@@ -159,6 +159,8 @@ export interface ClusterSummary {
   scheduleError: string | null;
   /** Why the cluster is inactive because of a fault in its own code; null when there is none. */
   loopError: string | null;
+  /** What the status lacks because the workflow was reset in Temporal. */
+  reset: string | null;
   run: RunStatus | null;
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;

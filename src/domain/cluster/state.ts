@@ -98,6 +98,8 @@ export interface ClusterState {
   answered: { id: string; answer: unknown }[];
   /** Why the cluster is inactive because of a fault in its own code. Absent: no fault. */
   loopError?: string;
+  /** The last reset of the workflow. Absent: there was none, or all nodes were patched since. */
+  reset?: WorkflowReset;
   /** When the facts of reboot-pending nodes were last refreshed. */
   factsRefreshedAt: string | null;
   /** The last node of the refresh in progress. Absent: no refresh is in progress. */
@@ -106,6 +108,15 @@ export interface ClusterState {
   prefetchedFor: string | null;
   /** The node up to which they were, in the download in progress. Absent: none is. */
   prefetchedUpTo?: string;
+}
+
+export interface WorkflowReset {
+  /** ISO 8601. */
+  at: string;
+  /** Number of the last run that the state of then knows; 0: none. */
+  after: number;
+  /** The last one that there is in Temporal. Absent: not found out yet. */
+  lastRun?: number;
 }
 
 export interface ScheduleState {
@@ -309,6 +320,13 @@ export function finishRun(
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
   state.run = null;
+  // What is shown of each node is known again.
+  const isLater = run.number > (state.reset?.lastRun ?? run.number);
+  if (isLater && state.nodes.every(({ name }) => wasTried(run.done[name]))) delete state.reset;
+}
+
+function wasTried(outcome: NodeOutcome | undefined): boolean {
+  return outcome !== undefined && outcome !== 'not-tried' && outcome !== 'cancelled';
 }
 
 /**

@@ -1,6 +1,7 @@
 import { defined } from '../shared/defined';
 import type { ActiveRun, ClusterState } from './state';
 import { isNode } from './member';
+import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
@@ -25,6 +26,7 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     nextWindow: state.schedule.next?.[0] ?? null,
     scheduleError: state.schedule.error,
     loopError: state.loopError ?? null,
+    reset: resetMessage(state),
     run: runStatus(state),
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: state.lastRejection,

@@ -35,6 +35,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
     '',
     `**Next window:** ${status.nextWindow ?? 'none, on demand only'}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
     ...(status.loopError === null ? [] : ['', `**Error:** ${text(status.loopError)}`]),
+    ...(status.reset === null ? [] : ['', `**Reset:** ${text(status.reset)}`]),
     ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
     ...(status.run === null
       ? []

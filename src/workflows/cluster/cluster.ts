@@ -11,6 +11,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import { runWorkflowId } from '../../contract/workflow-ids';
@@ -24,6 +25,7 @@ import type { StatusPage } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
+import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
 import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
 import { local } from '../shared/activity-options';
@@ -32,6 +34,7 @@ import { registerHandlers } from './handlers';
 import { BackgroundChild } from './background-child';
 import { startPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
+import { onReset } from '../shared/reset';
 import { toErrorInfo } from '../shared/failures';
 import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
@@ -41,12 +44,16 @@ import { carriedState, firstState } from './start-argument';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
+/** How soon the last run is looked up again after that failed, in milliseconds. */
+const LAST_RUN_RETRY_MS = 30_000;
+
 export async function cluster(input?: ClusterInput): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
   const cancelled = CancellationScope.current().cancelRequested;
   return CancellationScope.nonCancellable(async () => {
     const carried = carriedState(input);
     const begun = new BegunCluster();
+    onReset(() => begun.reset());
     if (carried !== null) begun.loop = new ClusterLoop(carried);
     const queue = new MessageQueue();
     // Messages that are there already are handed over as the handlers are registered.
@@ -78,6 +85,7 @@ async function failTaskOnly<T>(body: () => Promise<T>): Promise<T> {
 /** A cluster for those who have messages for it: there from the start, its loop once the first spec is known to be good. */
 class BegunCluster implements HandledCluster {
   private known: ClusterLoop | null = null;
+  private wasReset = false;
   private failure: unknown = new Error('the first spec of the cluster is being checked');
 
   async begin(input: ClusterInput | undefined): Promise<void> {
@@ -95,6 +103,12 @@ class BegunCluster implements HandledCluster {
 
   set loop(loop: ClusterLoop) {
     this.known = loop;
+    if (this.wasReset) this.reset();
+  }
+
+  reset(): void {
+    this.wasReset = this.known === null;
+    this.known?.reset();
   }
 
   get loop(): ClusterLoop {
@@ -149,6 +163,12 @@ class ClusterLoop {
     this.isStale = true;
   }
 
+  /** Somebody has reset the workflow in Temporal. */
+  reset(): void {
+    noteReset(this.state, timestamp());
+    this.changed();
+  }
+
   explain(): string {
     const decision = decide(this.state, Date.now(), this.context());
     return decision.message;
@@ -185,6 +205,10 @@ class ClusterLoop {
       this.versions.note(this.state.nodes);
       this.prefetch.stopUnlessIdle();
       this.refresh.stopUnlessIdle();
+      if (isNumberUnknown(this.state) && this.state.removing === null) {
+        await this.findLastRun();
+        continue;
+      }
       await this.runSupervisor.syncRestrictions(workflowInfo().continueAsNewSuggested);
       const decision = decide(this.state, Date.now(), this.context());
       if (decision.do === 'finish') break;
@@ -201,6 +225,17 @@ class ClusterLoop {
     this.publish();
     await condition(allHandlersFinished);
     return statusPage(this.state, this.explain(), this.versions, {});
+  }
+
+  /** Until the number of the next run is known no run starts, and none that is in progress goes on to another node. */
+  private async findLastRun(): Promise<void> {
+    const { spec, createdAt, nextRun } = this.state;
+    try {
+      noteLastRun(this.state, await local.lastRun({ cluster: spec.name, createdAt, after: nextRun - 1 }));
+    } catch {
+      await this.runSupervisor.syncRestrictions(false);
+      await sleep(LAST_RUN_RETRY_MS, { summary: 'the number of the last run is looked up again' });
+    }
   }
 
   private async execute(decision: Exclude<Decision, { do: 'finish' }>): Promise<void> {

@@ -12,6 +12,7 @@ import {
   checkRequest,
   rejectRequest,
 } from '../../domain/cluster/requests';
+import { REPEATED } from '../../domain/cluster/reset';
 import { plainText } from '../../domain/shared/text';
 import { whyUnreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
@@ -20,6 +21,7 @@ import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../d
 import * as messages from '../../contract/messages';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
+import { mayBeRepeated } from '../shared/reset';
 import { timestamp } from '../shared/timestamp';
 
 const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
@@ -98,38 +100,46 @@ class Handlers {
     const description = DESCRIPTIONS[name];
     setHandler(
       messages[`${name}Signal`],
-      (value?: unknown) =>
-        this.signal(name, () => {
+      (value?: unknown) => {
+        const isRepeated = repeats(name);
+        return this.signal(name, () => {
           const parsed = parseMessage(value);
-          const why = parsed.ok ? checkRequest(cluster.state, name, parsed.message) : parsed.why;
+          const why = parsed.ok ? this.reasonAgainst(name, parsed.message, isRepeated) : parsed.why;
           if (parsed.ok && why === null) actOnRequest(cluster.state, name, parsed.message, timestamp());
           else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
           cluster.changed();
-        }),
+        });
+      },
       { description },
     );
     setHandler(
       messages[`${name}Update`] as typeof messages.patchNowUpdate,
-      (value?: unknown) =>
-        this.update(() => {
+      (value?: unknown) => {
+        const isRepeated = repeats(name);
+        return this.update(() => {
           const message = readMessage(value);
           // The state may have moved on since the validator looked.
-          const why = checkRequest(cluster.state, name, message);
+          const why = this.reasonAgainst(name, message, isRepeated);
           if (why !== null) throw refused(why);
           const answer = actOnRequest(cluster.state, name, message, timestamp());
           cluster.changed();
           return answer as ReturnType<typeof actOnRequest<'patchNow'>>;
-        }),
+        });
+      },
       {
         description,
         validator: (value?: unknown) => {
           const message = readMessage(value);
           // What is before it in the queue may change the answer.
-          const why = this.queue.isBusy ? null : checkRequest(cluster.state, name, message);
+          const why = this.queue.isBusy ? null : this.reasonAgainst(name, message, repeats(name));
           if (why !== null) throw refused(why);
         },
       },
     );
+  }
+
+  private reasonAgainst(name: SignalName, message: PatchNowMessage, isRepeated: boolean): string | null {
+    return isRepeated ? REPEATED : checkRequest(this.cluster.state, name, message);
   }
 
   private registerApplySpec(): void {
@@ -224,6 +234,11 @@ class Handlers {
     const why = beingRemoved(this.cluster.state);
     if (why !== null) throw refused(why);
   }
+}
+
+/** Whether a message may be one that a reset repeats and that must not be carried out twice; a pause may be. */
+function repeats(name: SignalName): boolean {
+  return name !== 'pause' && mayBeRepeated();
 }
 
 function readMessage(value: unknown): PatchNowMessage {
