@@ -40,6 +40,7 @@ async function main() {
     if (message.nodeMs !== undefined) nodeMs = message.nodeMs;
     if (message.stop) worker.shutdown();
   });
+  process.on('disconnect', () => process.exit());
   const running = worker.run();
   process.send({ ready: true });
   await running;

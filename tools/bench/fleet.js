@@ -125,21 +125,27 @@ async function applied(worker, names, apply) {
 /** Asks for the status of one cluster after the other, four at a time, until told to stop. */
 function askStatus(client, names) {
   const times = [];
+  let unanswered = 0;
   let ended = false;
   const asking = Promise.all(
     Array.from({ length: 4 }, async () => {
       while (!ended) {
         const name = names[Math.floor(Math.random() * names.length)];
         const started = performance.now();
-        await client.status(name);
-        times.push(performance.now() - started);
+        try {
+          await client.status(name);
+          times.push(performance.now() - started);
+        } catch (error) {
+          unanswered += 1;
+          log(`  status of ${name}: ${error.message}`);
+        }
       }
     }),
   );
   return async () => {
     ended = true;
     await asking;
-    return { count: times.length, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
+    return { count: times.length, unanswered, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
   };
 }
 
@@ -262,12 +268,14 @@ function print({ bare, apply, signal, status, midnight: due }) {
   line('signal to first activity on a node, median', ms(signal.p50Ms), 'under 100 ms');
   line(`status while ${status.running} clusters run, ${NODE_MS / 1000} s a node, median`, ms(status.p50Ms), '');
   line('  99th percentile', ms(status.p99Ms), 'under 100 ms');
+  line('  unanswered', String(status.unanswered), '0');
   if (due === undefined) return;
   line(`${due.due} clusters due in one minute: all have run after`, `${due.seconds.toFixed(0)} s`, '');
   line('  clusters per second', due.perSecond.toFixed(1), '');
   line('  asleep again, failed', `${due.idle}, ${due.failed}`, `${due.due}, 0`);
   line('  status meanwhile, median', ms(due.status.p50Ms), '');
   line('  99th percentile', ms(due.status.p99Ms), '');
+  line('  unanswered', String(due.status.unanswered), '0');
 }
 
 main().catch((error) => {
