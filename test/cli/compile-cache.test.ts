@@ -22,13 +22,13 @@ describe('bin/compile-cache', () => {
   const start = (nodeModules: NodeModules = { enableCompileCache }): void =>
     useCompileCache({ OSPATCH_CACHE: base }, nodeModules);
 
-  test('keeps what is compiled in a directory of its own', () => {
+  test('keeps compiled code in a private directory', () => {
     start();
     start();
     expect(enableCompileCache.mock.calls).toEqual([[path.join(base, 'compiled')], [path.join(base, 'compiled')]]);
   });
 
-  test('uses no directory that others may write to', () => {
+  test('rejects a directory that others may write to', () => {
     const dir = path.join(base, 'compiled');
     mkdirSync(dir);
     chmodSync(dir, 0o777);
@@ -36,7 +36,7 @@ describe('bin/compile-cache', () => {
     expect(enableCompileCache).not.toHaveBeenCalled();
   });
 
-  test('starts all the same where there can be no directory, or Node.js keeps nothing', () => {
+  test('does not fail without a usable directory, or without support in Node.js', () => {
     start({});
     expect(existsSync(path.join(base, 'compiled'))).toBe(false);
     writeFileSync(path.join(base, 'compiled'), '');

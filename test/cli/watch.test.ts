@@ -83,12 +83,12 @@ describe('src/cli/watch', () => {
     expect(process.listenerCount('SIGINT')).toBe(before);
   });
 
-  describe('what says by itself when it has ended', () => {
-    // Nobody lets the time between two looks pass.
+  describe('a wait with a notification of the end', () => {
+    // No real waiting between two polls.
     beforeEach(() => jest.useFakeTimers());
     afterEach(() => jest.useRealTimers());
 
-    test('is looked at the moment it has', async () => {
+    test('polls once at the notification', async () => {
       const { end } = await watchCluster(fakeTerminal().context, answering(running, ended), {
         cluster: 'demo',
         until: hasEnded,
@@ -97,7 +97,7 @@ describe('src/cli/watch', () => {
       expect(end).toBe('done');
     });
 
-    test('is looked at again until the cluster knows it too', async () => {
+    test('keeps polling until the cluster has recorded the end', async () => {
       const watching = watchCluster(fakeTerminal().context, answering(running, running, running, ended), {
         cluster: 'demo',
         until: hasEnded,
@@ -107,7 +107,7 @@ describe('src/cli/watch', () => {
       expect((await watching).end).toBe('done');
     });
 
-    test('is followed by looks alone where nobody knows when it ends', async () => {
+    test('polls at the usual interval without a notification', async () => {
       const client = answering(running, ended);
       const looks = jest.spyOn(client, 'status');
       const watching = watchCluster(fakeTerminal().context, client, {
@@ -121,7 +121,7 @@ describe('src/cli/watch', () => {
       expect((await watching).end).toBe('done');
     });
 
-    test('is no longer waited for after the last look', async () => {
+    test('drops the notification after the last poll', async () => {
       const signals: AbortSignal[] = [];
       await watchCluster(fakeTerminal().context, answering(ended), {
         cluster: 'demo',

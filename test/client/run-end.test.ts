@@ -6,7 +6,7 @@ const settled = [{ node: 'w-1', outcome: 'patched' }];
 const finished = { end: 'finished', outcome: 'succeeded', cursor: { settled, failures: 0 } };
 const notThere = new WorkflowNotFoundError('not there', 'cluster/demo/run/1-x', undefined);
 
-/** A session whose server gives these answers in turn; the last one for ever. */
+/** A session whose server returns the answers in order, then repeats the last one. */
 function answering(...answers: unknown[]) {
   let at = 0;
   const result = jest.fn(() => {
@@ -24,20 +24,20 @@ const wait = (session: TemporalSession, signal = new AbortController().signal) =
   awaitRunEnd(session, 'cluster/demo/run/1-x', signal);
 
 describe('src/client/run-end', () => {
-  test('tells how the nodes of a run ended, also of one that has not begun yet', async () => {
+  test('returns the results of the nodes, also of a run that begins later', async () => {
     const { session } = answering(notThere, finished);
     await expect(wait(session)).resolves.toEqual(settled);
   });
 
   test.each([
-    ['is put down for now', { ...finished, end: 'suspended' }],
-    ['answers with something else', { done: 1 }],
-    ['cannot be asked for', new Error('UNAVAILABLE')],
-  ])('knows nothing of a run that %s', async (_title, answer) => {
+    ['is suspended', { ...finished, end: 'suspended' }],
+    ['returns something else', { done: 1 }],
+    ['cannot be queried', new Error('UNAVAILABLE')],
+  ])('returns no results of a run that %s', async (_title, answer) => {
     await expect(wait(answering(answer).session)).resolves.toBeNull();
   });
 
-  test('gives up a run that does not begin when nobody waits for it any more', async () => {
+  test('stops polling for a run that does not begin when aborted', async () => {
     const { session, result } = answering(notThere);
     const over = new AbortController();
     const waiting = wait(session, over.signal);

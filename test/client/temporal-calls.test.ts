@@ -71,7 +71,7 @@ describe('src/client/temporal-calls', () => {
     const polled = { pollers: [{ lastAccessTime: { seconds: Date.now() / 1000 } }] };
     const answer = (): Promise<string> => Promise.resolve('here');
 
-    test('to a cluster that has just answered takes that for a worker', async () => {
+    test('to a cluster that has just answered needs no check for workers', async () => {
       const describeTaskQueue = jest.fn().mockResolvedValue(polled);
       const one = calls({ describeTaskQueue });
       await one.ofCluster('demo', answer);
@@ -81,7 +81,7 @@ describe('src/client/temporal-calls', () => {
       expect(describeTaskQueue).toHaveBeenCalledTimes(1);
     });
 
-    test('to a cluster that has just answered is not sent when it is stuck all the same', async () => {
+    test('to a cluster that has just answered is not sent to a stuck workflow', async () => {
       const paused = { ...described.workflowExecutionInfo, status: WORKFLOW_EXECUTION_STATUS_PAUSED };
       const describeWorkflowExecution = jest.fn().mockResolvedValue({ workflowExecutionInfo: paused });
       const one = calls({ describeWorkflowExecution });

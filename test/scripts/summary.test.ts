@@ -69,7 +69,7 @@ describe('scripts/summary.js', () => {
     );
   });
 
-  it('names the suite of a test among others, and tells once why a set-up failed', async () => {
+  it('names the suite of a test among others, and reports a failed set-up once', async () => {
     const error = 'Error: waited 30 s in vain for the node\n    at a.ts:1';
     suite('side-by-side-1', { passed: 1, suite: 'node', failed: { 'one works': error, 'another works': error } });
     expect((await runProgram('node', [SCRIPT, dir])).stdout).toBe(

@@ -3,8 +3,8 @@ const path = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
- * Files that take a minute and more, the longest first. One of them that began last would run alone in the end, while the
- * other processor does nothing. Jest itself knows how long a file takes only where it has run before.
+ * Files that take a minute and more, the longest first. If one of them began last, the other processor would idle in the
+ * end. Jest itself knows the duration of a file only from earlier runs.
  */
 const LONGEST = [
   'test/e2e/kubernetes.kube-nodes.test.ts',
@@ -34,9 +34,9 @@ const LONGEST = [
   'test/kubernetes/drain/drain.test.ts',
 ].map((file) => path.join(__dirname, '../..', file));
 
-for (const file of LONGEST) if (!existsSync(file)) console.warn(`${__filename} names ${file}, which is not there`);
+for (const file of LONGEST) if (!existsSync(file)) console.warn(`${__filename} names ${file}, which does not exist`);
 
-/** Which test file begins when. */
+/** Orders the test files. */
 module.exports = class extends Sequencer {
   sort(tests) {
     const place = (test) => (LONGEST.includes(test.path) ? LONGEST.indexOf(test.path) : LONGEST.length);

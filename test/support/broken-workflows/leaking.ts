@@ -1,4 +1,4 @@
-/** Workflows that keep something in their module, where all workflows of a worker would see it. */
+/** Workflows with state at module level, which all workflows of a worker would share. */
 const SEEN: string[] = [];
 const NAMES = new Set<string>();
 const COUNTS = { ofNodes: { patched: 0 } };

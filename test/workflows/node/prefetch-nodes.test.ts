@@ -49,7 +49,7 @@ describe('src/workflows/node/prefetch-nodes', () => {
     }));
 });
 
-describe('workflows/cluster/prefetch, with hundreds of nodes', () => {
+describe('src/workflows/cluster/prefetch with hundreds of nodes', () => {
   const names = Array.from({ length: 250 }, (_, index) => `w-${index}`);
 
   async function begun(): Promise<{ workflow: SandboxedWorkflow; child: Child }> {
