@@ -1,4 +1,4 @@
-# Everything a person or a CI job does with this repository. Each target first gets what it needs.
+# All targets for developers and CI. Each target first installs its prerequisites.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-faults test-systems lint format build lab bench bench-fleet clean
 
@@ -12,14 +12,14 @@ demo: ## Patch three real Debian nodes with a real Temporal server, live (needs 
 test: ## Run all checks and all tests (as root; otherwise without real nodes)
 	@scripts/test.sh
 
-test-unit: ## Run the quick tests only
+test-unit: ## Run the fast tests only
 	@scripts/setup.sh deps
 	@npm run --silent test:unit
 
-test-faults: ## Kill everything at every moment on real nodes, and print how each ended (needs root, 30 min)
+test-faults: ## Inject every fault at every step on real nodes, and print the results (needs root, 30 min)
 	@scripts/test-faults.sh
 
-test-systems: ## Patch every system there is a real one of, and print how each ended (needs root, 30 min)
+test-systems: ## Patch every available real system, and print the results (needs root, 30 min)
 	@scripts/test-systems.sh
 
 lint: ## Check formatting, rules, types and shell scripts
@@ -33,7 +33,7 @@ format: ## Format all files
 build: ## Build lib/
 	@scripts/setup.sh deps build
 
-lab: ## Boot three real nodes to play with, until Ctrl-C (needs root)
+lab: ## Boot three real nodes for experiments, until Ctrl-C (needs root)
 	@scripts/setup.sh deps build
 	@node tools/run.js lab/cli up 3
 
@@ -41,9 +41,9 @@ bench: ## Measure a node patch against bare ssh and Ansible on one node (needs r
 	@scripts/setup.sh deps build temporal
 	@node tools/bench/one-node.js
 
-bench-fleet: ## Measure what a fleet of sleeping clusters costs, with simulated nodes
+bench-fleet: ## Measure the cost of a fleet of sleeping clusters, with simulated nodes
 	@scripts/setup.sh deps build temporal
 	@node tools/bench/fleet.js
 
-clean: ## Remove what was built here (the cache directory stays)
+clean: ## Remove build output (the cache directory stays)
 	rm -rf lib .test-results *.tsbuildinfo

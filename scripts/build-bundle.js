@@ -11,8 +11,8 @@ const FILE = 'workflow-bundle.js';
 const target = path.resolve(process.argv[2] ?? path.join(root, 'lib', FILE));
 
 /**
- * In place of a source map, which is twice as large as the code and parsed by every worker: the SDK wants one, and this
- * one says that every line is itself. So stack traces name functions and lines of the bundle, which can be read.
+ * Replaces the source map, which is twice as large as the code and parsed by every worker: the SDK requires one, and
+ * this one maps every line to itself. Stack traces then name functions and lines of the bundle, which is readable.
  */
 function everyLineItself(code) {
   const lines = code.split('\n').length;

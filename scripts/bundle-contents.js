@@ -1,5 +1,5 @@
-// What the workflow bundle may contain. A workflow sleeps for years and is replayed by releases to come, so nothing that
-// may answer differently then runs in it: no schema library, no time zones, no defaults of a spec.
+// What the workflow bundle may contain. A workflow sleeps for years and is replayed by later releases, so it must not
+// contain anything whose results may differ then: no schema library, no time zones, no defaults of a spec.
 
 const PACKAGES = ['@temporalio/common', '@temporalio/workflow', '@temporalio/worker', 'ms', 'nexus-rpc', 'long'];
 const OWN = ['contract', 'domain', 'workflows'];
@@ -8,18 +8,18 @@ const NOT_OWN = [
   /^domain\/spec\/(parse|document-schema|fields|normalise|json-schema|zod-messages|time-checks|cross-field-rules|suggest|[a-z]+-section)\./,
 ];
 
-/** Paths of all modules, as they stand in front of each module of a bundle that is not minified. */
+/** Paths of all modules, as printed before each module of a bundle that is not minified. */
 function modulesOf(code) {
   return [...code.matchAll(/^\/\*\*\*\/ "([^"]+)":?$/gm)].map(([, id]) => id);
 }
 
-/** The package of a module, or null for one of ours. */
+/** The package of a module; null for a module of ospatch. */
 function packageOf(id) {
   const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id) ?? [];
   return name ?? null;
 }
 
-/** Modules that do not belong into the bundle. */
+/** Modules that are not allowed in the bundle. */
 function unexpectedIn(code) {
   return modulesOf(code).filter((id) => {
     const name = packageOf(id);

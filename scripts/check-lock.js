@@ -1,8 +1,8 @@
-// Checks that the lock file names the digest of every package: without it npm installs whatever the registry answers.
+// Checks that the lock file has a digest for every package: without one npm accepts whatever the registry returns.
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
-/** Names of the entries whose contents nothing vouches for. */
+/** Names of the entries without a digest. */
 function withoutIntegrity({ packages }) {
   return Object.entries(packages)
     .filter(([name, { integrity, link }]) => name !== '' && link !== true && integrity === undefined)

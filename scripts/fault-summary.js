@@ -1,4 +1,5 @@
-// Prints what came of each fault as a table. With --sum (and --skipped when a suite could not run), ends with "N passed, N failed, N skipped" of the jest report.
+// Prints the result of each fault as a table. With --sum (and --skipped when a suite could not run), ends with "N
+// passed, N failed, N skipped" of the jest report.
 const { existsSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const Table = require('cli-table3');
@@ -41,7 +42,7 @@ if (records.length > 0) {
 
 if (process.argv.includes('--sum')) {
   const report = JSON.parse(readFileSync(path.join(dir, 'faults.json'), 'utf8'));
-  // A file that did not even load has no failed test of its own.
+  // A file that failed to load has no failed test.
   const broken = report.testResults.filter(
     (test) => test.status === 'failed' && !test.assertionResults.some((one) => one.status === 'failed'),
   );

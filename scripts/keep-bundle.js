@@ -1,5 +1,5 @@
-// Keeps the workflow bundle of a release for test/upgrade, which has later releases go on with what it began. Run once for
-// each release, after the build. Usage: keep-bundle.js
+// Keeps the workflow bundle of a release for test/upgrade, in which later releases continue its workflows. Run once per
+// release, after the build. Usage: keep-bundle.js
 const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { gzipSync } = require('node:zlib');

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks everything that can be checked without running it. With a file name, writes there one line per check:
+# Runs all static checks. With a file name, writes one line per check to the file:
 # "passed NAME" or "failed NAME".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -23,7 +23,7 @@ check formatting npx --no-install prettier --log-level warn --check .
 check rules npx --no-install oxlint --quiet --type-aware --tsconfig tsconfig.json --deny-warnings
 check lock node scripts/check-lock.js
 check types npx --no-install tsc -p tsconfig.test.json --noEmit
-# The node helper is checked as the one file that its parts make (test/node/helper-script.test.ts).
+# The node helper is checked as one concatenated file (test/node/helper-script.test.ts).
 mapfile -t shell_scripts < <(find .ci/run scripts tools -name '*.sh' -o -path .ci/run)
 check shell shellcheck "${shell_scripts[@]}"
 [ "$failed" = 0 ] && echo "lint: everything is in order"

@@ -1,11 +1,11 @@
-// Writes npm-shrinkwrap.json, which is published: who installs ospatch gets the packages it was tested with, and no others.
+// Writes the published npm-shrinkwrap.json: an installation of ospatch gets exactly the packages that were tested.
 const { readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { withoutIntegrity } = require('./check-lock');
 
 const root = path.join(__dirname, '..');
 
-/** The lock file without what only developers need. */
+/** The lock file without development dependencies. */
 function shrinkwrapOf(lock) {
   const own = { ...lock.packages[''] };
   delete own.devDependencies;

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What `npm pack` and `npm publish` need, from a clean clone too: lib/ built anew, so that nothing old is published, and
-# npm-shrinkwrap.json, which `postpack` removes.
+# Prepares `npm pack` and `npm publish`, also in a clean clone: builds lib/ from scratch, so that nothing stale is
+# published, and writes npm-shrinkwrap.json, which `postpack` removes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Standard output is for what npm prints, the name of the file.
+# Standard output is reserved for npm, which prints the name of the file.
 exec >&2
 scripts/setup.sh deps
 rm -rf lib ./*.tsbuildinfo

@@ -1,6 +1,6 @@
-// Runs a command on a terminal of its own and draws what it shows as an SVG picture.
+// Runs a command on a virtual terminal and records its screen as an SVG picture.
 // Usage: record-terminal.js --out FILE [--columns N] [--from TEXT] [--to TEXT] -- COMMAND...
-// --from and --to name the first and the last line of the picture by a text in them.
+// --from and --to select the first and last line of the picture by a text in them.
 const { spawnSync } = require('node:child_process');
 const { mkdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -71,7 +71,7 @@ function writePicture(lines) {
   console.log(`${values.out}: ${lines.length} lines`);
 }
 
-/** One text element per line, one span per run of cells that look alike. */
+/** One text element per line, one span per run of cells with the same style. */
 function drawLine(cells, x, y, charWidth) {
   const spans = [];
   for (let start = 0; start < cells.length;) {

@@ -1,5 +1,5 @@
-// Writes what scripts/summary.js counts to the file RESULTS_FILE. Jest's own --json writes whole error objects, and
-// leaves no file at all when one of them refers to itself, as those of child_process do.
+// Writes the data for scripts/summary.js to the file RESULTS_FILE. Jest's own --json writes whole error objects, and
+// produces no file when one of them is circular, as those of child_process are.
 const { writeFileSync } = require('node:fs');
 
 /** What keeps a file from being loaded has a message; what happens after its last test has a stack only. */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Gets ready what the named parts need, and nothing that is there already:
+# Installs the prerequisites of the named parts, skipping existing ones:
 #   deps         node_modules
 #   build        lib/ (needs deps)
 #   linters      shellcheck
@@ -23,7 +23,7 @@ check_node() {
 
 setup_deps() {
   check_node
-  # npm writes this file last, so a broken off installation is never taken for a whole one.
+  # npm writes this file last, so an interrupted installation never counts as complete.
   if [ ! node_modules/.package-lock.json -ot package-lock.json ]; then return; fi
   echo "Installing the packages of package-lock.json (usually 30 s) ..."
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -1,4 +1,4 @@
-// Sums what scripts/test.sh has recorded, names what failed, and ends with "N passed, N failed, N skipped".
+// Sums up the results of scripts/test.sh, lists failures, and ends with "N passed, N failed, N skipped".
 const { existsSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { stripVTControlCharacters } = require('node:util');

@@ -1,4 +1,4 @@
-// Prints what came of each system as a table; ends with "N passed, N failed, N skipped" of the jest report.
+// Prints the result of each system as a table; ends with "N passed, N failed, N skipped" of the jest report.
 const { existsSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const Table = require('cli-table3');
@@ -31,7 +31,7 @@ for (const test of report.testResults) {
     console.log(`failed: ${path.relative(process.cwd(), test.name)}: ${one.fullName}`);
   }
 }
-// A file that did not even load has no failed test of its own.
+// A file that failed to load has no failed test.
 const broken = report.testResults.filter(
   (test) => test.status === 'failed' && !test.assertionResults.some((one) => one.status === 'failed'),
 );

@@ -1,4 +1,4 @@
-// A small terminal: understands what programs send that redraw lines in place and use colours.
+// A minimal terminal emulator: supports programs that redraw lines in place and use colours.
 
 const COLOURS = ['#5c6370', '#e06c75', '#98c379', '#e5c07b', '#61afef', '#c678dd', '#56b6c2', '#d7dae0'];
 const FOREGROUND = '#d7dae0';
@@ -16,7 +16,7 @@ class Screen {
     this.#columns = columns;
   }
 
-  /** Cells `{ char, style }` of every line so far; the last line is left out when it is empty. */
+  /** Cells `{ char, style }` of every line so far; an empty last line is omitted. */
   lines() {
     const rows = this.#rows.map((row) => Array.from(row, (cell) => cell ?? { char: ' ', style: this.#style() }));
     return rows.at(-1)?.length === 0 ? rows.slice(0, -1) : rows;
@@ -24,7 +24,7 @@ class Screen {
 
   write(text) {
     // An escape sequence, or one character.
-    // oxlint-disable-next-line no-control-regex -- control characters are what a terminal reads
+    // oxlint-disable-next-line no-control-regex -- control characters are terminal input
     for (const [token] of text.matchAll(/\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*(?:\x07|\x1b\\)|\x1b.|[^]/gu)) {
       if (token.startsWith('\x1b[')) this.#control(token.at(-1), token.slice(2, -1));
       else if (token === '\n') this.#moveTo(this.#row + 1, this.#column);

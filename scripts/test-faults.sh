@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs every fault, the long ones too, and ends with a table and one line: "N passed, N failed, N skipped".
+# Runs every fault, including the long ones, and ends with a table and one line: "N passed, N failed, N skipped".
 # OSPATCH_FAULT_SEED repeats the random moments of an earlier run. Arguments go to jest, for example -t 'SIGTERM'.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -21,7 +21,7 @@ fi
 
 export OSPATCH_FAULTS=all OSPATCH_FAULT_SEED="${OSPATCH_FAULT_SEED:-$RANDOM}"
 echo "seed $OSPATCH_FAULT_SEED"
-# Faults wait most of the time, so two files and the faults in them run side by side.
+# Faults spend most of the time waiting, so two files and the faults in them run side by side.
 RESULTS_FILE="$results/faults.json" npx --no-install jest --forceExit --ci --selectProjects "${projects[@]}" --maxWorkers 2 --maxConcurrency "${OSPATCH_FAULT_WORKERS:-5}" \
   --reporters default --reporters ./scripts/results-reporter.js "$@" </dev/null
 exec node scripts/fault-summary.js "$results" --sum "${skipped[@]}"

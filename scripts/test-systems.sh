@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the whole product on every system there is a real one of, and ends with a table and one line: "N passed, N failed,
+# Runs the whole product on every available real system, and ends with a table and one line: "N passed, N failed,
 # N skipped". Arguments go to jest, for example -t 'Debian 13', or --testPathPatterns kernel.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -10,6 +10,6 @@ rm -f "$results"/systems.json*
 [ "$(id -u)" = 0 ] || { echo "error: real nodes need root" >&2; exit 1; }
 scripts/setup.sh deps build temporal lab || exit 1
 
-# Nodes, and still more the emulated machine, are waited for most of the time.
+# Most of the time is spent waiting for nodes, and even more for the emulated machine.
 RESULTS_FILE="$results/systems.json" npx --no-install jest --forceExit --ci --selectProjects systems --maxWorkers 3 --reporters default --reporters ./scripts/results-reporter.js "$@" </dev/null
 exec node scripts/systems-summary.js "$results"

@@ -1,5 +1,6 @@
-// Runs a command and lets one process after the other of those it has started stand still for some seconds, as on a
-// machine that is busy: what a test takes for granted about time shows. Processes of nobody else are touched.
+// Runs a command and stalls its child processes one after the other for some seconds, as on an overloaded machine,
+// which
+// reveals timing assumptions of tests. Other processes are not affected.
 //
 //   node scripts/with-stalls.js [--most 5] [--seed 1] -- npx jest --selectProjects e2e
 const { spawn } = require('node:child_process');
@@ -21,7 +22,7 @@ if (program === undefined || !(mostMs >= LEAST_STALL_MS) || !/^\d+$/.test(values
 }
 
 let state = Number(values.seed) + 1;
-/** The same numbers for the same seed; what they hit depends on what runs. */
+/** The same sequence for the same seed; which processes are hit depends on what runs. */
 function random() {
   state = (state * 48_271) % 2_147_483_647;
   return state / 2_147_483_647;
@@ -31,7 +32,7 @@ function pick(list) {
   return list[Math.floor(random() * list.length)];
 }
 
-/** Kind of process, parent and id of all that run. */
+/** Kind, parent and id of all processes. */
 function processes() {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -47,7 +48,7 @@ function processes() {
     });
 }
 
-/** Which were started by `root`, and by those in turn. Kernel threads and what has ended have no kind. */
+/** The descendants of `root`. Kernel threads and ended processes have no kind. */
 function descendants(root) {
   const all = processes();
   const found = [];
@@ -71,12 +72,12 @@ function goOn() {
   try {
     process.kill(stalled, 'SIGCONT');
   } catch {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
   }
   stalled = null;
 }
 
-/** Returns for how long, in milliseconds. */
+/** Returns the duration of the stall, in milliseconds. */
 function stallOne() {
   const byKind = new Map();
   for (const one of descendants(child.pid)) byKind.set(one.kind, [...(byKind.get(one.kind) ?? []), one]);

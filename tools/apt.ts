@@ -1,17 +1,17 @@
-/** Installing Debian packages on this machine, for tests and the lab. */
+/** Installs Debian packages on this machine, for tests and the lab. */
 import path from 'node:path';
 
 import type { Log } from '../src/dev/host';
 import { cacheDir, mustRun, timed } from '../src/dev/host';
 import { withLock } from '../src/dev/owner-lock';
 
-/** Several parts are made ready at once, and apt-get does not wait for another by itself. */
+/** Several parts are prepared concurrently, and apt-get does not wait for another apt-get by itself. */
 const WAIT_FOR_LOCK = ['-o', 'DPkg::Lock::Timeout=120'];
 
 /**
- * Installs packages with apt-get, and says so. Needs root.
- * @param what what they are for, e.g. `the node lab`
- * @param usually how long it takes, e.g. `20 s`
+ * Installs packages with apt-get and logs that. Needs root.
+ * @param what their purpose, e.g. `the node lab`
+ * @param usually the typical duration, e.g. `20 s`
  */
 export async function aptInstall(log: Log, packages: readonly string[], what: string, usually: string): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

@@ -1,11 +1,14 @@
-/** Gets the parts of the local stack ready, side by side. Usage: node tools/run.js prepare [temporal] [test-server] [lab] [kubernetes] */
+/**
+ * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
+ * [kubernetes]
+ */
 import type { Log } from '../src/dev/host';
 import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from '../src/dev/temporal-binary';
 import { findTestServer } from './test-server';
 
-/** The kinds of nodes that the tests use. */
+/** The kinds of nodes used by the tests. */
 const TEST_NODES = [
   { updates: 'few', labReboot: true, oldBaseFiles: true },
   { updates: 'few', labReboot: true },

@@ -1,4 +1,4 @@
-// Makes `require` compile the TypeScript files of tools/ and src/ as they are loaded, so that nothing here is built.
+// Makes `require` compile the TypeScript files of tools/ and src/ on load, so that no build is needed.
 // Usage: `node tools/run.js FILE`, or require this file first.
 'use strict';
 const { readFileSync } = require('node:fs');
@@ -15,7 +15,7 @@ const OPTIONS = {
 Module._extensions['.ts'] = (module, filename) => {
   module._compile(transformSync(readFileSync(filename, 'utf8'), { ...OPTIONS, filename }).code, filename);
 };
-// Lazy loading names the compiled file, as Node.js wants it.
+// Lazy imports name the compiled file, as Node.js requires.
 const resolveFilename = Module._resolveFilename;
 Module._resolveFilename = function (request, parent, ...rest) {
   const own = request.startsWith('.') && request.endsWith('.js') && parent?.filename?.endsWith('.ts');

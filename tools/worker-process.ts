@@ -1,4 +1,4 @@
-/** A worker in a process of its own, as in production, so that it can be killed. */
+/** A worker in a process of its own, as in production, so that tests can kill it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
@@ -32,17 +32,17 @@ export interface WorkerProcessOptions {
 
 export interface WorkerProcess {
   pid: number;
-  /** Ends it as a crash would. */
+  /** Kills the worker, like a crash. */
   kill9(): Promise<void>;
-  /** Ends it in order. */
+  /** Stops the worker gracefully. */
   stop(): Promise<void>;
-  /** Everything it has printed. */
+  /** All its output. */
   logs(): string;
 }
 
-/** Starts the built worker and waits until it polls. It ends with this process, at the latest. */
+/** Starts the built worker and waits until it polls. The worker ends with this process at the latest. */
 export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
-  // Ctrl-C is for the owner of the worker, which ends it in order.
+  // Ctrl-C is handled by the owner of the worker, which stops it gracefully.
   const worker = spawn(process.execPath, [PROGRAM], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,7 +86,9 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   return { pid, kill9: () => end('SIGKILL'), stop: () => end('SIGTERM'), logs: () => output };
 }
 
-/** Whether the server has seen the worker, which tells everybody its process id and host. False while nobody answers. */
+/**
+ * Whether the server has seen the worker, identified by process id and host. False while the server does not answer.
+ */
 async function polls(connection: Connection, taskQueue: string, pid: number): Promise<boolean> {
   const request = { namespace: 'default', taskQueue: { name: taskQueue }, taskQueueType: WORKFLOWS };
   const { pollers } = await connection

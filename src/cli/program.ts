@@ -35,8 +35,8 @@ import { registerWorker } from './commands/worker';
 type RegisterCommand = (program: Command, context: CliContext) => void;
 
 /**
- * In the order of `ospatch --help`. A command file imports nothing heavy at its top: what it needs is imported when it
- * runs, so that help stays instant.
+ * In the order of `ospatch --help`. Command files import heavy modules only when the command runs, so that help is
+ * instant.
  */
 const COMMANDS: readonly RegisterCommand[] = [
   registerValidate,

@@ -1,4 +1,4 @@
-/** Waiting for a run, with the same display and the same exit codes for every command that does it. */
+/** Waits for a run, with the same display and exit codes for all commands. */
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import type { RunSummary } from '../domain/cluster/messages';
@@ -17,10 +17,10 @@ interface WaitOptions {
   toStderr: boolean;
 }
 
-/** How a wait ended; `detached` and `removed` leave the rest open. */
+/** The end of a wait; after `detached` and `removed` the result is unknown. */
 export type WaitResult<T> = { end: WatchEnd['end']; result: T | null };
 
-/** Follows run `run` to its end and sets the exit code by how it ended. */
+/** Follows run `run` to its end and sets the exit code accordingly. */
 export async function waitForRun(
   context: CliContext,
   client: ClusterClient,
@@ -43,7 +43,10 @@ export async function waitForRun(
   if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, end);
   const summary = status.lastRun?.number === run ? status.lastRun : await findRun(client, cluster, run);
   if (summary === null) {
-    printNote(context, `run ${run} of ${cluster} has ended, and its summary is gone; see: ospatch history ${cluster}`);
+    printNote(
+      context,
+      `run ${run} of ${cluster} has ended, but its summary is no longer available; see: ospatch history ${cluster}`,
+    );
     context.setExitCode(1);
     return { end, result: null };
   }
@@ -54,7 +57,7 @@ export async function waitForRun(
   return { end, result: summary };
 }
 
-/** Follows the boot patch of the nodes `names` to its end; the result are the nodes that did not get it. */
+/** Follows the boot patch of the nodes `names` to its end; the result contains the nodes that did not get it. */
 export async function waitForBootPatch(
   context: CliContext,
   client: ClusterClient,
@@ -77,7 +80,7 @@ export async function waitForBootPatch(
     const isPending = status.nodes.some(
       (node) => isNode(node) && node.bootPatch === 'pending' && names.includes(node.name),
     );
-    // A node is settled a moment before its run has ended.
+    // A node settles a moment before its run ends.
     return !isPending && status.run?.trigger !== 'boot';
   };
   const awaitEnd = async (signal: AbortSignal): Promise<boolean> =>

@@ -1,4 +1,4 @@
-/** Following a cluster: a live display on a terminal, one line per change elsewhere. */
+/** Follows a cluster: a live display on a terminal, one line per change elsewhere. */
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import { isOspatchError } from '../domain/shared/errors';
@@ -10,23 +10,26 @@ import { describeChanges } from './render/live-lines';
 import { Screen } from './render/screen';
 import { formatClock, ownZone } from './render/text';
 
-/** A look costs a query, during a run two, and each costs a worker: short runs are seen at once, long ones are followed. */
+/**
+ * Each poll costs a query, during a run two, and load on a worker: short runs are noticed at once, long ones polled
+ * slowly.
+ */
 const FIRST_LOOKS_MS = 250;
 const LOOK_EVERY_MS = 2_000;
 /** By how much each wait between two looks is longer than the last one. */
 const LOOK_SLOWDOWN = 1.15;
 /** Where the end is told by the server, a look shows progress only. */
 const SHOW_FIRST_MS = 500;
-/** The cluster hears of the end of its run at the same time as whoever waits for it. */
+/** The cluster learns of the end of its run at the same time as this client. */
 const SETTLING_MS = 20;
-/** Elapsed times go on while an answer is waited for. */
+/** Elapsed times are redrawn while a query is pending. */
 const REDRAW_EVERY_MS = 1_000;
 
 export interface WatchOptions {
   cluster: string;
-  /** What was known before; lines tell what has changed since. */
+  /** The last known status; lines report changes since. */
   before?: LiveStatus;
-  /** Standard output belongs to the result: lines go to standard error, and nothing is drawn. */
+  /** Standard output is reserved for the result: lines go to standard error, without a live display. */
   toStderr?: boolean;
   /** True when there is nothing more to follow. */
   until(status: LiveStatus): boolean;
@@ -37,14 +40,14 @@ export interface WatchOptions {
   awaitEnd?(signal: AbortSignal): Promise<boolean>;
 }
 
-/** `detached`: Ctrl-C; what was followed goes on. */
+/** `detached`: Ctrl-C; the followed run continues. */
 export type WatchEnd = { end: 'done' | 'detached' | 'removed'; status: LiveStatus | null };
 
 type View = { show(status: LiveStatus, notice: string | null): void; say(line: string): void; close(): void };
 
 /**
- * Follows a cluster until `until` says so, it is removed, or Ctrl-C. A server or worker that goes away meanwhile is
- * waited for.
+ * Follows a cluster until `until` returns true, the cluster is removed, or Ctrl-C. Waits for an unavailable server or
+ * worker.
  */
 export async function watchCluster(
   context: CliContext,
@@ -151,7 +154,7 @@ function drawingView(context: CliContext): View {
       last = [status, notice];
       draw();
     },
-    // The notice line of the frame says it.
+    // The frame shows the notice.
     say: () => undefined,
     close: () => {
       clearInterval(ticker);

@@ -12,8 +12,8 @@ export { refreshFacts } from './node/refresh-facts';
 export { run } from './run/run';
 
 /**
- * With Worker Deployment Versioning all workflows end on the version that began them, except the cluster: it lives for
- * years, and follows to the current version with its next task. A worker says in front of the bundle that it is versioned.
+ * With Worker Deployment Versioning all workflows end on the version that started them, except the cluster, which lives
+ * for years and moves to the current version with its next task. A versioned worker prepends a flag to the bundle.
  */
 if ((globalThis as { ospatchIsVersioned?: boolean }).ospatchIsVersioned === true) {
   setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, cluster);

@@ -212,7 +212,7 @@ describe('src/cli/commands', () => {
     expect(clearEnded).not.toHaveBeenCalled();
     const { out, err, code } = await run(['remove', 'demo', '--yes'], { health, clearEnded });
     expect(err).toContain('was terminated in Temporal; to keep what the cluster knew: ospatch recover demo\n');
-    expect(err).toContain('2 workflows of its last run go on');
+    expect(err).toContain('2 workflows of its last run continue');
     expect(err).toContain('may show demo until');
     expect(out).toBe('demo removed\n');
     expect(code).toBe(0);
@@ -252,7 +252,7 @@ describe('src/cli/commands', () => {
   test('release reports which wait has ended, and sends the reason', async () => {
     const release = jest.fn(() => Promise.resolve({ step: 'reboot' as const }));
     const { out } = await run(['release', 'demo', 'w-1', '--reason', 'disk is dead'], { release });
-    expect(out).toBe('w-1 is no longer waited for (step reboot)\n');
+    expect(out).toBe('the wait for w-1 has ended (step reboot)\n');
     expect(release).toHaveBeenCalledWith('demo', 'w-1', { reason: 'disk is dead' });
   });
 

@@ -74,7 +74,7 @@ describe('e2e/eks', () => {
     const checked = await cli('check', 'eks-a');
     expect(checked.code).toBe(0);
     expect(checked.stdout).toMatch(/^blue +yes +1\.31\.3-20250103 +1\.31 +ACTIVE +AL2023_x86_64_STANDARD/m);
-    expect(checked.stdout).toContain('passed over: node group Custom_1 runs a custom AMI');
+    expect(checked.stdout).toContain('skipped: node group Custom_1 runs a custom AMI');
     expect(checked.stdout).toContain('AWS reports: NodeCreationFailure: too few instances (i-1)');
     expect(checked.stdout).toContain('1 Fargate profile (serverless) skipped');
     const doctor = await cli('doctor', '-f', file);

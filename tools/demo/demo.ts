@@ -1,5 +1,5 @@
 /**
- * `make demo`: three real nodes patched by the real program, driven step by step as a user would drive it.
+ * `make demo`: patches three real nodes with the real program, step by step as a user would.
  * On a terminal everything stays up until Ctrl-C; otherwise, or with --exit, it ends by itself.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -30,7 +30,7 @@ const CLUSTER = 'demo';
 const RUN_TIMEOUT_MS = 300_000;
 const STATUS_POLL_MS = 500;
 
-/** What a shell reports for a program that Ctrl-C has ended. */
+/** Exit code of a program ended by Ctrl-C. */
 const EXIT_INTERRUPTED = 130;
 
 const NODES: LabNodeOptions[] = [
@@ -45,7 +45,7 @@ interface Stack {
   worker?: WorkerProcess;
 }
 
-/** Ends the demo in order when Ctrl-C arrives. */
+/** Ends the demo gracefully on Ctrl-C. */
 class Interrupted extends Error {}
 
 async function main(): Promise<void> {
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
 }
 
 async function end({ worker, server, lab }: Stack, inHurry: boolean): Promise<void> {
-  // In the middle of a run the worker would wait for its activities; here nothing is lost when it does not.
+  // During a run the worker would wait for its activities; here that is unnecessary.
   await (inHurry ? worker?.kill9() : worker?.stop());
   await Promise.all([server?.stop(), lab?.stop()]);
 }
@@ -150,7 +150,7 @@ async function command(
   if (code !== 0) throw new Error(`"${name} ${args.join(' ')}" exited with code ${code}`);
 }
 
-/** Watches a run that somebody else started, as a person would, until it is over. */
+/** Follows a run started by someone else until it ends. */
 async function watchRun(shell: Shell, run: number): Promise<void> {
   const watching = command(shell, 'ospatch', process.execPath, ['status', CLUSTER, '--watch'], [PROGRAM], (watch) => {
     void untilRunEnds(shell, run).finally(() => watch.kill('SIGINT'));
@@ -170,7 +170,7 @@ async function untilRunEnds(shell: Shell, run: number): Promise<void> {
   }
 }
 
-/** What an administrator would see on the node before anything is done. */
+/** The state of the node as seen by an administrator before the patch. */
 async function describeNode(node: LabNode, log: Log): Promise<void> {
   const { stdout } = await node.exec('cat /etc/debian_version; apt-get -qq -s dist-upgrade | grep -c ^Inst');
   const [version, pending] = stdout.split('\n');
@@ -196,7 +196,7 @@ function untilInterrupted(): Promise<never> {
 }
 
 main().then(
-  // What was still starting when Ctrl-C came would keep this process alive; it ends with it.
+  // Processes still starting at Ctrl-C would keep this process alive; they end with it.
   () => process.exit(),
   (error: unknown) => {
     console.error(`\nerror: ${error instanceof Error ? error.message : String(error)}`);

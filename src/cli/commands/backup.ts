@@ -16,7 +16,7 @@ Examples:
   ospatch recover prod-eu --from /var/backups/ospatch/prod-eu.json
 
 One file for each cluster, NAME.json, readable by you alone; an older one is replaced. The files are not encrypted. Needs
-no worker. A cluster that cannot be read does not keep the others from it; the exit code is 1 then.`;
+no worker. A cluster that cannot be read does not stop the others; the exit code is 1 then.`;
 
 export function registerBackup(program: Command, context: CliContext): void {
   program
@@ -54,7 +54,7 @@ async function backUp(context: CliContext, client: ClusterClient, dir: string, o
   print(context, `${written} of ${done.length} clusters backed up to ${target}`);
 }
 
-/** A file that cannot be written must not keep the others from theirs. */
+/** A file that cannot be written must not stop the others. */
 async function write(
   directory: string,
   cluster: string,

@@ -14,7 +14,7 @@ Examples:
 export function registerCancel(program: Command, context: CliContext): void {
   program
     .command('cancel')
-    .description('cancel the run in progress; a package transaction, or an update at AWS, that has begun is finished')
+    .description('cancel the run in progress; a started package transaction or AWS update is completed')
     .addArgument(clusterArgument())
     .addOption(reasonOption())
     .addOption(outputOption())

@@ -47,7 +47,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
   let serverDied = false;
   let watcher: NodeJS.Timeout | undefined;
   try {
-    // The server is this terminal's own: what the environment says about another one does not count.
+    // This stack uses its own server: settings of the environment for another server are ignored.
     await runWorker(
       {
         ...settings,
@@ -74,7 +74,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
   printNote(context, 'Temporal and the worker are stopped; everything is kept for the next start');
 }
 
-/** What a new user needs: where it is, where the data is, and the two next commands. */
+/** For new users: the addresses, the data file, and the next two commands. */
 function describeStack(context: CliContext, at: { address: string; uiPort: number; dbFile: string }): string {
   const isDefault = at.address === '127.0.0.1:7233' && (context.env['TEMPORAL_ADDRESS'] ?? '') === '';
   return [

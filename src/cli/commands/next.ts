@@ -42,10 +42,10 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
   const { describeSchedule, nextWindows } = await import('../../domain/schedule/next-starts.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
   const { parseInstant } = await import('../io/time.js');
-  // Whether the cluster exists is not known here, and a single start may have been in the past.
+  // Whether the cluster exists is unknown here, and a one-time start may be in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
   if (output === 'json') requireOneCluster(file, specs);
-  // Checked for all before anything is printed.
+  // All are validated before any output.
   const wanted = specs.map((spec) => {
     const zone = zoneOf(spec);
     return { spec, afterMs: readAfter(context, after, (text) => parseInstant(text, zone)) };
@@ -93,7 +93,7 @@ function explainNoWindow(spec: ClusterSpec): string {
     : `is of type ${spec.type}, which ospatch does not patch`;
 }
 
-/** The list of starts does not say of which cluster they are. */
+/** The list of starts does not name its cluster. */
 function requireOneCluster(file: string, specs: readonly ClusterSpec[]): void {
   if (specs.length === 1) return;
   const names = specs.map(({ name }) => name).join(', ');

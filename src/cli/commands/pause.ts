@@ -15,7 +15,7 @@ Examples:
 export function registerPause(program: Command, context: CliContext): void {
   program
     .command('pause')
-    .description('let nodes in flight finish and start nothing more until resume')
+    .description('finish the nodes in progress and start no others until resume')
     .addArgument(clusterArgument())
     .addOption(reasonOption())
     .addOption(outputOption())

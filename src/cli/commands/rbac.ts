@@ -14,7 +14,7 @@ Examples:
 The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others. docs/kubernetes.md has the
 commands that make a kubeconfig with them.`;
 
-/** In the package, beside the compiled code. */
+/** The manifests in the package, beside the compiled code. */
 const DEPLOY = join(__dirname, '..', '..', '..', 'deploy');
 
 export function registerRbac(program: Command, context: CliContext): void {

@@ -95,10 +95,10 @@ async function readBackup(context: CliContext, cluster: string, from: string): P
   return parseBackup(text, cluster, from);
 }
 
-/** A recovery costs messages and a run in progress, and is no remedy for these. */
+/** A recovery loses messages and a run in progress, and does not solve these problems. */
 const REMEDIED_OTHERWISE: readonly StuckKind[] = ['missing-key', 'paused-on-server'];
 
-/** With a backup a cluster may be started that Temporal has nothing of. */
+/** With a backup, a cluster may be restarted that is unknown to Temporal. */
 function assertNeedsRecovery({ cluster, health }: RecoveryPlan, from: string | undefined): void {
   const file = from === undefined ? '' : ` --from ${from}`;
   const force = `ospatch recover ${cluster}${file} --force`;

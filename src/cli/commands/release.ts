@@ -33,7 +33,7 @@ export function registerRelease(program: Command, context: CliContext): void {
         runWithClient(context, command, async (client) => {
           const { step } = await client.release(cluster, node, defined({ reason }));
           if (output === 'json') return printJson(context, { cluster, node, step });
-          print(context, `${node} is no longer waited for (step ${step})`);
+          print(context, `the wait for ${node} has ended (step ${step})`);
         }),
     );
 }

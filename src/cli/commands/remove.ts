@@ -14,8 +14,8 @@ Examples:
   ospatch remove prod-eu
   ospatch remove prod-eu --yes --reason "moved to another region"
 
-Nodes stay as they are; a run in progress is cancelled first. Applying the spec again starts with an empty history. Of a
-cluster whose workflow has ended otherwise, what Temporal keeps is deleted, and no worker is needed.`;
+Nodes stay as they are; a run in progress is cancelled first. Applying the spec again starts with an empty history. For a
+cluster whose workflow has ended otherwise, the data in Temporal is deleted, and no worker is needed.`;
 
 interface RemoveOptions {
   yes?: boolean;
@@ -58,7 +58,7 @@ async function remove(
   if (run !== null) {
     printNote(
       context,
-      `run ${run} of ${cluster} is being cancelled first; a package transaction that has begun is finished ...`,
+      `run ${run} of ${cluster} is being cancelled first; a started package transaction is completed ...`,
     );
   }
   const ended = await untilInterrupted((signal) =>
@@ -73,7 +73,7 @@ async function remove(
   if (ended === true) print(context, `${cluster} removed`);
 }
 
-/** Nobody is left to be asked to end the cluster, so what it has left in Temporal is deleted. */
+/** No workflow is running that could end the cluster, so its data in Temporal is deleted. */
 async function clear(
   context: CliContext,
   client: ClusterClient,
@@ -85,10 +85,11 @@ async function clear(
   if (!yes && !(await confirmed(context, cluster, question))) return;
   const { done, finishing } = await client.clearEnded(cluster);
   if (!done)
-    printNote(context, `Temporal has accepted the deletion, and may show ${cluster} until it has carried it out`);
+    printNote(context, `Temporal has accepted the deletion, and may show ${cluster} until the deletion is complete`);
   if (finishing > 0) {
-    const workflows = finishing === 1 ? '1 workflow of its last run goes' : `${finishing} workflows of its last run go`;
-    printNote(context, `${workflows} on until the node in work is finished`);
+    const workflows =
+      finishing === 1 ? '1 workflow of its last run continues' : `${finishing} workflows of its last run continue`;
+    printNote(context, `${workflows} until the nodes in progress are finished`);
   }
   if (output === 'json') return printJson(context, { cluster, removed: true, cancelledRun: null });
   print(context, `${cluster} removed`);

@@ -15,12 +15,12 @@ const EXIT_AFTER_MS = 2_000;
 const EXAMPLES = `
 Examples:
   ospatch replay                        # all running clusters, runs and node patches
-  ospatch replay --ended                # those that have ended too, as far as Temporal keeps them
+  ospatch replay --ended                # ended ones too, within the retention of Temporal
   temporal workflow show -w cluster/prod-eu -o json > histories/prod-eu.json; ospatch replay --dir histories
 
 Run it with the package that you are about to deploy: each history is replayed with the workflow code of this package, and
 nothing is changed. No worker is needed. Histories that are encrypted need OSPATCH_ENCRYPTION_KEYS. A history that fails
-is named with the reason, and the exit code is 1: workers of this version could not go on with that workflow.`;
+is named with the reason, and the exit code is 1: workers of this version could not continue that workflow.`;
 
 interface ReplayCommand {
   dir?: string;
@@ -52,7 +52,7 @@ async function replay(context: CliContext, { dir, ended, output }: ReplayCommand
   if (dir !== undefined) await replayAll(historiesIn(resolve(context.cwd, dir)));
   else await withClient(command, (client) => replayAll(client.histories(ended === true)));
   if (verdicts.some(({ failure }) => failure !== null)) context.setExitCode(1);
-  // The native part of the SDK would keep the process for ever; what is printed below is out by then.
+  // The native part of the SDK would keep the process alive; the output below is written by then.
   if (isStuck) setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
   if (output === 'json') return printJson(context, verdicts);
   if (verdicts.length === 0) return printNote(context, 'there is no workflow to replay');

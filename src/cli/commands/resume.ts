@@ -13,7 +13,7 @@ Examples:
 export function registerResume(program: Command, context: CliContext): void {
   program
     .command('resume')
-    .description('undo pause; a suspended run continues')
+    .description('end a pause; a suspended run continues')
     .addArgument(clusterArgument())
     .addOption(reasonOption())
     .addOption(outputOption())
@@ -22,7 +22,7 @@ export function registerResume(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const answer = await client.resume(cluster, defined({ reason }));
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else print(context, answer.changed ? `${cluster} goes on` : `${cluster} was not paused`);
+        else print(context, answer.changed ? `${cluster} is resumed` : `${cluster} was not paused`);
       }),
     );
 }

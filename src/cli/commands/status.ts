@@ -14,7 +14,7 @@ Examples:
   ospatch status prod-eu --watch
   ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
 
-Times are in your own zone (set TZ for another one); JSON has ISO 8601.`;
+Times are in your time zone (set TZ for another one); JSON has ISO 8601.`;
 
 interface StatusOptions {
   watch?: boolean;
@@ -26,7 +26,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .command('status')
     .description('show what a cluster is doing, and the state of every node')
     .addArgument(clusterArgument())
-    .option('--watch', 'keep showing it, until Ctrl-C or until the cluster is removed')
+    .option('--watch', 'refresh until Ctrl-C or until the cluster is removed')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, options: StatusOptions, command: Command) =>
@@ -58,7 +58,7 @@ function requireOneForm(cluster: string, { watch = false, output }: StatusOption
   if (!watch || output === 'text') return;
   throw new OspatchError({
     type: 'Usage',
-    message: '--watch and -o json exclude each other: --watch is for people',
+    message: '--watch and -o json exclude each other: --watch is a live display',
     remedy: `use one of them; a program may repeat: ospatch status ${cluster} -o json`,
   });
 }

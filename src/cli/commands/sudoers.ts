@@ -16,7 +16,7 @@ Examples:
   ospatch sudoers --form doas > /etc/doas.d/ospatch.conf    # on a node without sudo
   ospatch sudoers -o json | jq -r .file      # where it belongs on a node, owned by root with mode 0440
 
-For nodes with ssh.helper: preinstalled. With this rule the user may run the helper of this version as root, this very
+For nodes with ssh.helper: preinstalled. With this rule the user may run the helper of this version as root, this exact
 file with these arguments, and nothing else: sudo itself checks the digest (sudo-rs and doas cannot). Helper and rule belong together; place both
 before the workers get a new version (ospatch helper install), each version has its own names.`;
 

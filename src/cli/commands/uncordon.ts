@@ -9,8 +9,8 @@ const EXAMPLES = `
 Examples:
   ospatch uncordon prod-eu w-1
 
-For a node that a run has left cordoned, which \`ospatch doctor\` finds. A cordon of somebody else is left alone, and a
-run that is at work on the node uncordons it itself.`;
+For a node that a run has left cordoned, which \`ospatch doctor\` reports. Cordons of others are kept, and a run that
+is working on the node uncordons it itself.`;
 
 export function registerUncordon(program: Command, context: CliContext): void {
   program

@@ -25,13 +25,13 @@ export function registerValidate(program: Command, context: CliContext): void {
 
 async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
   const schedules = await import('../../domain/schedule/describe.js');
-  // A single start in the past is none for a spec that is in force; whether it is, only `apply` can ask.
+  // A one-time start in the past is valid in a spec in force; only `apply` can find out whether it is.
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: false });
   const clusters = loaded.clusters.map((cluster) => ({
     ...summarise(cluster, schedules.describeSchedule),
     works: worksOn(cluster.spec),
   }));
-  // Before anything is printed: a reader that closes the pipe ends the process with it.
+  // Before any output: a reader that closes the pipe ends the process.
   context.setExitCode(loaded.valid ? 0 : 2);
   if (output === 'json') {
     const listed = clusters.map(({ works: _, ...cluster }) => cluster);
@@ -55,7 +55,7 @@ function summarise({ spec, file }: LoadedCluster, describe: typeof describeSched
   return { name: spec.name, type: spec.type, file, nodes, schedule: words };
 }
 
-/** `3 nodes`, `all node groups`; null for what is only listed. */
+/** `3 nodes`, `all node groups`; null for a cluster that is only listed. */
 function worksOn(spec: ClusterSpec): string | null {
   if (!('patching' in spec)) return null;
   if (spec.type === 'self-managed') return spec.nodes.length === 1 ? '1 node' : `${spec.nodes.length} nodes`;

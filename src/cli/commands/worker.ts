@@ -18,8 +18,8 @@ on nodes continue, and the next worker follows them.
 
 Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks),
-OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and all that the temporal CLI reads.
-How much it takes on at once: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).
+OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted), OSPATCH_LOG_LEVEL (info), and the variables of the temporal CLI.
+Capacity: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).
 For upgrades in the middle of runs: OSPATCH_WORKER_DEPLOYMENT (workers are not versioned).`;
 
 export function registerWorker(program: Command, context: CliContext): void {
@@ -48,7 +48,7 @@ async function work(
   { taskQueue, activitiesOnly = false }: WorkOptions,
 ): Promise<void> {
   const { checkWorkerSettings, workerFailure } = await import('../options/worker-settings.js');
-  // Says in a sentence what is wrong with the server or the namespace, before the heavy part is loaded.
+  // Reports problems of the server or the namespace before the worker code is loaded.
   const { address, namespace } = await withClient(command, async (client) => {
     await client.hasWorker();
     return { address: client.address, namespace: client.namespace };

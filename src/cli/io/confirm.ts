@@ -1,13 +1,13 @@
 import { createInterface } from 'node:readline';
 import type { CliContext } from './context';
 
-/** Whether a person can be asked: both ends of the conversation are a terminal. */
+/** Whether the user can be asked: both standard input and standard error are a terminal. */
 export function canAsk(context: CliContext): boolean {
   const { stdin } = context;
   return context.isErrorTTY && 'isTTY' in stdin && stdin.isTTY === true;
 }
 
-/** Asks `question [y/N]` on standard error; everything but a yes is a no, Ctrl-C and end of input too. */
+/** Asks `question [y/N]` on standard error; anything but a yes counts as no, including Ctrl-C and end of input. */
 export function confirm(context: CliContext, question: string): Promise<boolean> {
   const terminal = createInterface({ input: context.stdin, output: context.stderr });
   return new Promise((resolve) => {

@@ -1,18 +1,18 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** Everything a command takes from its context, so that it runs in a test as it does in a terminal. */
+/** The environment of a command, so that it runs in a test as on a terminal. */
 export interface CliContext {
   stdout: Writable;
   stderr: Writable;
   stdin: Readable;
-  /** Whether a person watches standard output: live displays and colours are for terminals only. */
+  /** Whether standard output is a terminal: live displays and colours need one. */
   isTTY: boolean;
-  /** The same for standard error, where errors and questions go. */
+  /** The same for standard error, which shows errors and questions. */
   isErrorTTY: boolean;
   env: Readonly<Record<string, string | undefined>>;
   /** Epoch milliseconds. */
   now(): number;
-  /** Absolute; relative names of files are relative to it. */
+  /** Absolute; base of relative file names. */
   cwd: string;
   /** 0 success, 1 failure, 2 usage or invalid spec. The process ends with it when the command is done. */
   setExitCode(code: 0 | 1 | 2): void;
@@ -34,7 +34,7 @@ export function processContext(): CliContext {
   };
 }
 
-/** All of standard input as text. */
+/** Reads standard input to its end. */
 export async function readStdin({ stdin }: CliContext): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array | string));

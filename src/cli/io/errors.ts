@@ -7,10 +7,10 @@ import type { CliContext } from './context';
 import { colors, printNote } from './output';
 import { asSentence } from '../../domain/shared/text';
 
-/** Exit code 2: the mistake is in what the user wrote. Everything else that fails is 1. */
+/** Errors in user input, with exit code 2. All other failures have exit code 1. */
 const USER_MISTAKES: readonly ErrorType[] = ['Usage', 'InvalidSpec'];
 
-/** Runs the body of a command; a failure becomes lines on standard error and the exit code, never a stack trace. */
+/** Runs the body of a command; an error is printed to standard error and sets the exit code, without a stack trace. */
 export async function runCommand(context: CliContext, body: () => Promise<void> | void): Promise<void> {
   try {
     await body();
@@ -36,7 +36,7 @@ function printError(context: CliContext, error: OspatchError): void {
   printNote(context, `  ${color.bold('fix:')} ${error.remedy ?? usualRemedy(error.type)}`);
 }
 
-/** Of an error that knows no better one. */
+/** The remedy of an error without one of its own. */
 export function usualRemedy(type: ErrorType): string {
   switch (type) {
     case 'InvalidSpec':
@@ -45,7 +45,7 @@ export function usualRemedy(type: ErrorType): string {
       return 'correct the command line or the setting; `ospatch COMMAND --help` shows what is allowed';
     case 'Refused':
     case 'NotFound':
-      return '`ospatch status NAME` and `ospatch history NAME` show how the cluster stands';
+      return '`ospatch status NAME` and `ospatch history NAME` show the state of the cluster';
     case 'Cancelled':
     case 'NotTried':
       return '`ospatch history NAME` shows who ended the run and why';
@@ -74,7 +74,7 @@ function writeTrace(context: CliContext, error: unknown): string | null {
   const file = join(tmpdir(), `ospatch-error-${stamp}-${process.pid}.log`);
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   try {
-    // Never through a link that somebody else put there, and for the user's eyes only.
+    // Does not follow a link created by another user, and is readable only by the owner.
     writeFileSync(file, `${text}\n`, { flag: 'wx', mode: 0o600 });
     return file;
   } catch {

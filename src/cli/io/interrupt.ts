@@ -18,7 +18,7 @@ export async function untilInterrupted<T>(body: (signal: AbortSignal) => Promise
   }
 }
 
-/** Resolves after `ms`, or at once when the signal fires. */
+/** Resolves after `ms`, or at once when the signal is aborted. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -32,7 +32,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What `promise` gives, or `undefined` as soon as the signal fires. */
+/** The result of `promise`, or `undefined` as soon as the signal is aborted. */
 export function orInterrupted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

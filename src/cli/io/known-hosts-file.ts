@@ -5,7 +5,7 @@ import { codeOf } from '../../domain/shared/error-code';
 
 const NEW_FILE_MODE = 0o644;
 
-/** The text of a known_hosts file; empty when there is none. */
+/** Content of a known_hosts file; empty when it does not exist. */
 export async function readKnownHostsFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
@@ -16,8 +16,8 @@ export async function readKnownHostsFile(path: string): Promise<string> {
 }
 
 /**
- * Adds lines at the end of a known_hosts file: in a new file that takes the place of the old one, so that a reader sees
- * all of them or none. A link stays a link.
+ * Appends lines to a known_hosts file atomically: the file is replaced by a new one, so that a reader sees all lines or
+ * none. A symbolic link is preserved.
  */
 export async function appendKnownHosts(path: string, lines: readonly string[]): Promise<void> {
   const target = await realpath(path).catch(() => path);
@@ -33,7 +33,7 @@ export async function appendKnownHosts(path: string, lines: readonly string[]): 
     } finally {
       await file.close();
     }
-    // The umask may have taken away what readers need.
+    // The umask may have removed permissions that readers need.
     await chmod(temporary, mode & 0o777);
     await rename(temporary, target);
   } catch (error) {

@@ -9,12 +9,12 @@ export function outputOption(): Option {
   return new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text');
 }
 
-/** One or more lines on standard output. */
+/** Prints lines to standard output. */
 export function print(context: CliContext, text: string): void {
   context.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-/** One or more lines on standard error: progress, warnings, what is not the result. */
+/** Prints lines to standard error: progress, warnings, everything except the result. */
 export function printNote(context: CliContext, text: string): void {
   context.stderr.write(text.endsWith('\n') ? text : `${text}\n`);
 }
@@ -24,11 +24,11 @@ export function printJson(context: CliContext, value: unknown): void {
 }
 
 export interface Colors extends ReturnType<typeof pc.createColors> {
-  /** Characters in a line of the terminal; undefined where nothing limits a line. */
+  /** Width of the terminal; undefined when lines are not limited. */
   columns?: number | undefined;
 }
 
-/** Colours of one of the two streams, only on a terminal and not when NO_COLOR is set, and the width of its lines. */
+/** Colours of one of the two streams, only on a terminal without NO_COLOR, and the width of the terminal. */
 export function colors(context: CliContext, stream: 'stdout' | 'stderr' = 'stdout'): Colors {
   const isTerminal = stream === 'stdout' ? context.isTTY : context.isErrorTTY;
   const refused = (context.env['NO_COLOR'] ?? '') !== '' || context.env['TERM'] === 'dumb';

@@ -1,4 +1,4 @@
-/** Files for the eyes of their owner alone, that a reader sees whole or not at all. */
+/** Files that only their owner can read, written atomically. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,10 +8,10 @@ import { codeOf } from '../../domain/shared/error-code';
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-/** What a name from Temporal may be to become that of a file: no way out of the directory, no hidden file, no option. */
+/** Names from Temporal that are safe as file names: no path, no hidden file, no option. */
 const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
-/** Makes the directory, private, when it is not there. @throws OspatchError `Usage` */
+/** Creates the directory with private permissions if it does not exist. @throws OspatchError `Usage` */
 export async function prepareDirectory(path: string): Promise<void> {
   try {
     await makeDirectory(path);
@@ -20,14 +20,14 @@ export async function prepareDirectory(path: string): Promise<void> {
   }
 }
 
-/** Without the `recursive` of Node, which never ends in a directory that takes no entries, such as /proc. */
+/** Not with Node's `recursive`, which never returns in a directory that accepts no entries, such as /proc. */
 async function makeDirectory(path: string): Promise<void> {
   if (await isMade(path)) return;
   await makeDirectory(dirname(path));
   await mkdir(path, { mode: DIRECTORY_MODE });
 }
 
-/** Whether the directory is there now; false when the one that it belongs into is missing. */
+/** Whether the directory exists afterwards; false when its parent is missing. */
 async function isMade(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: DIRECTORY_MODE });
@@ -40,7 +40,7 @@ async function isMade(path: string): Promise<boolean> {
   }
 }
 
-/** Writes `name` in `directory` in place of what is there, and returns its path. @throws OspatchError `Usage` */
+/** Writes or replaces `name` in `directory`, and returns its path. @throws OspatchError `Usage` */
 export async function writePrivateFile(directory: string, name: string, text: string): Promise<string> {
   if (!SAFE_NAME.test(name)) {
     throw new OspatchError({

@@ -7,8 +7,8 @@ const FIRST_MS = Date.UTC(1970, 0, 1);
 const LAST_MS = Date.UTC(2200, 0, 1);
 
 /**
- * Epoch milliseconds of a time on the command line: ISO 8601 with `Z` or an offset, or a date or date and time on the
- * wall clock of `timeZone`. Null when it is neither, does not exist, or is not between 1970 and 2199.
+ * Epoch milliseconds of a time on the command line: ISO 8601 with `Z` or an offset, or a local date or date and time in
+ * `timeZone`. Null when it is malformed, does not exist, or is not between 1970 and 2199.
  */
 export function parseInstant(text: string, timeZone: string): number | null {
   const match = WITH_OFFSET.exec(text);

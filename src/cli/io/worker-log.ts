@@ -4,13 +4,13 @@ import { formatClock, oneLine, ownZone } from '../render/text';
 
 const PINO_WARN = 40;
 const PINO_ERROR = 50;
-// Nobody who watches needs them: every line has them, or an audit line has them for machines.
+// Fields that are equal in every line, or meant for machines, as in audit lines.
 const HIDDEN_FIELDS: readonly string[] = [
   ...['level', 'time', 'pid', 'hostname', 'msg', 'audit', 'token'],
   ...['startedAt', 'endedAt', 'appliedAt'],
 ];
 
-/** Takes the JSON log lines of a worker and prints them for people: time, what, and the fields that matter. */
+/** Formats the JSON log lines of a worker for a terminal: time, message, and the relevant fields. */
 export function prettyLog(context: CliContext): { write(line: string): void } {
   const color = colors(context);
   const zone = ownZone();
@@ -35,7 +35,7 @@ function parse(line: string): Record<string, unknown> | null {
   }
 }
 
-/** `  cluster=prod-eu node=w-1`; what is not a plain value is for the JSON log only. */
+/** `  cluster=prod-eu node=w-1`; structured values are only in the JSON log. */
 function details(fields: Record<string, unknown>): string {
   return Object.entries(fields)
     .filter(([key, value]) => !HIDDEN_FIELDS.includes(key) && ['string', 'number', 'boolean'].includes(typeof value))

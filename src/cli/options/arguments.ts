@@ -1,4 +1,4 @@
-/** Arguments and options that several commands have, checked before anything is done. */
+/** Arguments and options shared by several commands, validated before the command runs. */
 import { Argument, InvalidArgumentError, Option } from 'commander';
 import { OspatchError } from '../../domain/shared/errors';
 import { show } from '../../domain/spec/issues';
@@ -6,7 +6,7 @@ import { USER_NAME_FORMAT, isUserName } from '../../domain/trust/user-name';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NODE_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-/** Of node groups: AWS allows other letters than Kubernetes. */
+/** Node groups: AWS allows other characters than Kubernetes. */
 const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 const MAX_RUN = 1_000_000_000;

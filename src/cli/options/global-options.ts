@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DURATION_FORMAT, isDuration, parseDuration } from '../../domain/shared/duration';
 import { defined } from '../../domain/shared/defined';
 
-/** What every command that talks to Temporal needs; undefined means that the environment or the profile decides. */
+/** Options of all commands that connect to Temporal; undefined: from the environment or the profile. */
 export interface GlobalOptions {
   address?: string;
   namespace?: string;
@@ -12,7 +12,7 @@ export interface GlobalOptions {
   timeoutMs: number;
 }
 
-/** Adds the global options to the program. They may stand before or after the command. */
+/** Adds the global options to the program, accepted before or after the command. */
 export function addGlobalOptions(program: Command): void {
   program
     .option('--address <host:port>', 'Temporal server (default: as the temporal CLI, else localhost:7233)')
@@ -25,7 +25,7 @@ export function addGlobalOptions(program: Command): void {
     );
 }
 
-/** The global options as given on the command line of `command`. */
+/** The global options on the command line of `command`. */
 export function globalOptions(command: Command): GlobalOptions {
   const { address, namespace, profile, timeout } = command.optsWithGlobals<{
     address?: string;

@@ -5,8 +5,8 @@ import { runCommand } from '../io/errors';
 import { globalOptions } from './global-options';
 
 /**
- * Runs the body of a command with a connection as the global options say, and closes it. Whatever fails becomes lines
- * on standard error and the exit code.
+ * Runs the body of a command with a connection according to the global options, and closes the connection. An error is
+ * printed to standard error and sets the exit code.
  */
 export function runWithClient(
   context: CliContext,

@@ -29,7 +29,7 @@ function onlyOnce(file: string, earlier: string | undefined): string {
 
 type SourceOptions = Pick<LoadSpecsOptions, 'requireHostKeys' | 'isNew'>;
 
-/** Reads and checks the specs of a `-f` argument. Problems are in the result and not printed. */
+/** Loads and validates the specs of a `-f` argument. Problems are returned, not printed. */
 export async function loadSource(context: CliContext, source: string, options: SourceOptions): Promise<LoadedSpecs> {
   const { loadSpecs } = await import('../../client/load/spec.js');
   return loadSpecs(source, { ...options, now: context.now(), cwd: context.cwd, stdin: () => readStdin(context) });

@@ -5,7 +5,7 @@ import { colors, printNote } from '../io/output';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Checks what a worker takes from its context. @throws OspatchError `Usage` */
+/** Validates the settings of a worker. @throws OspatchError `Usage` */
 export function checkWorkerSettings(context: CliContext, settings: { keyDir: string; logLevel: string }): void {
   const { keyDir, logLevel } = settings;
   if (!LOG_LEVELS.includes(logLevel)) {
@@ -23,7 +23,7 @@ export function checkWorkerSettings(context: CliContext, settings: { keyDir: str
   }
 }
 
-/** What a worker could not do, in a sentence. */
+/** The error of a worker that could not continue. */
 export function workerFailure(error: unknown, address: string): OspatchError {
   const why = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
   return new OspatchError(

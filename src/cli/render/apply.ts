@@ -4,7 +4,7 @@ import type { Colors } from './table';
 import { oneLine, plural } from './text';
 import { asSentence } from '../../domain/shared/text';
 
-/** `prod-eu updated` and the changed fields; `would be` when nothing was done. */
+/** `prod-eu updated` and the changed fields; `would be` for a dry run. */
 export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Colors): string[] {
   const { cluster, result, changes, notice } = outcome;
   if (result === 'failed') return [];
@@ -18,7 +18,7 @@ export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Color
   ];
 }
 
-/** What went wrong with one cluster, for standard error. */
+/** The error of one cluster, for standard error. */
 export function renderApplyError({ cluster, error }: ApplyOutcome, color: Colors): string[] {
   if (error === null) return [];
   const line = `${color.red('error:')} ${cluster}: ${asSentence(oneLine(error.message, 1_000))}`;

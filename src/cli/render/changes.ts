@@ -1,8 +1,8 @@
-/** What a spec changes, one line per field. */
+/** Changes of a spec, one line per field. */
 import type { SpecChange } from '../../domain/spec/diff';
 import { oneLine } from './text';
 
-/** More rows than this hide what matters; the rest is counted. */
+/** More rows obscure the important ones; the rest is counted. */
 const MAX_ROWS = 20;
 const MAX_VALUE = 80;
 
@@ -12,7 +12,7 @@ const KINDS = ['preset', 'custom', 'cron', 'once'];
 export function renderChanges(changes: readonly SpecChange[]): string[] {
   const rows = changes.flatMap(intoParts);
   const hidden = rows.length - MAX_ROWS;
-  // One row more is no longer than the line that would say so.
+  // One more row is no longer than the line with the count.
   const shown = hidden > 1 ? rows.slice(0, MAX_ROWS) : rows;
   const rest = rows.length - shown.length;
   return [...shown.map((change) => `  ${renderChange(change)}`), ...(rest > 0 ? [`  and ${rest} more changes`] : [])];
@@ -25,7 +25,7 @@ function renderChange({ path, before, after }: SpecChange): string {
   return `${name}: ${show(before)} -> ${show(after)}`;
 }
 
-/** A schedule changes as a whole, but while its kind stays people look for the part that did. */
+/** A schedule is compared as a whole; if its kind is unchanged, the changed part is shown. */
 function intoParts(change: SpecChange): SpecChange[] {
   const { path, before, after } = change;
   if (!isSchedule(before) || !isSchedule(after) || !KINDS.some((kind) => kind in before && kind in after))
@@ -46,7 +46,7 @@ function isSchedule(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && 'startWithin' in value;
 }
 
-/** JSON turns what is not there into null or leaves it out. */
+/** JSON turns undefined into null or omits it. */
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
 }

@@ -1,4 +1,4 @@
-/** The table of `check`: what an inspection found on every node. */
+/** The table of `check`: the inspection of every node. */
 import type { NodeInspection } from '../../domain/inspection/node';
 import type { Severity } from '../../domain/inspection/finding';
 import type { ErrorType } from '../../domain/shared/errors';
@@ -9,7 +9,10 @@ import { asSentence } from '../../domain/shared/text';
 
 type Verdict = 'yes' | 'no' | '?';
 
-/** How far an inspection came that ended with this error: reached, logged in, root; what lies behind the error is unknown. */
+/**
+ * Progress of an inspection that ended with this error: reached, logged in, root; everything after the error is
+ * unknown.
+ */
 const REACHED: Partial<Record<ErrorType, readonly [Verdict, Verdict, Verdict]>> = {
   Unreachable: ['no', '?', '?'],
   HostKeyMismatch: ['yes', 'no', '?'],
@@ -23,7 +26,7 @@ const REACHED: Partial<Record<ErrorType, readonly [Verdict, Verdict, Verdict]>> 
 
 const MAX_LINE = 600;
 
-/** A row for every node, and below the table each finding that is not ok, with its remedy. */
+/** One row per node; below the table each finding that is not ok, with its remedy. */
 export function renderChecks(nodes: readonly NodeInspection[], color: Colors): string {
   const drains = nodes.some(({ drain }) => drain !== null);
   const head = ['Node', 'Reachable', 'Login', 'Root', 'OS', 'Pending', 'Reboot', ...(drains ? ['Drain'] : [])];

@@ -1,16 +1,19 @@
-/** The width of text on a terminal, and text that is made to fit one. */
+/** Text width on a terminal, and text wrapping. */
 import stringWidth from 'string-width';
 
 const PLAIN = /^[ -~]*$/;
 
-/** A text that is coloured as a whole: what begins the colour, the text, what ends it. */
+/** A fully coloured text: start sequence, text, end sequence. */
 // oxlint-disable-next-line no-control-regex -- matching colours is the purpose
 const COLOURED = /^((?:\u001b\[\d+m)+)([^\u001b]*)((?:\u001b\[\d+m)+)$/;
 
-/** After a space, and after a hyphen before a letter (`self-managed`, but neither a date nor a version). */
+/**
+ * Break opportunities: after a space, and after a hyphen before a letter (`self-managed`, but not in a date or
+ * version).
+ */
 const BREAKS = /(?<= )(?! )|(?<=[A-Za-z0-9]-)(?=[A-Za-z])/;
 
-/** Columns that a line takes on a terminal: wide characters take two, colours none. */
+/** Width on a terminal: wide characters take two columns, colour sequences none. */
 export function textWidth(line: string): number {
   return PLAIN.test(line) ? line.length : stringWidth(line);
 }
@@ -19,7 +22,7 @@ export function padTo(line: string, width: number): string {
   return line + ' '.repeat(Math.max(0, width - textWidth(line)));
 }
 
-/** Lines of at most `width` columns; only a single longer word takes more. A coloured text is so in each line. */
+/** Lines of at most `width` columns; only a longer word exceeds it. The colour is applied to each line. */
 export function wrapText(text: string, width: number): string[] {
   return text.split('\n').flatMap((line) => (textWidth(line) <= width ? [line] : wrapLine(line, width)));
 }

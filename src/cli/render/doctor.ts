@@ -1,4 +1,4 @@
-/** What `doctor` found: a line for every finding, worst first, and one for every node that has none. */
+/** The output of `doctor`: one line per finding, worst first, and one per node without problems. */
 import type { ClusterDiagnosis } from '../../client/doctor';
 import type { InspectionSummary } from '../../domain/inspection/node';
 import type { Finding, Severity } from '../../domain/inspection/finding';
@@ -31,7 +31,7 @@ export function renderDoctor({ installation, clusters }: DoctorReport, color: Co
   return [table, ...(clusters.length === 0 ? [] : [clusters.map((one) => summarise(one)).join('\n')])].join('\n\n');
 }
 
-/** What is in order goes into one line. */
+/** Findings without problems share one line. */
 function nodeRows({ node, findings }: InspectionSummary, prefix: string): Row[] {
   const where = `${prefix}${node}`;
   const rows = findings.filter(({ severity }) => severity !== 'ok').map((finding) => ({ ...finding, where }));

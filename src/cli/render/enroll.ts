@@ -1,28 +1,28 @@
-/** What an enrolment found on the wire. */
+/** The output of `enroll`. */
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { oneLine } from './text';
 
-/** One node of one spec and the host key it shows. */
+/** One node of one spec and the host key that it presents. */
 export interface ScannedNode {
   cluster: string;
   node: string;
   host: string;
   port: number;
-  /** Absolute name of the known_hosts file beside the spec. */
+  /** Absolute path of the known_hosts file beside the spec. */
   knownHostsPath: string;
   found:
     /** Not known yet: offered for enrolment. */
     | { state: 'new'; type: string; base64: string; fingerprint: string }
     | { state: 'known'; fingerprint: string }
-    /** Trusted by an authority, or behind a jump host with keys that somebody has entered: not looked at. */
+    /** Trusted by a certificate authority, or behind a jump host with manually entered keys: not scanned. */
     | { state: 'trusted' }
-    /** Another key than the one known, or one that is revoked: never enrolled. */
+    /** Another key than the known one, or a revoked key: never enrolled. */
     | { state: 'refused'; type: string; fingerprint: string; why: string }
     | { state: 'unreachable'; why: string };
 }
 
-/** The table a person compares with what the consoles of the nodes show. */
+/** The table to compare with the fingerprints on the consoles of the nodes. */
 export function renderNewKeys(nodes: readonly ScannedNode[], color: Colors): string {
   const rows = nodes.flatMap(({ node, host, port, found }) =>
     found.state === 'new' ? [[oneLine(node), address(host, port), oneLine(found.type), found.fingerprint]] : [],
@@ -30,7 +30,7 @@ export function renderNewKeys(nodes: readonly ScannedNode[], color: Colors): str
   return renderTable(['Node', 'Address', 'Type', 'Fingerprint'], rows, color);
 }
 
-/** A line for everything that could not be enrolled. */
+/** One line per node that could not be enrolled. */
 export function renderTrouble(nodes: readonly ScannedNode[], color: Colors): string[] {
   return nodes.flatMap(({ node, host, port, found }) => {
     const place = `${oneLine(node)} (${address(host, port)})`;

@@ -32,7 +32,7 @@ export function renderHistory(
       ? []
       : [
           renderTable(
-            ['Asked for', 'At', 'Result', 'By', 'Reason'],
+            ['Request', 'At', 'Result', 'By', 'Reason'],
             requests.map(({ request, at, result, by, reason }) => [
               REQUEST_NAMES[request] ?? oneLine(request, 40),
               formatTime(at, zone),
@@ -48,7 +48,7 @@ export function renderHistory(
   return parts.join('\n\n');
 }
 
-/** As the commands are called. */
+/** Requests by the names of their commands. */
 const REQUEST_NAMES: Readonly<Record<string, string>> = {
   patchNow: 'patch',
   cancelRun: 'cancel',

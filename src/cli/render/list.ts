@@ -6,7 +6,7 @@ import { NONE, formatStart, formatTime, oneLine, ownZone } from './text';
 
 const MAX_CAUSE = 600;
 
-/** A line for each cluster; below it what keeps clusters from going on, with the remedy. */
+/** One line per cluster; below, the causes and remedies of stuck clusters. */
 export function renderList(clusters: readonly ClusterListItem[], color: Colors, zone: string = ownZone()): string {
   const rows = clusters.map((one) => {
     const { cluster, type, state, ready, nextWindow, createdAt, stuck } = one;
@@ -24,14 +24,14 @@ export function renderList(clusters: readonly ClusterListItem[], color: Colors, 
   return [table, ...stuckLines(clusters, color)].join('\n');
 }
 
-/** The number of failed nodes, and a run that has failed without one. */
+/** The number of failed nodes, or a failed run without failed nodes. */
 function failedOf({ failedNodes, lastOutcome }: ClusterListItem, color: Colors): string {
   if (failedNodes === null) return NONE;
   if (failedNodes > 0) return color.red(String(failedNodes));
   return lastOutcome === 'failed' || lastOutcome === 'stopped' ? color.red(`run ${lastOutcome}`) : '0';
 }
 
-/** What a stuck cluster last showed of itself is of better days. */
+/** The last state shown by a stuck cluster is outdated. */
 function stateOf({ state, stuck, sitesWithoutWorker }: ClusterListItem, color: Colors): string {
   if (state === 'ended') return color.red('ended');
   if (stuck !== null) return color.red('stuck');

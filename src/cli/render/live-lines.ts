@@ -1,11 +1,11 @@
-/** What a pipe gets instead of the live display: one line per change. */
+/** The output for pipes in place of the live display: one line per change. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import { countOutcomes, errorCell, stepOf } from './status';
 import { oneLine, plural } from './text';
 
-/** States that a line is worth: how the patch of a node ended. */
+/** Node states that are reported: the ends of node patches. */
 const ENDS: readonly MemberStatus['state'][] = [
   'up-to-date',
   'patched',
@@ -16,12 +16,12 @@ const ENDS: readonly MemberStatus['state'][] = [
   'not-tried',
 ];
 
-/** What has changed between two looks, in words, oldest first; with nothing before, what goes on now. */
+/** Changes between two statuses as text, oldest first; without an earlier status, the current activity. */
 export function describeChanges(before: LiveStatus | null, after: LiveStatus): string[] {
   const start = describeStart(before, after);
   const ends = describeEnds(before, after);
   const end = describeEnd(before, after);
-  // Between two looks one run may have ended and the next one begun.
+  // Between two statuses one run may have ended and the next one started.
   const runs = end.length > 0 ? [...ends, ...end, ...start] : [...start, ...ends];
   return [...describePause(before, after), ...runs, ...describeCurrent(before, after), ...describeStuck(before, after)];
 }
@@ -60,7 +60,7 @@ function describeEnds(before: LiveStatus | null, after: LiveStatus): string[] {
 function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[] {
   return (
     after.current
-      // Between two steps there is nothing to say for a moment.
+      // Between two steps there is briefly nothing to report.
       .filter((live) => live.step !== null || live.state === 'waiting')
       .filter((live) => {
         const was = before?.current.find((one) => one.node === live.node);
@@ -70,12 +70,12 @@ function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[]
   );
 }
 
-/** Outside a run a node is looked at again now and then, which is no news. */
+/** Readings outside a run are not reported. */
 function isInRun(before: LiveStatus, after: LiveStatus): boolean {
   return before.run !== null || after.run !== null || before.lastRun?.number !== after.lastRun?.number;
 }
 
-/** A short patch may begin and end between two looks; then only the time of the reading tells. */
+/** A short patch may start and end between two statuses; then only the time of the reading shows it. */
 function hasEnded(was: MemberStatus | undefined, node: MemberStatus): boolean {
   if (!ENDS.includes(node.state)) return false;
   return was?.state !== node.state || was.lastCheckedTime !== node.lastCheckedTime;

@@ -1,4 +1,4 @@
-/** One frame of the live display: a heading and a table of nodes that fits the terminal. */
+/** One frame of the live display: a heading and a node table that fits the terminal. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
@@ -8,7 +8,7 @@ import { colorState, countOutcomes, errorCell, liveByName, stepOf, waitOf } from
 import { renderTable } from './table';
 import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
 
-/** What is in work, then what needs a human, then what is to come, then what is fine. */
+/** In progress, then needing attention, then upcoming, then fine. */
 const ORDER: readonly NodeState[] = [
   'patching',
   'failed',
@@ -22,23 +22,23 @@ const ORDER: readonly NodeState[] = [
   'up-to-date',
 ];
 
-/** Heading, empty line, table head, counts, notice, and the line the cursor is on. */
+/** Heading, empty line, table head, counts, notice, and the cursor line. */
 const LINES_AROUND_NODES = 6;
-/** What a run is stuck of, and the remedy. */
+/** The cause of a stuck run, and the remedy. */
 const STUCK_LINES = 2;
 const FEWEST_ROWS = 3;
 
 export interface LiveView extends StatusView {
   /** Lines of the terminal. */
   height: number;
-  /** One line at the bottom: what the display itself has to say. */
+  /** A message of the display itself, at the bottom. */
   notice: string | null;
 }
 
 /** The lines of one frame, not wrapped. */
 export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
-  // The terminal cuts a line that is too long, so that a node takes one line of the frame.
+  // The terminal truncates long lines, so that a node takes one line of the frame.
   const oneLineRows = { ...color, columns: undefined };
   const unit = memberNameOf(status.type);
   const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));

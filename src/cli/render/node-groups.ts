@@ -1,4 +1,4 @@
-/** Rows, fields and checks of EKS node groups, where other clusters have nodes. */
+/** Rows, fields and checks of EKS node groups. */
 import { isNewest } from '../../domain/eks/releases';
 import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
 import type { NodeGroupRecord } from '../../domain/eks/record';
@@ -13,7 +13,7 @@ export const STATUS_HEAD = [
   ...['Before', 'Kubernetes', 'Health', 'Last error'],
 ];
 
-/** `state` and `error` are the cells that all kinds of rows share. */
+/** `state` and `error`: cells shared by all kinds of rows. */
 export function statusRow(group: NodeGroupStatus, zone: string, state: string, error: string): string[] {
   return [
     oneLine(group.name),
@@ -27,7 +27,7 @@ export function statusRow(group: NodeGroupStatus, zone: string, state: string, e
   ];
 }
 
-/** What a run did to one node group, beside when and how long. */
+/** What a run did to one node group, besides times. */
 export function recordFields({ before, after, updateId, adopted }: NodeGroupRecord): [string, string | null][] {
   const from = before?.release;
   const to = after?.release;
@@ -43,7 +43,7 @@ export function recordFields({ before, after, updateId, adopted }: NodeGroupReco
   ];
 }
 
-/** A table of all node groups, what AWS says of their health, and what cannot be updated with the reason. */
+/** A table of all node groups, their health at AWS, and the reasons of groups that cannot be updated. */
 export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspection, color: Colors): string {
   const parts: string[] = [];
   const head = ['Node group', 'Updatable', 'Release', 'Kubernetes', 'Status', 'AMI type', 'Health'];
@@ -62,14 +62,14 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspecti
     const names = fargateProfiles.slice(0, 10).map((name) => oneLine(name, 100));
     const more = fargateProfiles.length > 10 ? ', ...' : '';
     const which = `${plural(fargateProfiles.length, 'Fargate profile')} (${names.join(', ')}${more})`;
-    parts.push(`${which} skipped: they are no node groups, AWS patches what they run`);
+    parts.push(`${which} skipped: they are not node groups, and AWS patches what they run`);
   }
   const updatable = groups.flatMap((group) => (group.ok && group.skipReason === null ? [group.facts] : []));
   parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${preview(updatable)}`);
   return parts.join('\n\n');
 }
 
-/** What is known of newer releases. */
+/** Summary of newer releases. */
 function preview(groups: readonly NodegroupFacts[]): string {
   if (groups.length === 0) return '';
   const newest = groups.flatMap((facts) => (facts.newest === undefined ? [] : [{ ...facts, newest: facts.newest }]));
@@ -85,10 +85,10 @@ function preview(groups: readonly NodegroupFacts[]): string {
         : `; all run the newest release, ${ended} of them of a line that ends`;
     return sentence === '' ? all : sentence;
   }
-  return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'}, AWS decides when an update is requested`;
+  return `${sentence}; whether there is a newer release${newest.length === 0 ? '' : ' for the others'} is known only once an update is requested`;
 }
 
-/** 1 when a run would fail on something that was seen. */
+/** 1 when a run would fail because of a finding. */
 export function checkExitCode({ error, groups }: EksInspection): 0 | 1 {
   return error !== null || groups.some(({ ok }) => !ok) ? 1 : 0;
 }
@@ -120,10 +120,10 @@ function notesOn(group: NodegroupCheck, color: Colors): string[] {
     return [...health, `${color.red(name)}  ${error.type}: ${oneLine(error.message, 500)}`, ...fix];
   }
   if (group.skipReason === null) return health;
-  return [...health, `${color.yellow(name)}  passed over: ${oneLine(group.skipReason, 500)}`];
+  return [...health, `${color.yellow(name)}  skipped: ${oneLine(group.skipReason, 500)}`];
 }
 
-/** The issues by their codes. */
+/** The codes of the health issues. */
 function healthCell(health: readonly string[] | null | undefined): string {
   if (!health) return NONE;
   return health.length === 0 ? 'ok' : oneLine(health.map((issue) => issue.split(':')[0]).join(', '), 80);

@@ -1,4 +1,4 @@
-/** How something that was waited for came out, and the exit code that goes with it. */
+/** The result of a followed run or boot patch, and its exit code. */
 import type { LiveStatus } from '../../client/live-status';
 import type { RunSummary } from '../../domain/cluster/messages';
 import { isNode } from '../../domain/cluster/member';
@@ -8,12 +8,15 @@ import { countOutcomes } from './status';
 import { describeWarnings } from './warnings';
 import { formatElapsed, oneLine, plural } from './text';
 
-/** Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A reboot that is required is no failure. */
+/**
+ * Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A pending reboot is not a
+ * failure.
+ */
 export function runExitCode({ outcome, failed }: RunSummary): 0 | 1 {
   return outcome === 'succeeded' && failed === 0 ? 0 : 1;
 }
 
-/** One line on the run, then what a person has to know about single nodes. */
+/** One line about the run, then notable results of single nodes. */
 export function describeRunEnd(cluster: string, run: RunSummary, settled: readonly MemberSettled[]): string[] {
   const took = formatElapsed(run.startedAt, Date.parse(run.endedAt));
   const line = `run ${run.number} of ${cluster} ${run.outcome} after ${took}: ${countOutcomes(run)}`;
@@ -31,8 +34,8 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
 }
 
 /**
- * What became of the boot patch of the nodes `names`; `failed` are those that did not get it. `settled` is how nodes
- * came out of the boot runs, oldest first; a node that is not there is judged by what it is now.
+ * The result of the boot patch of the nodes `names`; `failed` are those that did not get it. `settled`: results of the
+ * boot runs, oldest first; for a node without a result its current state is used.
  */
 export function describeBootPatch(
   cluster: string,

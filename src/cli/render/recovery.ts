@@ -1,13 +1,13 @@
-/** What a recovery would do, said before it does, and what it did. */
+/** Output of `recover`: the plan before, and the result. */
 import type { Recovered, RecoveryPlan } from '../../client/recovery';
 import type { PastMessage } from '../../domain/cluster/recovery';
 import { asSentence } from '../../domain/shared/text';
 import { formatTime, oneLine, plural } from './text';
 
-/** Of each kind; the rest is counted. */
+/** Messages per list; the rest is counted. */
 const MAX_MESSAGES = 20;
 
-/** Lines for a person who decides. */
+/** The plan, for confirmation. */
 export function renderRecoveryPlan(plan: RecoveryPlan, fromBackup: boolean, zone: string): string[] {
   const { cluster, health, stateOf, nodes, kept, lost, run } = plan;
   const source = fromBackup
@@ -26,11 +26,11 @@ export function renderRecoveryPlan(plan: RecoveryPlan, fromBackup: boolean, zone
 
 const HEALTH = {
   running: 'its workflow runs, and no problem with it is known',
-  removed: 'it was removed',
-  absent: 'Temporal has no workflow of it',
+  removed: 'the cluster was removed',
+  absent: 'Temporal has no workflow of the cluster',
 } as const;
 
-/** What was done, in one line, and what is left to do. */
+/** The result in one line, and the next command. */
 export function renderRecovered({ cluster, run, runEnded }: Recovered): string[] {
   const lines = [`${cluster} recovered`];
   if (run !== null && runEnded === true)

@@ -1,4 +1,4 @@
-/** What a replay has found: each history that fails with its reason, then the count. */
+/** Output of `replay`: each history that fails with its reason, then the count. */
 import type { Colors } from './table';
 import { oneLine, plural } from './text';
 
@@ -7,7 +7,7 @@ const MAX_REASON = 600;
 export interface ReplayedHistory {
   name: string;
   workflowType: string;
-  /** Null: the code takes the history up. */
+  /** Null: the code replays the history. */
   failure: string | null;
 }
 
@@ -22,7 +22,7 @@ export function renderReplay(replayed: readonly ReplayedHistory[], version: stri
   return [...lines, ...(lines.length === 0 ? [] : ['']), summary].join('\n');
 }
 
-/** `2 cluster, 1 patchNode`: workflow types as they stand in the Temporal UI. */
+/** `2 cluster, 1 patchNode`: workflow types as shown in the Temporal UI. */
 function describeTypes(replayed: readonly ReplayedHistory[]): string {
   const counts = new Map<string, number>();
   for (const { workflowType } of replayed) counts.set(workflowType, (counts.get(workflowType) ?? 0) + 1);

@@ -1,4 +1,4 @@
-/** One run, node by node. */
+/** One run by node. */
 import type { RunReport } from '../../client/cluster-client';
 import type { PatchRecord } from '../../domain/cluster/member';
 import type { NodeGroupRecord } from '../../domain/eks/record';
@@ -57,9 +57,9 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
   ].join('\n');
 }
 
-/** What is left when Temporal no longer has the full record. */
+/** The fields that remain when Temporal no longer has the full record. */
 function shortFields(settled: NodeOfRun['settled']): [string, string][] {
-  // A node that was not tried has nothing but its reason.
+  // A node that was not tried has only a reason.
   if (settled.workflowRunId === null) return [];
   if (settled.kind === 'node-group') {
     return settled.reading === null ? [] : [['Release', oneLine(settled.reading.release)]];

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
-// A line longer than the terminal is cut there by the terminal itself, so that a frame has as many rows as lines.
+// The terminal truncates long lines, so that a frame has as many rows as lines.
 const WRAP_OFF = '\u001b[?7l';
 const WRAP_ON = '\u001b[?7h';
 const CLEAR_TO_LINE_END = '\u001b[K';
@@ -11,7 +11,7 @@ const CLEAR_ALL = '\u001b[2J\u001b[H';
 
 const DEFAULT_HEIGHT = 24;
 
-/** A block of lines at the bottom of a terminal that is drawn again and again, each time in one write. */
+/** A block of lines at the bottom of a terminal, redrawn in a single write. */
 export class Screen {
   private drawn = 0;
   private size = '';
@@ -29,7 +29,7 @@ export class Screen {
     const size = `${this.dimension('columns')}x${this.dimension('rows')}`;
     const isFirst = this.size === '';
     if (isFirst) process.once('exit', this.restore);
-    // After a change of size the terminal has moved what was drawn; nobody knows where to.
+    // After a resize the terminal has reflowed the frame, so its position is unknown.
     const back = !isFirst && size !== this.size ? CLEAR_ALL : this.drawn === 0 ? '' : `\r\u001b[${this.drawn}A`;
     this.size = size;
     this.drawn = lines.length;
@@ -37,7 +37,7 @@ export class Screen {
     this.out.write(HIDE_CURSOR + WRAP_OFF + back + text + CLEAR_BELOW + WRAP_ON);
   }
 
-  /** Leaves the last frame where it is and gives the terminal back. */
+  /** Leaves the last frame and restores the terminal. */
   close(): void {
     if (this.size === '') return;
     process.removeListener('exit', this.restore);

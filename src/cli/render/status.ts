@@ -1,4 +1,4 @@
-/** The status of one cluster: what it does, when it does the next thing, and every node. */
+/** The status of one cluster: current activity, next window, and every node. */
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import { asSentence } from '../../domain/shared/text';
 import type { RunSummary } from '../../domain/cluster/messages';
@@ -13,7 +13,7 @@ import { describeWarnings } from './warnings';
 
 export interface StatusView {
   now: number;
-  /** Zone of the person who reads. */
+  /** Time zone of the user. */
   zone: string;
   color: Colors;
 }
@@ -21,10 +21,10 @@ export interface StatusView {
 const MAX_ERROR = 120;
 const MAX_STUCK = 600;
 
-/** In which order a narrow terminal does without them: what the state says too comes last. */
+/** Columns dropped first on a narrow terminal; the last of them are implied by the state. */
 const SPARE_COLUMNS = ['Kernel', 'Role', 'Pending', 'Reboot'];
 
-/** `why` is the cluster's own word for what it does now. */
+/** `why`: the cluster's explanation of its current activity. */
 export function renderStatus(status: LiveStatus, why: string | null, view: StatusView): string {
   const { color, zone } = view;
   const fields = renderFields(headerFields(status, why, view), color);
@@ -65,7 +65,10 @@ function waitsOf({ current }: LiveStatus, now: number): string {
   return waits.length === 0 ? '' : `\n\n${waits.join('\n')}`;
 }
 
-/** `w-1 drain 12/40 pods, waiting 3m20s for shop/web-1: the budget ...` and further pods; nothing for a node that goes on. */
+/**
+ * `w-1 drain 12/40 pods, waiting 3m20s for shop/web-1: the budget ...` and further pods; empty for a node that does not
+ * wait.
+ */
 function describeWait(live: LiveNode, now: number): string[] {
   const wait = waitOf(live, now);
   if (wait === null) return [];
@@ -76,7 +79,7 @@ function describeWait(live: LiveNode, now: number): string[] {
   return [`${oneLine(live.node)} ${stepOf(live)}, ${wait}`, ...others];
 }
 
-/** `waiting 3h20m (20h40m left) for ...`, with the time in front, so that no long text cuts it off. */
+/** `waiting 3h20m (20h40m left) for ...`, with the times first, so that truncation keeps them. */
 export function waitOf(live: LiveNode, now: number, max?: number): string | null {
   const { waitingFor, waitingSince, waitingUntil } = live;
   if (waitingFor === null) return null;
@@ -99,7 +102,7 @@ function timesNote(zone: string, color: Colors): string {
   return color.dim(`Times are in ${zone}; set TZ for another zone.`);
 }
 
-/** What a run came to, e.g. `3 patched, 1 failed`; outcomes that no node had are left out. */
+/** Counts of a run, e.g. `3 patched, 1 failed`; outcomes without nodes are omitted. */
 export function countOutcomes(run: RunSummary): string {
   const counts: [number, string][] = [
     [run.patched, 'patched'],
@@ -115,7 +118,7 @@ export function countOutcomes(run: RunSummary): string {
   const counted = parts.length === 0 ? 'no nodes' : parts.join(', ');
   if (run.error === undefined) return counted;
   const reason = oneLine(run.error.message, 500);
-  // Of a run that has not begun, the reason says it all.
+  // For a run that has not started, the reason is sufficient.
   return run.notTried === run.total ? reason : `${counted}: ${reason}`;
 }
 
@@ -204,7 +207,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   return fields;
 }
 
-/** Who ended the run and why. */
+/** Who cancelled the run and why. */
 export function cancelledBy({ cancelledBy: sender }: Pick<RunSummary, 'cancelledBy'>): string {
   if (sender === undefined) return '';
   return ` by ${oneLine(sender.by)}${sender.reason === null ? '' : ` (${oneLine(sender.reason, 500)})`}`;

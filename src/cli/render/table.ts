@@ -1,4 +1,4 @@
-/** Tables and fields in columns. On a terminal no line is wider than the terminal; elsewhere a row is one line. */
+/** Tables and fields in columns. On a terminal lines are limited to its width; elsewhere a row is one line. */
 import type { Colors } from '../io/output';
 import { padTo, textWidth, wrapText } from './columns';
 
@@ -8,10 +8,9 @@ const GAP = '  ';
 const LONG_WORD = 24;
 
 /**
- * Columns without borders, headed; the cells are safe text already. No line ends in spaces. Where the terminal is too
- * narrow, empty columns are left out and cells are wrapped between words; where that does not help, the columns of `spare`
- * are left out one after the other, which is said below the table; and where that does not help, each row becomes lines of
- * `Title  value`.
+ * A table without borders; the cells must be safe text. No line ends in spaces. On a narrow terminal, empty columns are
+ * dropped and cells wrapped between words; if necessary, the columns of `spare` are dropped one by one, with a note
+ * below the table; finally, each row becomes lines of `Title value`.
  */
 export function renderTable(
   head: readonly string[],
@@ -39,7 +38,7 @@ function noteOf(missing: readonly string[], room: number): string[] {
   return missing.length === 0 ? [] : wrapText(`left out in ${room} columns: ${missing.join(', ')}`, room);
 }
 
-/** `Name   value` lines, the names aligned; a value too long for the terminal goes on below itself. */
+/** `Name   value` lines with aligned names; a long value continues on lines below. */
 export function renderFields(fields: readonly (readonly [name: string, value: string])[], color: Colors): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
   const rest = color.columns === undefined ? Infinity : Math.max(1, color.columns - width - GAP.length);
@@ -47,8 +46,8 @@ export function renderFields(fields: readonly (readonly [name: string, value: st
 }
 
 /**
- * Widths that fit into `room`: the widest columns are made narrower first, none narrower than its longest word. Null when
- * that is not enough.
+ * Column widths that fit into `room`: the widest columns shrink first, none below its longest word. Null when that is
+ * not enough.
  */
 function narrowedWidths(rows: readonly (readonly string[])[], room: number): readonly number[] | null {
   const natural = naturalWidths(rows);
@@ -64,7 +63,7 @@ function renderRows(rows: readonly (readonly string[])[], widths: readonly numbe
   return rows.map((row) => renderRow(row, widths)).join('\n');
 }
 
-/** One row, in as many lines as its longest cell needs. */
+/** One row, with as many lines as its longest cell needs. */
 function renderRow(cells: readonly string[], widths: readonly number[]): string {
   const wrapped = cells.map((cell, column) => wrapText(cell, widths[column] ?? Infinity));
   const height = Math.max(1, ...wrapped.map((lines) => lines.length));
@@ -80,7 +79,10 @@ function naturalWidths(rows: readonly (readonly string[])[]): number[] {
   return (rows[0] ?? []).map((_, column) => widest(rows, column, (cell) => cell.split('\n')));
 }
 
-/** The longest word; names are never broken, and in the last column a longer word, such as a path, may stand out. */
+/**
+ * The longest word; names are never broken, but in the last column a very long word, such as a path, may exceed the
+ * width.
+ */
 function narrowest(rows: readonly (readonly string[])[], column: number): number {
   if (column === 0) return widest(rows, column, (cell) => cell.split('\n'));
   const longest = widest(rows, column, (cell) => wrapText(cell, 1));

@@ -1,12 +1,12 @@
 # ------------------------------------------------------------------------------------------------- package manager: apk
 #
-# Changes stand in the form of dnf and zypper. The exit code of apk is the number of its errors, so only 0 says anything.
+# Changes have the format of dnf and zypper. The exit code of apk is its number of errors, so only 0 is meaningful.
 
 apk_db=/lib/apk/db
 
 kubernetes_apk='kubelet* kubeadm* kubectl* kubernetes* k3s* cri-tools* cni-plugins* containerd* docker docker-* runc* cri-o*'
 
-# Waits for the lock, but no longer than $lock_patience seconds at once; simulations do not need it.
+# Waits for the lock, at most $lock_patience seconds per attempt; simulations need no lock.
 lock_patience=604800
 apk_call() {
   lock_left || left=1
@@ -14,11 +14,11 @@ apk_call() {
   apk --no-progress --wait "$left" "$@" </dev/null
 }
 
-# What an administrator has set for every call of apk 3 holds, but for what changes the output that is read here, or
-# makes apk do nothing at all.
+# Settings of an administrator for apk 3 apply, except those that change the output parsed here, or
+# make apk only simulate.
 apk_output_settings='(quiet|verbose|progress|progress-fd|pretty-print|interactive|legacy-info|force-binary-stdout|simulate|help|version|print-arch)'
 
-# apk_settings DIR: sets APK_CONFIG to a copy in DIR without those, and no_network to yes when apk may use no network.
+# apk_settings DIR: sets APK_CONFIG to a copy in DIR without those, and no_network to yes when apk must not use the network.
 apk_settings() {
   no_network=no
   for file in ${APK_CONFIG:+"$APK_CONFIG"} /etc/apk/config /lib/apk/config; do
@@ -30,17 +30,16 @@ apk_settings() {
   done
 }
 
-# Of an index that is unreachable or not trusted apk only warns, and goes on as if there were none.
+# apk only warns about an unreachable or untrusted index, and continues without it.
 apk_bad_index='^(ERROR: |WARNING: (updating|opening|Ignoring) |WARNING: .*(UNTRUSTED|untrusted))'
 
-# apk_upgrade OPTION...: the upgrade by the policy, from the indexes that are there, in one transaction. world stays as it
-# is.
+# apk_upgrade OPTION...: the upgrade by the policy, from the current indexes, in one transaction. world is not changed.
 apk_upgrade() {
   # shellcheck disable=SC2086
   apk_call --cache-max-age 5256000 upgrade --no-self-upgrade "$@" ${ignored:+--ignore $ignored} 2>&1
 }
 
-# Sets guards to the globs of what stays as it is, and ignored to the installed packages among it.
+# Sets guards to the globs of kept packages, and ignored to the installed packages among them.
 apk_setup() {
   guards=$exclude
   [ "$kubernetes" = yes ] || ! is_kubernetes_node || guards="$guards $kubernetes_apk"
@@ -88,8 +87,8 @@ apk_pending() {
   return $rc
 }
 
-# The packages that carry the number of the release, and the release that every index says it is of: `v3.20.3-121-g...`
-# for a stable one, a date for edge. Indexes of others say what they like.
+# The package that carries the release number, and the release of each index: `v3.20.3-121-g...` for a stable release,
+# a date for edge. Indexes of other vendors may contain anything.
 apk_releases() {
   for name in alpine-release alpine-base; do
     ! grep -qx "P:$name" "$apk_db/installed" || echo "release $name -"
@@ -97,7 +96,7 @@ apk_releases() {
   apk_indexes | sed -n 's/^v\([0-9]\{1,3\}\.[0-9]\{1,3\}\)[.-].*/source \1/p; s/^v[0-9]\{8\}.*/source edge/p' | sort -u
 }
 
-# Tagged repositories only serve packages that world asks for by the tag.
+# Tagged repositories only serve packages that world requests with the tag.
 apk_indexes() {
   tagged=$(sed -nE 's/^((v[23]|ndx) +)?@[^ ]+ +([^ ]+).*/\3/p' /etc/apk/repositories /etc/apk/repositories.d/*.list \
     /lib/apk/repositories.d/*.list 2>/dev/null)
@@ -114,12 +113,12 @@ ${url%/}/
   done
 }
 
-# Prints what the upgrade would do and does nothing.
+# Prints what the upgrade would do; changes nothing.
 apk_simulate() {
   : >"$1/changes"
   apk_upgrade --simulate >"$1/simulation"
   ! grep -qE "$apk_bad_index" "$1/simulation" || return 1
-  # A package that is not installed in full counts as an error here, and is no reason not to upgrade it.
+  # A partially installed package counts as an error here, but does not prevent an upgrade.
   grep -qE '^(OK: |[0-9]+ errors?; )' "$1/simulation" || return 1
   apk_installed >"$1/installed"
   apk_changes "$1/installed" "$(apk --print-arch)" <"$1/simulation" | sort -u >"$1/changes"
@@ -148,8 +147,8 @@ apk_changes() {
     }'
 }
 
-# What would be newer, but is held, is pinned in world, or stays because its dependencies cannot be met; and what no
-# repository has. Names and versions may hold hyphens, so that the list of what is installed tells them apart.
+# Newer versions that are held, pinned in world, or blocked by dependencies; and packages without a repository. Names
+# and versions may contain hyphens, so the list of installed packages is used to split them.
 apk_newer() {
   { apk version -l '<'; apk list --orphaned; } 2>/dev/null |
     awk -v changes="$1/changes" -v installed="$1/installed" -v ignored="$ignored" '
@@ -174,14 +173,14 @@ apk_newer() {
       { print "change skip", $1, "- - -" }' | sort -u
 }
 
-# Lists that were not renewed for a week. A refresh renews them all, unless apk may use no network.
+# Lists not refreshed for a week. A refresh renews all of them, unless apk must not use the network.
 apk_lists() {
   [ "$no_network" = no ] || echo no-network
   [ -z "$(find /etc/apk/cache/ /var/cache/apk/ -name 'APKINDEX.*' -mtime +7 2>/dev/null)" ] || echo stale
 }
 
-# Downloads what the plan names into the cache of apk and changes nothing else. apk 2 keeps packages only where an
-# administrator has made it a cache.
+# Downloads the packages of the plan into the apk cache; changes nothing else. apk 2 keeps packages only if an
+# administrator has configured a cache.
 apk_fetch() {
   apk_settings "$dir"
   apk_setup
@@ -203,10 +202,10 @@ apk_fetch() {
   done
 }
 
-# The option with which apk 3 keeps packages in its cache without a set-up of its own.
+# The option with which apk 3 caches packages without a configured cache.
 apk_keep_packages() { case $(apk --version 2>/dev/null) in 'apk-tools '[3-9]*) echo --cache-packages ;; esac; }
 
-# What was kept for this upgrade alone.
+# Packages cached for this upgrade only.
 apk_drop_packages() {
   [ ! -e /etc/apk/cache ] || return 0
   while read -r _ name _ _ version; do rm -f /var/cache/apk/"$name-$version".*.apk; done <"$dir/changes"
@@ -216,7 +215,7 @@ apk_apply() {
   take_baseline || return $?
   apk_settings "$dir"
   apk_setup
-  # One that waited would go on with what the other one has left, which was not looked at.
+  # A waiting apk would continue with the state left by the other one, which was not checked.
   lock_patience=0
   while :; do
     wait_for_locks || return $?
@@ -229,9 +228,9 @@ apk_apply() {
     apk_upgrade $(apk_keep_packages)
     rc=$?
     [ "$rc" -ne 0 ] || { apk_drop_packages; break; }
-    # Only what a signal has done is not its own count, which goes up to 99, or 250.
+    # Codes above its error count (up to 99, or 250) come from signals.
     [ "$rc" -gt 128 ] && [ "$rc" -lt 200 ] || rc=1
-    # Who holds the lock may change the set meanwhile, so that it is looked at again.
+    # The lock holder may change the set meanwhile, so it is checked again.
     recent_output | grep -q '^ERROR: Unable to lock database' || break
     sleep 2
     wait_for_locks || { rc=$?; break; }
@@ -240,8 +239,8 @@ apk_apply() {
   return "$rc"
 }
 
-# apk notes in its database which packages it could not install in full; these are installed once more. A transaction that
-# was cut off has left no note: it is done again by the next apply.
+# apk records packages that it could not install completely; these are reinstalled. An interrupted transaction leaves no
+# record and is repeated by the next apply.
 apk_repair() {
   wait_for_locks || return $?
   take_baseline || return $?
@@ -265,7 +264,7 @@ apk_repair() {
     fi
   fi
   apk_report >"$dir/result"
-  # What is gone now, whatever its architecture and version.
+  # Packages that were removed, whatever their architecture and version.
   cut -d' ' -f1 "$dir/after" >"$dir/names"
   cut -d' ' -f1 "$dir/installed" | grep -vxFf "$dir/names" |
     sed 's/.*/problem & is no longer installed: the repair could not download it/' >>"$dir/result"
@@ -273,8 +272,8 @@ apk_repair() {
   return "$rc"
 }
 
-# `apk fix` takes a package out of its database before it has the new one, so that one which cannot be downloaded would be
-# gone. Says why, in the words of apk; nothing was changed then.
+# `apk fix` removes a package from its database before downloading the new one, so an unavailable package would be
+# lost. Prints the reason in apk's words; nothing was changed.
 apk_can_download() {
   rm -rf "$dir/packages"
   mkdir "$dir/packages" || return 1
@@ -289,7 +288,7 @@ apk_can_download() {
   return 1
 }
 
-# `name arch version` a line.
+# `name arch version` per line.
 apk_installed() {
   awk '/^P:/ { name = substr($0, 3) } /^V:/ { version = substr($0, 3) } /^A:/ { arch = substr($0, 3) }
     /^$/ && name != "" { print name, arch, version; name = "" }' "$apk_db/installed" | sort
@@ -317,7 +316,7 @@ apk_report() {
 }
 
 apk_facts() {
-  # What is installed into memory is gone with the next boot.
+  # Packages installed into memory are lost on the next boot.
   case $(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts) in
     tmpfs | ramfs | rootfs) echo 'image_based=diskless mode' ;;
   esac
@@ -327,7 +326,7 @@ apk_facts() {
   apk_problems | head -n 50 | sed 's/^/package_problem=/'
 }
 
-# By the packages of their modules: the images in /boot have no version in their names.
+# By the packages of their modules: images in /boot have no version in their names.
 apk_kernels() {
   sed -n 's|^F:\(usr/\)\{0,1\}lib/modules/\([^/]*\)/kernel$|\2|p' "$apk_db/installed" 2>/dev/null
 }

@@ -2,9 +2,8 @@
 
 apt_conf=/dev/null
 
-# apt_settings DIR: what an administrator may have switched in apt.conf and what changes the output we read, or what a
-# call does, as it is by default. Read after the node's own configuration. No release of apt minds settings it does not
-# know.
+# apt_settings DIR: resets settings of apt.conf that change the output parsed here, or the effect of a call, to their
+# defaults. Read after the node's own configuration. apt ignores unknown settings.
 apt_settings() {
   apt_conf=$1/apt.conf
   cat >"$apt_conf" <<'END'
@@ -46,7 +45,7 @@ Acquire::Retries "3";
 END
 }
 
-# Waits on the frontend lock as long as there is time: who holds it stands in the log.
+# Waits for the frontend lock within the time limit; the lock holder is printed to the log.
 apt_get() {
   lock_left || left=1
   set -- ${preferences:+-o "Dir::Etc::Preferences=$preferences"} "$@"
@@ -58,7 +57,7 @@ apt_get() {
   apt-get -c "$apt_conf" -q=1 -y -o DPkg::Lock::Timeout="$left" "$@"
 }
 
-# Configuration files stay as they are, whatever dpkg.cfg says.
+# Configuration files are kept, whatever dpkg.cfg contains.
 dpkg_options='--no-force-confnew --no-force-confask --force-confdef --force-confold'
 
 apt_cache() { apt-cache -c "$apt_conf" "$@"; }
@@ -67,7 +66,7 @@ apt_refresh() {
   apt_settings "$dir"
   failures=0
   while :; do
-    # Without Error-Mode=any a mirror that is unreachable counts as success.
+    # Without Error-Mode=any an unreachable mirror counts as success.
     retrying apt_get -o APT::Update::Error-Mode=any update
     rc=$?
     # Releases of apt that do not know Error-Mode.
@@ -81,7 +80,7 @@ apt_refresh() {
   done
 }
 
-# apt_hook_only HOOK: of all that was done only a hook at the end has failed: succeeds, and sets warning to its error.
+# apt_hook_only HOOK: succeeds if only a hook at the end has failed, and sets warning to its error.
 apt_hook_only() {
   warning=$(recent_output | awk -v name="$1" '
     !/^(E|Error): / { next }
@@ -93,7 +92,7 @@ apt_hook_only() {
   warning="update-hook $warning"
 }
 
-# Whether all that apt has asked for is there, by what DIR/after and DIR/actual say.
+# Whether everything that apt planned is installed, according to DIR/after and DIR/actual.
 apt_is_complete() {
   [ -e "$dir/actual" ] && ! grep -q '^problem ' "$dir/result" && awk '
     NR == FNR { have[$1 " " $2 " " $3]; next }
@@ -103,7 +102,7 @@ apt_is_complete() {
 
 apt_plan() { plan_phase; }
 
-# Downloads what the plan names into apt's own cache and changes nothing else: another set would be of no use.
+# Downloads the packages of the plan into the apt cache; changes nothing else. A different set would be useless.
 apt_fetch() {
   apt_settings "$dir"
   apt_preferences "$dir"
@@ -117,7 +116,7 @@ apt_fetch() {
   retrying apt_get $(apt_removals) --download-only dist-upgrade
 }
 
-# apt asks `_verify` between its own decision, under the lock, and the first change.
+# apt calls `_verify` between its own decision, under the lock, and the first change.
 apt_apply() {
   apt_status_is_whole || return 100
   take_baseline || return $?
@@ -137,7 +136,7 @@ apt_apply() {
     printf 'warning %s\n' "$warning" >>"$dir/result"
   fi
   [ ! -e "$dir/plan-changed" ] || return $rc_plan_changed
-  # apt does not ask when there is nothing to do.
+  # apt does not call the hook when there is nothing to do.
   if [ "$rc" -eq 0 ] && [ ! -e "$dir/actual" ] && [ "$expect" != "$(digest </dev/null)" ]; then
     echo "$plan_changed_text"
     return $rc_plan_changed
@@ -148,8 +147,8 @@ apt_apply() {
 
 apt_removals() { [ "$removals" = yes ] || echo --no-remove; }
 
-# Reads what apt is about to do (its hook protocol, version 3). Any other set than the planned one stops apt before it
-# changes anything. Lines are those of apt_plan_lines.
+# Reads what apt is about to do (its hook protocol, version 3). A set other than the planned one stops apt before any
+# change. Lines have the format of apt_plan_lines.
 verb_verify() {
   load_parameters || return 1
   awk -v native="$(dpkg --print-architecture)" '!body { if ($0 == "") body = 1; next }
@@ -162,7 +161,7 @@ verb_verify() {
   return 1
 }
 
-# The change that dpkg was asked for is on the disk: it may have been told to act as if (no-act), or only to download.
+# Whether dpkg has made the requested change: it may be configured to simulate (no-act) or only download.
 apt_is_applied() {
   [ -s "$dir/actual" ] && [ -s "$dir/after" ] || return 0
   awk 'NR == FNR { have[$1 " " $2 " " $3] = 1; next }
@@ -170,11 +169,11 @@ apt_is_applied() {
     END { exit missing }' "$dir/after" "$dir/actual"
 }
 
-# Completes what was begun, or puts back what was there: no package changes to a version that the policy would not choose,
-# and none is removed without leave.
+# Completes started changes, or restores the previous version: no package changes to a version that the policy would
+# not select, and none is removed without permission.
 apt_repair() {
   apt_make_readable
-  # With half of the packages unknown, apt would "complete" the rest by installing it anew.
+  # With half of the packages unknown, apt would "complete" the rest by reinstalling it.
   apt_status_is_whole || return 100
   take_baseline || return $?
   apt_settings "$dir"
@@ -188,20 +187,20 @@ apt_repair() {
   rc=$?
   apt_report >"$dir/result"
   dpkg --audit
-  # What has lost its list of files and cannot be had again works as it is; it is not tried before each patch.
+  # A package without its file list that cannot be downloaded works as it is; it is not retried before each patch.
   apt_status | apt_lost_lists >"$state_dir/lost-lists"
   if [ "$rc" -eq 0 ] && grep -q '^problem ' "$dir/result"; then rc=$rc_still_broken; fi
   return $rc
 }
 
-# dpkg, without questions and without a lock that somebody else holds.
+# dpkg without questions, and without waiting for a lock of someone else.
 apt_dpkg() {
   # shellcheck disable=SC2086
   retrying dpkg $dpkg_options "$@"
 }
 
-# A power cut may leave files of dpkg that it cannot read, and then it does nothing at all. They are put aside, and what
-# they told of is unpacked again: the list of files of a package, or an entry of its journal.
+# After a power cut dpkg may find unreadable files and then does nothing at all. These are moved aside, and the
+# affected packages unpacked again: the file list of a package, or an entry of the journal.
 apt_make_readable() {
   : >"$dir/suspect"
   rounds=0
@@ -228,7 +227,7 @@ apt_make_readable() {
   done
 }
 
-# A removal that was begun is completed where removals are allowed; elsewhere the package is put back.
+# A started removal is completed where removals are allowed; otherwise the package is reinstalled.
 apt_finish_removals() {
   [ "$removals" = yes ] || return 0
   apt_status | awk -F '|' '$1 ~ /^[rp][HF]/ { split($2, p, " "); print substr($1, 1, 1), p[1], p[2] }' >"$dir/removals"
@@ -239,14 +238,14 @@ apt_finish_removals() {
   done <"$dir/removals"
 }
 
-# Removals in a repair: as in a patch, and never of what the policy keeps.
+# Removals in a repair: as in a patch, and never of packages kept by the policy.
 apt_repair_removals() {
   [ "$removals" = yes ] || { echo --no-remove; return; }
   apt_get -s -o Debug::NoLocking=1 -f install 2>/dev/null | awk '$1 == "Remv" || $1 == "Purg" { sub(/:.*/, "", $2); print $2 }' |
     while read -r name; do ! apt_is_kept "$name" || { echo --no-remove; break; }; done
 }
 
-# apt_is_kept NAME: whether the policy keeps this package as it is.
+# apt_is_kept NAME: whether the policy keeps this package unchanged.
 apt_is_kept() {
   set -f
   kept=1
@@ -258,8 +257,8 @@ apt_is_kept() {
   return $kept
 }
 
-# Packages that are well again only when they are unpacked once more, `name:arch version` a line: dpkg says so, or their
-# removal was begun, or dpkg has lost the list of their files.
+# Packages that have to be unpacked again, `name:arch version` per line: dpkg reports it, their removal was started, or
+# dpkg has lost their file list.
 apt_again() {
   apt_status | {
     tee "$dir/status" | awk -F '|' 'substr($1, 3, 1) == "R" || substr($1, 2, 1) == "H" { split($2, p, " "); print p[1] ":" p[2], p[3] }'
@@ -269,8 +268,8 @@ apt_again() {
   } | sed 's/:all / /' | sort -u
 }
 
-# apt_targets <AGAIN: `name version` of each, and in which version it can be had: the one that was being installed by
-# this patch, the one that is installed, or the one that the policy offers; `-` when in none.
+# apt_targets <AGAIN: `name version` of each, with the version that is available: the one that this patch was
+# installing, the installed one, or the one that the policy offers; `-` if none.
 apt_targets() {
   cat >"$dir/again"
   cat "$state_dir/runs/$token"-apply-*/actual 2>/dev/null >"$dir/planned"
@@ -312,12 +311,12 @@ apt_unpack_again() {
       apt_unpack_by "$way" && break
     fi
   done
-  # Not again for what only dpkg.log has told of.
+  # Not again for packages that only appear in dpkg.log.
   : >"$dir/suspect"
 }
 
-# apt_unpack_by WAY: exact = all in their chosen versions, candidate = all as the policy offers them, for versions that
-# do not go together, single = each for itself.
+# apt_unpack_by WAY: exact = all in the selected versions, candidate = all as offered by the policy, for versions that
+# conflict, single = one by one.
 apt_unpack_by() {
   apt_again | apt_targets
   grep -v ' -$' "$dir/targets" >"$dir/wanted" || return 0
@@ -335,7 +334,7 @@ apt_unpack_by() {
   return $failed
 }
 
-# The file that the package came from may still be there when no archive has it any more.
+# The package file may still be in the cache when no archive has it any more.
 apt_unpack_cached() {
   while read -r name version target; do
     [ "$target" = - ] || continue
@@ -346,7 +345,7 @@ apt_unpack_cached() {
   done <"$dir/targets"
 }
 
-# From `|`-lines of apt_status: `name:arch version` of the packages whose list of files dpkg has lost.
+# From `|`-lines of apt_status: `name:arch version` of the packages whose file list dpkg has lost.
 apt_lost_lists() {
   { printf '%s\n' /var/lib/dpkg/info/*.list; cat; } | awk -F '[| ]+' '
     /^\// { sub(/^.*\//, ""); sub(/\.list$/, ""); have[$0] = 1; next }
@@ -373,7 +372,7 @@ apt_pending() {
   return $rc
 }
 
-# apt_context DIR: what is to be told beside the simulation, and does not depend on it.
+# apt_context DIR: additional data that does not depend on the simulation.
 apt_context() {
   dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold //p' >"$1/held"
   sed 's/^/held /' "$1/held"
@@ -385,8 +384,8 @@ apt_context() {
   [ "$refresh" = yes ] || apt_list_state
 }
 
-# apt_kept_back DIR REASON: the packages of this list that would be changed without it, and which of them are left without
-# a fix that a security archive has.
+# apt_kept_back DIR REASON: the packages of this list that would otherwise change, and which of them lack a fix
+# from a security archive.
 apt_kept_back() {
   [ -s "$1/$2" ] || return 0
   sed 's/^\([^ ]*\) .*/protected \1/' "$1/$2"
@@ -402,7 +401,7 @@ apt_kept_back() {
     newer && / Packages/ && (source in fixes) && !(name in said) { said[name] = 1; print reason "-security", name }'
 }
 
-# apt_archives DIR: what the archives say of themselves, `archive|LABEL|ORIGIN|VERSION|SUITE|CODENAME`. Sets lists,
+# apt_archives DIR: the Release data of the archives, `archive|LABEL|ORIGIN|VERSION|SUITE|CODENAME`. Sets lists,
 # default_release and valid_until.
 apt_archives() {
   lists='' default_release='' valid_until=''
@@ -415,8 +414,8 @@ apt_archives() {
     END { tell() }' | sort -u | head -n 200
 }
 
-# apt_hidden DIR: security fixes of what is installed that apt does not offer, `hidden CAUSE NAME VERSION`. Nothing can
-# hide one, and nothing is looked for, where there is no default release, no pin and no hold.
+# apt_hidden DIR: security fixes for installed packages that apt does not offer, `hidden CAUSE NAME VERSION`. Without a
+# default release, a pin or a hold nothing can be hidden, and the search is skipped.
 apt_hidden() {
   : >"$1/policy"
   names=$(cat "$1/held")
@@ -441,7 +440,7 @@ apt_hidden() {
     function decide(cause) {
       if (name == "" || !fix || (current && fix > current)) return
       cause = why[name]
-      # What the policy keeps is told as such.
+      # Packages kept by the policy are reported separately.
       if (cause == "policy") return
       if (cause == "") {
         if (candidate <= fix) return
@@ -465,7 +464,7 @@ apt_hidden() {
     /var/lib/update-notifier/updates-available 2>/dev/null
 }
 
-# What the lists lack, when they were not just refreshed: `list-missing URI`, `list-expired NAME`, `lists-age SECONDS`.
+# Problems of lists that were not just refreshed: `list-missing URI`, `list-expired NAME`, `lists-age SECONDS`.
 apt_list_state() {
   now=$(date +%s)
   apt_get --print-uris update 2>/dev/null | head -n 200 | while read -r uri file _; do
@@ -480,8 +479,8 @@ apt_list_state() {
   done
 }
 
-# apt_without_strays DIR CODE: a simulation that ended with CODE once more, where it held more than security fixes. Ends
-# as the one that counts.
+# apt_without_strays DIR CODE: repeats a simulation that ended with CODE if it contained more than security fixes.
+# Exits like the simulation that counts.
 apt_without_strays() {
   if [ "$2" -ne 0 ] || [ "$only" != security ] || ! apt_pin_strays "$1"; then return "$2"; fi
   apt_simulate "$1"
@@ -489,8 +488,8 @@ apt_without_strays() {
 
 apt_simulate() { apt_get -s -o Debug::NoLocking=1 dist-upgrade >"$1/simulation" 2>&1; }
 
-# The set of changes, `name arch old new` a line, or `remove name[:arch]` with the architecture only where it is a foreign
-# one; the digest names exactly this set.
+# The set of changes, `name arch old new` per line, or `remove name[:arch]` with the architecture only if it is foreign;
+# the digest identifies exactly this set.
 apt_plan_lines() {
   awk -v native="$(dpkg --print-architecture)" '$1 == "Remv" || $1 == "Purg" {
       sub(":(all|any|" native ")$", "", $2)
@@ -505,7 +504,7 @@ apt_plan_lines() {
     }' "$1/simulation" | sort -u
 }
 
-# The policy as apt preferences, for this call only, before the node's own. A version pin keeps what is installed.
+# The policy as apt preferences, for this call only, before the node's own. A version pin keeps the installed version.
 apt_preferences() {
   preferences='' apt_kubernetes=''
   : >"$1/kubernetes" && : >"$1/excluded" && : >"$1/security"
@@ -532,7 +531,7 @@ apt_preferences() {
 
 kubernetes_deb='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker.io docker-ce* runc cri-o*'
 
-# apt_versions GLOB...: `name version` of the packages that are on the disk, in whatever state.
+# apt_versions GLOB...: `name version` of the packages on disk, in any state.
 apt_versions() {
   dpkg-query -W -f='${db:Status-Status} ${Package} ${Version}\n' "$@" 2>/dev/null |
     awk '$1 != "not-installed" && $1 != "config-files" { print $2, $3 }' | sort -u
@@ -540,8 +539,8 @@ apt_versions() {
 
 apt_version_pins() { awk '{ printf "Package: %s\nPin: version %s\nPin-Priority: 1001\n\n", $1, $2 }'; }
 
-# Everything but the security archives may only supply new packages that a fix needs (a priority below 100 upgrades
-# nothing), in the order of preference it has anyway. Archives are told by what they say of themselves.
+# Archives other than security archives may only supply new packages that a fix needs (a priority below 100 upgrades
+# nothing), in their normal order of preference. Archives are identified by their Release data.
 apt_security_pins() {
   apt_cache policy | awk '
     /^ *-?[0-9]+ / { priority = $1 }
@@ -560,7 +559,7 @@ apt_security_pins() {
   printf 'Package: *\nPin: release a=now\nPin-Priority: 100\n\nPackage: *\nPin: release *\nPin-Priority: 50\n\n'
 }
 
-# Upgrades that do not come from a security archive all the same, e.g. by a pin of the administrator, stay as well.
+# Upgrades that come from another archive nevertheless, e.g. because of an administrator's pin, are kept back too.
 # Returns 0 when there were any.
 apt_pin_strays() {
   awk '$1 == "Inst" && $3 ~ /^\[/ && !/Debian-Security:|Ubuntu[A-Za-z]*:[^ ,]*-security/ { sub(/:.*/, "", $2); print $2 }' \
@@ -568,8 +567,8 @@ apt_pin_strays() {
   apt_keep_strays "$1"
 }
 
-# Those that the plan of this very set has found, without solving it again: `_verify` compares what comes of them with the
-# plan in any case. Fails where that plan is not here any more.
+# Those found by the plan of this set, without solving it again: `_verify` compares the result with the plan in
+# any case. Fails if that plan is no longer available.
 apt_planned_strays() {
   for plan in "$state_dir/runs/$token"-plan-*; do
     [ -e "$plan/stray" ] && grep -qsx "digest $expect" "$plan/result" || continue
@@ -592,8 +591,8 @@ apt_status_format='${db:Status-Abbrev}|${Package} ${Architecture} ${Version}\n'
 
 apt_status() { dpkg-query ${admindir:+--admindir="$admindir"} -W -f="$apt_status_format" 2>/dev/null; }
 
-# Reads what apt_status has printed: says what is wrong with the status file of dpkg as a whole, if anything is. A file that
-# was emptied or cut off between two packages can be read, and then nothing is pending for what it does not name.
+# Checks the output of apt_status: prints the problem of the dpkg status file as a whole, if any. A file that was
+# emptied or truncated between two packages is readable, and then nothing is pending for the missing packages.
 apt_status_error() {
   counts=$({ printf '%s\n' /var/lib/dpkg/info/*.list; cat; } | awk -F '[| ]+' '
     /^\// { sub(/^.*\//, ""); sub(/\.list$/, ""); lists[$0]; next }
@@ -607,7 +606,7 @@ apt_status_error() {
   fi
 }
 
-# apt_status_is_whole [DIR]: fails when the status file of dpkg is damaged, with the error and a copy that is not.
+# apt_status_is_whole [DIR]: fails when the dpkg status file is damaged, with the error and an intact copy.
 apt_status_is_whole() {
   damage=$(apt_status | apt_status_error)
   [ -n "$damage" ] || return 0
@@ -628,7 +627,7 @@ apt_status_is_whole() {
   return 1
 }
 
-# Packages on the disk, configured or not, one `name arch version` a line.
+# Packages on disk, configured or not, `name arch version` per line.
 apt_installed() { apt_status | apt_on_disk; }
 
 apt_on_disk() { awk -F '|' 'NF && substr($1, 2, 1) !~ /[nc]/ { print $2 }' | sort; }
@@ -652,7 +651,7 @@ apt_report() {
 
 apt_facts() {
   status=$(ask dpkg-query 15 dpkg-query -W -f="$apt_status_format" 2>/dev/null)
-  # A slow one is told as such; one that fails says that the database is damaged, which is a problem to be told below.
+  # A timeout is reported as such; a failure means a damaged database, which is reported as a problem below.
   case $? in 124 | 137 | 143) [ -n "$status" ] || return 0 ;; esac
   list=$(printf '%s\n' "$status" | awk -F '[| ]+' 'substr($1, 2, 1) !~ /[nc]/ { print $2 ":" $3 "=" $4 }' | sort)
   printf '%s\n' "$list" | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'

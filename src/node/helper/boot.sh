@@ -1,10 +1,10 @@
 # ------------------------------------------------------------------------------------------------ kernel and boot loader
 #
-# Which kernel runs, which is the newest that is installed, and which one the boot loader will start. Only the last
+# The running kernel, the newest installed kernel, and the kernel that the boot loader will start. Only the last one
 # decides whether a reboot brings a newer kernel.
 
-# A container that was given no boot id of its own shows that of its host, which stays when the container restarts. What
-# does change there is when its init was started. systemd-nspawn mounts a boot id of its own, by a name that shows.
+# A container without a boot id of its own shows that of its host, which does not change when the container restarts;
+# the start time of its init does. systemd-nspawn mounts a boot id of its own, which is recognised by its name.
 use_boot_identity() {
   kernel_boot=''
   kind=''
@@ -68,7 +68,7 @@ kernel_names='
     return 0
   }'
 
-# The kernels that are installed, one name a line: images that have their version in their name, and directories of
+# The installed kernels, one name per line: images with a version in their name, and directories of
 # modules that hold an image.
 kernel_images() {
   for image in /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-* /boot/image-* /boot/kernel-* /lib/modules/*/vmlinuz; do
@@ -81,9 +81,9 @@ kernel_images() {
   done
 }
 
-# kernel_versions RUNNING DEFAULT, installed kernels on stdin: the newest of the flavour that runs, or -; how DEFAULT
-# stands to what runs: newer, older, same, other (another flavour) or -; and how to the newest: newest, behind,
-# other-flavour or unknown.
+# kernel_versions RUNNING DEFAULT, installed kernels on stdin: the newest of the running flavour, or -; DEFAULT
+# compared with the running kernel: newer, older, same, other (another flavour) or -; and compared with the newest:
+# newest, behind, other-flavour or unknown.
 kernel_versions() {
   awk -v running="$1" -v starts="$2" "$kernel_names"'
     kernel_flavour($0) == kernel_flavour(running) { if (newest == "" || kernel_compare($0, newest) > 0) newest = $0 }
@@ -101,10 +101,11 @@ kernel_versions() {
 
 # ------------------------------------------------------------------------------------------------- boot loaders: readers
 #
-# Each prints `loader NAME`, `kernel PATH` of what it will start, `initrd PATH` for each one, `pin TEXT` when somebody has
-# chosen this entry, `once TEXT` when it holds for one boot, and `other-initrds` when other entries have one.
+# Each prints `loader NAME`, `kernel PATH` of the kernel to be started, `initrd PATH` for each initrd, `pin TEXT` when
+# the entry was selected explicitly, `once TEXT` when the selection is for one boot, and `other-initrds` when other
+# entries have one.
 
-# blscfg of GRUB and systemd-boot read entries of this form; both sort them by version, the newest first.
+# blscfg of GRUB and systemd-boot read entries of this format; both sort them by version, newest first.
 # shellcheck disable=SC2016
 boot_entries='
   function entry_line(   value) {
@@ -148,7 +149,7 @@ read_grub() {
   config=$1
   shift
   next_entry='' saved_entry=''
-  # What GRUB calls its environment is a file of 1024 bytes.
+  # The GRUB environment block is a file of 1024 bytes.
   while IFS= read -r line; do
     case $line in next_entry=*) next_entry=${line#*=} ;; saved_entry=*) saved_entry=${line#*=} ;; esac
   done 2>/dev/null <"${config%/*}/grubenv"
@@ -182,7 +183,7 @@ read_grub() {
     line ~ /^fi([ \t;]|$)/ { if (ifs) ifs--; next }
     line ~ /^blscfg/ && !here { for (i = 1; i <= bls; i++) entries_here[add(0, "", "", "bls")] = i; next }
     line ~ /^set[ \t]+default=/ && !here {
-      # An entry to fall back to when boots fail is none that was chosen.
+      # A fallback entry for failed boots is not a selection.
       for (i = 1; i <= ifs; i++) if (condition[i] ~ /boot_counter/) next
       value = line; sub(/^set[ \t]+default=/, "", value); value = quoted(value)
       if (value ~ /next_entry/) one_time = 1; else chosen = value
@@ -217,7 +218,7 @@ read_grub() {
       if (one_time && ENVIRON["NEXT"] != "") { wanted = ENVIRON["NEXT"]; pin = "next_entry=" wanted " of GRUB"; once = 1 }
       n = split(wanted, path, ">"); at = 0
       for (i = 1; i <= n; i++) { next_at = find(at, path[i]); if (!next_at) { at = 0; break } at = next_at }
-      # An entry that is not there, or that has no name, is the first one.
+      # A missing entry, or one without a name, means the first one.
       if (!at) { if (wanted != "" && pin != "") pin = pin ", which is in no menu"; at = find(0, "0") }
       while (at && kind_of[at] == "submenu") at = find(at, "0")
       if (!at || !(at in linux_of) || linux_of[at] == "") exit 1
@@ -230,13 +231,13 @@ read_grub() {
     }' "$@" "$config"
 }
 
-# efi_variable NAME: a text of the boot loader, which is UTF-16 behind four bytes.
+# efi_variable NAME: a text of the boot loader, which is UTF-16 after four bytes.
 efi_variable() {
   file=/sys/firmware/efi/efivars/$1-4a67b082-0a4c-41cf-b6c7-442b29bb8c4f
   [ -r "$file" ] && tail -c +5 "$file" 2>/dev/null | tr -d '\000'
 }
 
-# The program that owns the entries knows those of other partitions and unified images too.
+# The program of the boot loader knows entries on other partitions and unified images too.
 bootctl_default() {
   command -v bootctl >/dev/null 2>&1 || return 1
   once=$(efi_variable LoaderEntryOneShot)
@@ -261,7 +262,7 @@ bootctl_default() {
     END { tell(); exit !told }'
 }
 
-# Where bootctl gives no answer: the entries themselves.
+# Reads the entries directly where bootctl gives no answer.
 loader_entries_default() {
   for place in /boot /efi /boot/efi; do
     [ ! -r "$place/loader/loader.conf" ] || { read_entries "$place/loader" && return; }
@@ -288,13 +289,13 @@ read_entries() {
       print "loader systemd-boot"; print "kernel", bls_linux[at]
       n = split(bls_initrd[at], word, " ")
       for (i = 1; i <= n; i++) print "initrd", word[i]
-      # A pattern that takes the newest of several is no pin.
+      # A pattern that selects the newest of several is not a pin.
       if (found && wanted !~ /\*$/) print "pin default " wanted " in loader.conf"
       for (i = 1; i <= bls; i++) if (bls_initrd[i] != "") { print "other-initrds"; break }
     }' "$@"
 }
 
-# U-Boot, extlinux and syslinux read one form; so does zipl, nearly.
+# U-Boot, extlinux and syslinux share a format; zipl nearly does.
 extlinux_default() {
   for file in /boot/extlinux/extlinux.conf /boot/extlinux.conf /extlinux/extlinux.conf /boot/syslinux/syslinux.cfg /boot/syslinux/extlinux.conf; do
     [ ! -r "$file" ] || { read_extlinux "$file" && return; }
@@ -335,7 +336,7 @@ raspberry_default() {
       esac
     done <"$place/config.txt"
     if [ -z "$kernel" ]; then
-      # Of the 64-bit images the firmware takes that of its own board first.
+      # Among 64-bit images the firmware prefers that of its own board.
       read -r model 2>/dev/null </proc/device-tree/model || [ -n "${model-}" ] || model=''
       for name in kernel_2712.img kernel8.img kernel7l.img kernel7.img kernel.img; do
         case $name:$model in kernel_2712.img:*'Pi 5'* | kernel_2712.img:*'Module 5'* | kernel8.img:* | kernel7*:* | kernel.img:*) ;; *) continue ;; esac
@@ -368,7 +369,7 @@ zipl_default() {
     }' /etc/zipl.conf
 }
 
-# The tool of Proxmox writes boot partitions that are not mounted, of the kernels and pins that it keeps here.
+# The Proxmox tool writes boot partitions that are not mounted, from the kernels and pins stored here.
 proxmox_default() {
   [ -s /etc/kernel/proxmox-boot-uuids ] || return 1
   pin=''
@@ -406,7 +407,7 @@ boot_default() {
   grub_default || proxmox_default || loader_entries_default || extlinux_default || raspberry_default || zipl_default || link_default
 }
 
-# Sets found to the file that a boot loader calls $1: its paths begin at a partition or a subvolume.
+# Sets found to the file that the boot loader calls $1: its paths start at a partition or subvolume.
 find_boot_file() {
   found=''
   name=${1#(*)}
@@ -417,7 +418,7 @@ find_boot_file() {
   return 1
 }
 
-# The version of a kernel by the name of its file, by that of what it links to, or by what an image of x86 says itself.
+# The version of a kernel by its file name, its link target, or the header of an x86 image.
 kernel_version_of() {
   version=''
   for file in "$1" "$(readlink -f "$1" 2>/dev/null)"; do
@@ -438,7 +439,7 @@ kernel_version_of() {
   case $version in [0-9]*.[0-9]*) ;; *) version='' && return 1 ;; esac
 }
 
-# A copy without a name of its own is known by what it is a copy of.
+# A copy without a version in its name is identified by its original.
 version_of_copy() {
   version=''
   for image in $(kernel_images); do
@@ -449,7 +450,7 @@ version_of_copy() {
   return 1
 }
 
-# Sets loader, boot_kernel, boot_initrds, boot_pin and starts (the version), each empty when it is not known.
+# Sets loader, boot_kernel, boot_initrds, boot_pin and starts (the version); empty when unknown.
 read_boot_default() {
   loader='' boot_kernel='' boot_initrds='' boot_pin='' starts='' boot_copy=no boot_other_initrds=no
   answer=$(boot_default 2>/dev/null) || return 1
@@ -494,18 +495,18 @@ VERSIONS
   expected=$starts
   if [ -n "$starts" ]; then echo "kernel_default=$starts"
   elif [ -n "$newest" ] && [ "$newest" != "$running" ]; then
-    # Where the boot loader is not known, the newest is expected.
+    # With an unknown boot loader, the newest kernel is expected.
     expected=$newest
     read -r _ order _ <<VERSIONS
 $(kernel_versions "$running" "$newest" </dev/null)
 VERSIONS
   fi
   [ "$order" != newer ] || echo "reboot_reason=kernel $expected is installed, $running is running"
-  # Kernels given by a hypervisor may have no modules at all.
+  # Kernels provided by a hypervisor may have no modules at all.
   if [ -s /proc/modules ] && [ ! -d "/lib/modules/$running" ]; then
     echo "reboot_reason=the modules of the running kernel $running are gone"
   fi
-  # It guesses by names and by times of files: a word of its own counts only where nothing else is known.
+  # needrestart guesses from names and file times, so its result counts only without other data.
   if [ -z "$starts$newest" ] && [ -x /usr/sbin/needrestart ]; then
     case $(ask needrestart 5 needrestart -b -k -r l 2>/dev/null </dev/null) in
       *KSTA:\ [23]*) echo 'reboot_reason=needrestart: a newer kernel waits for a reboot' ;;
@@ -513,10 +514,10 @@ VERSIONS
   fi
 }
 
-# ---------------------------------------------------------------------------------------------- what the next boot needs
+# ---------------------------------------------------------------------------------------------- files of the next boot
 
-# boot_file_facts: `boot_file=KIND STATE BYTES LARGEST PATH` for the kernel and the initial RAM disks that the boot loader
-# will start: STATE is whole, damaged, missing or unknown; LARGEST is the size of the largest other one.
+# boot_file_facts: `boot_file=KIND STATE BYTES LARGEST PATH` for the kernel and the initrds that the boot loader will
+# load: STATE is whole, damaged, missing or unknown; LARGEST is the size of the largest other one.
 boot_file_facts() {
   [ -n "$boot_kernel" ] || return 0
   boot_file kernel "$boot_kernel" /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-*
@@ -537,7 +538,7 @@ boot_file() {
   find_boot_file "$wanted" || { echo "boot_file=$what missing 0 0 $wanted" && return; }
   largest=0 bytes=0
   [ "$what" != early ] || set --
-  # Links to the same file are no other files.
+  # Links to the same file are not other files.
   while read -r size name; do
     if [ "$name" = "$found" ]; then bytes=$size; continue; fi
     case $name in *rescue* | *kdump* | *.old | *.bak | *.dpkg-*) continue ;; esac
@@ -551,8 +552,8 @@ SIZES
 
 magic_at() { od -An -v -tx1 -j "$2" -N 6 "$1" 2>/dev/null | tr -d ' \n'; }
 
-# Sets state to whole, damaged or unknown. An initial RAM disk is a row of archives, of which the early ones are not
-# compressed; what is compressed is read to its end.
+# Sets state to whole, damaged or unknown. An initrd is a sequence of archives, of which the early ones are not
+# compressed; compressed ones are decompressed completely.
 is_whole() {
   at=0 state=unknown tries=0
   while [ "$tries" -lt 6 ]; do
@@ -565,11 +566,11 @@ is_whole() {
       02214c18* | 04224d18*) tool=lz4 ;;
       5d0000*) tool=lzma ;;
       30373037*)
-        # That of busybox tells no places.
+        # busybox cpio reports no positions.
         echo x | grep -ob x >/dev/null 2>&1 || return
         end=$(tail -c "+$((at + 1))" "$1" | grep -aobm1 'TRAILER!!!' | head -n 1)
         end=${end%%:*}
-        # An archive without an end was cut.
+        # An archive without a trailer was truncated.
         case $end in '' | *[!0-9]*) state=damaged && return ;; esac
         at=$((at + (end + 11 + 511) / 512 * 512))
         state=whole
@@ -582,7 +583,7 @@ is_whole() {
     command -v "$tool" >/dev/null 2>&1 || return
     case $(tail -c "+$((at + 1))" "$1" | ask "the check of $1" 10 "$tool" -t 2>&1 >/dev/null && echo whole) in
       *whole) state=whole ;;
-      # What stands behind an archive is no damage.
+      # Data after an archive is not damage.
       *[Uu]nexpected* | *premature* | *truncated* | *[Uu]nfinished* | *incomplete* | *orrupt* | *'ead error'* | *crc* | *'invalid compressed'*)
         state=damaged ;;
       *) state=unknown ;;
@@ -591,7 +592,7 @@ is_whole() {
   done
 }
 
-# The head of such an image says how much must follow: a number of sectors, and paragraphs of 16 bytes.
+# The header of such an image contains the size: a number of sectors, and paragraphs of 16 bytes.
 image_of_x86_is_whole() {
   [ "$(magic_at "$1" 514 | cut -c1-8)" = 48647253 ] || return
   sectors=$(od -An -tu1 -j 497 -N 1 "$1") paragraphs=$(od -An -tu4 -j 500 -N 4 "$1")

@@ -1,23 +1,23 @@
 #!/bin/sh
 # ospatch node helper: the only program ospatch runs on a node. Root only, nothing resident.
 #
-#   facts                           what this node is and how it is doing
-#   pending <policy                 what a patch would change, from the package lists the node has; changes nothing
-#   start JOB PHASE <parameters     run a phase once, detached; waits a little for its end
-#   poll JOB OFFSET MAX WAIT        state of a job, its log from OFFSET, its result when it is done
-#   log TOKEN|last MAX              the logs of one node patch, the newest MAX bytes
+#   facts                           the facts of this node
+#   pending <policy                 what a patch would change, from the current package lists; changes nothing
+#   start JOB PHASE <parameters     run a phase once, detached; waits briefly for its end
+#   poll JOB OFFSET MAX WAIT        state of a job, its log from OFFSET, its result when it has ended
+#   log TOKEN|last MAX              the logs of one node patch, the last MAX bytes
 #   reboot BOOT-ID [COMMAND]        reboot, but only if the node still has this boot id; by systemd, or by the program
-#                                   COMMAND that the administrator has placed in /etc/ospatch/commands
-#   probe [start]                   boot id and state of the system only, after a reboot; `start` also tries whether a job can
-#                                   be started
+#                                   COMMAND that an administrator has installed in /etc/ospatch/commands
+#   probe [start]                   boot id and system state only, after a reboot; `start` also tests whether a job
+#                                   can be started
 #
-# A job id is TOKEN-PHASE-NUMBER and is executed at most once, ever. Two locks keep jobs apart: the unit name and a
-# flock; where there is no systemd, the flock and the session of the job. Everything a job prints goes to its log and is
-# data: only the first line of our own output is protocol.
+# A job id is TOKEN-PHASE-NUMBER and is executed at most once. Two locks keep jobs apart: the unit name and a
+# flock; without systemd, the flock and the session of the job. All output of a job goes to its log and is
+# data: only the first line of the helper's own output is protocol.
 #
-# It travels and is checked as one file, put together of the parts that lie beside this one: job state and starting a
-# job (core, detached), the policy and what all package managers share (packages), one part per family of them, facts,
-# and the verbs (main).
+# The script is transferred and verified as one file, concatenated from the parts in this directory: job state and
+# job start (core, detached), the policy and functions shared by all package managers (packages), one part per family,
+# facts, and the verbs (main).
 #
 # `A && B || refuse` is meant as written here: refuse when either fails.
 # shellcheck disable=SC2015
@@ -35,15 +35,15 @@ unit=ospatch-job.service
 keep_jobs=20
 max_result_bytes=2097152
 
-# Limits in seconds. Inner ones are shorter than outer ones; src/domain/node/time-limits.ts holds those of the callers, and a test
-# compares them.
+# Limits in seconds. Inner ones are shorter than outer ones; src/domain/node/time-limits.ts has the limits of the
+# callers, and a test compares them.
 systemd_limit=8   # one question to systemd
 start_limit=15    # systemd accepts a unit
 facts_limit=24    # all parts of `facts` together that may hang
 probe_limit=10    # the parts of `probe` together
 pending_limit=50  # `pending`
 
-# Exit codes of a phase that are ours; anything else comes from the package manager.
+# Exit codes of the helper itself; all others come from the package manager.
 rc_plan_changed=90
 rc_still_broken=91
 rc_unsupported=92
@@ -55,7 +55,7 @@ rc_unreadable=97
 
 read -r boot </proc/sys/kernel/random/boot_id
 
-# Set while facts are isReported: when they have to be told at the latest, in seconds since the boot.
+# Set while facts are read: the deadline, in seconds since the boot.
 facts_until=''
 
 say() { printf 'ospatch %s %s\n' "$protocol" "$*"; }
@@ -94,42 +94,42 @@ use_job() {
 
 recorded_rc() { cat "$dir/rc" 2>/dev/null || cat "$run_dir/$job.rc" 2>/dev/null; }
 
-# 0 = free, 1 = somebody has it, 2 = cannot tell.
+# 0 = free, 1 = held by someone, 2 = unknown.
 lock_is_free() {
   [ -e "$state_dir/lock" ] || return 0
   flock -n -s "$state_dir/lock" true 2>/dev/null
   case $? in 0) ;; 1) return 1 ;; *) return 2 ;; esac
 }
 
-# 0 = something of ours is alive, 1 = proven dead, 2 = cannot tell.
+# 0 = a job is alive, 1 = proven dead, 2 = unknown.
 alive() {
   lock_is_free
   case $? in 0) ;; 1) return 0 ;; *) return 2 ;; esac
   if ! has_systemd; then session_alive; return; fi
   states=$(timeout "$systemd_limit" systemctl show -p ActiveState "$unit" 'ospatch-job-*.service' 2>/dev/null) || return 2
   case $states in *=[!if]*) return 0 ;; *=inactive* | *=failed*) ;; *) return 2 ;; esac
-  # Its exit code is there: what is left in its control group is no job.
+  # Its exit code exists: leftovers in its control group are not a job.
   last_has_ended && return 1
-  # A killed wrapper leaves its package manager at work; what else is left in the control group is no job.
+  # A killed wrapper leaves its package manager running; other leftovers in the control group are not a job.
   job_at_work && return 0
   return 1
 }
 
 holder() { cat "$run_dir/holder" 2>/dev/null; }
 
-# The job that has begun last has ended by itself and said how.
+# The last started job has ended by itself with an exit code.
 last_has_ended() {
   last=''
   read -r last 2>/dev/null <"$run_dir/holder"
   if [ -n "$last" ]; then [ -s "$state_dir/runs/$last/rc" ] || [ -s "$run_dir/$last.rc" ]; return; fi
-  # Somebody has cleared /run: then none of this boot may be open.
+  # Someone has cleared /run: then no job of this boot may be open.
   for run in "$state_dir"/runs/*/started; do
     [ -e "$run" ] && [ ! -s "${run%started}rc" ] && [ "$(cat "${run%started}boot" 2>/dev/null)" = "$boot" ] && return 1
   done
   return 0
 }
 
-# The processes in the control groups of jobs, or in the session of the last one: one number a line.
+# The processes in the control groups of jobs, or in the session of the last one: one pid per line.
 job_processes() {
   if ! has_systemd; then session_processes; return; fi
   for group in /sys/fs/cgroup/system.slice/ospatch-job*.service /sys/fs/cgroup/systemd/system.slice/ospatch-job*.service \
@@ -138,7 +138,7 @@ job_processes() {
   done 2>/dev/null | sort -u
 }
 
-# Of a job that has not said how it ended: whether its phase or its package manager goes on.
+# For a job without an exit code: whether its phase or its package manager is still running.
 job_at_work() {
   for id in $(job_processes); do
     [ "$id" = $$ ] || ! works_on_packages "$id" || return 0
@@ -146,8 +146,8 @@ job_at_work() {
   return 1
 }
 
-# A script whose package manager was killed is given time: a repair would run it a second time beside itself. One that runs
-# for longer is most likely a loop that was put into the background, and looks the same.
+# A script whose package manager was killed is given time: a repair would run it a second time concurrently. A script
+# that runs longer is most likely a loop put into the background, which looks the same.
 script_seconds=600
 
 works_on_packages() {
@@ -166,12 +166,12 @@ works_on_packages() {
   [ $((${up%.*} - p_begun / 100)) -lt "$script_seconds" ]
 }
 
-# What the scripts of packages have left running after jobs that are over: one `name (pid N)` a line.
+# Processes left running by maintainer scripts of ended jobs: `name (pid N)` per line.
 left_running() {
   job_processes | while read -r id; do name_process "$id"; done | sort -u | head -n 50
 }
 
-# Says `name (pid PID)` if it is still there.
+# Prints `name (pid PID)` if the process still exists.
 name_process() {
   read -r name 2>/dev/null <"/proc/$1/comm" && echo "$name (pid $1)"
 }
@@ -193,7 +193,7 @@ job_state() {
   esac
 }
 
-# Waits at most $1 seconds for the end of what runs; the wrapper holds the lock until its exit code is written.
+# Waits at most $1 seconds for the end of the job; the wrapper holds the lock until its exit code is written.
 wait_for_end() {
   [ "$1" -gt 0 ] && [ -e "$state_dir/lock" ] || return 0
   if has_systemd; then flock -s -w "$1" "$state_dir/lock" true; else timeout "$1" flock -s "$state_dir/lock" true >/dev/null 2>&1; fi
@@ -212,7 +212,7 @@ answer() {
   case $1 in
     done*)
       [ -f "$report" ] && result=$(stat -c %s "$report")
-      # How long ago, by one and the same clock, so that it may be wrong.
+      # The age by a single clock, so that the clock may be wrong.
       at=$(stat -c %Y "$dir/rc" 2>/dev/null || stat -c %Y "$run_dir/$job.rc" 2>/dev/null) && ended=$(($(date +%s) - at))
       [ "$ended" -ge 0 ] || ended=0
       ;;
@@ -225,7 +225,7 @@ answer() {
 
 # ------------------------------------------------------------------------------------------------------ starting a job
 
-# Reads key=value lines up to the line `end`; a cut-off upload has no such line.
+# Reads key=value lines up to the line `end`, which a truncated upload does not have.
 read_parameters() {
   expect='' refresh=no wait=20 max=65536 complete=no lock_wait=7200
   default_policy
@@ -252,14 +252,14 @@ own_path() {
   esac
 }
 
-# Refuses with WHY and what follows it, and in the body the reason in the words of whoever gave it.
+# Refuses with WHY and the rest of the header, and in the body the original error message.
 refuse_with() {
   say "state=error why=$1"
   printf '%s\n' "$2" | head -c 600
   exit "$3"
 }
 
-# try_to_write DIR: sets denied to what the system answers, empty if all is well.
+# try_to_write DIR: sets denied to the system's error message, empty on success.
 try_to_write() {
   denied=$({
     test_file=$(mktemp "$1/.try.XXXXXX") && head -c 8192 /dev/zero >"$test_file"
@@ -267,7 +267,7 @@ try_to_write() {
   rm -f "$1"/.try.??????
 }
 
-# Refuses if nothing can be written to the directories of ours, and says which file system lacks what.
+# Refuses if the helper's directories are not writable, and names the file system and what it lacks.
 refuse_unwritable() {
   for place in "$state_dir" "$run_dir"; do
     while [ ! -d "$place" ]; do place=${place%/*} && place=${place:-/}; done
@@ -318,16 +318,16 @@ launch() {
   fi
   tries=0
   while alive; life=$?; [ "$life" -ne 1 ]; do
-    # A unit whose wrapper is gone needs some milliseconds to wind down; a running one keeps the lock.
+    # A unit whose wrapper has ended needs some milliseconds to stop; a running one keeps the lock.
     lock_is_free && [ "$tries" -lt 40 ] || { not_now "$life"; return; }
     tries=$((tries + 1))
-    # What does not answer has had its time.
+    # The time of an unresponsive systemd is over.
     [ "$life" -eq 0 ] || tries=$((tries + 19))
     sleep 0.05
   done
   if has_systemd; then
     start_unit "$unit" _run "$job" "$unit" ||
-      # What another job has left running keeps the name of its unit.
+      # Processes left by another job keep the name of its unit.
       { [ ! -d "$dir/started" ] && { alive; [ $? -eq 1 ]; } && start_unit "ospatch-job-$job.service" _run "$job" "ospatch-job-$job.service"; }
   else
     said=''
@@ -337,7 +337,7 @@ launch() {
   wait_for_end "$wait"
 }
 
-# start_unit UNIT VERB...: this program as a unit of its own. Sets said to what systemd-run says.
+# start_unit UNIT VERB...: runs this program as a unit of its own. Sets said to the output of systemd-run.
 start_unit() {
   unit_name=$1
   shift
@@ -349,7 +349,7 @@ start_unit() {
   return "$rc"
 }
 
-# Waits a moment for PLACE to be there.
+# Waits briefly for PLACE to exist.
 await() {
   tries=0
   until [ -e "$1" ]; do
@@ -359,7 +359,7 @@ await() {
   done
 }
 
-# not_now LIFE: another job has the node, if that is proven; else nothing can be started, for a reason of the system's own.
+# not_now LIFE: another job occupies the node, if proven; otherwise nothing can be started because of a system error.
 not_now() {
   [ "$1" -eq 0 ] || refuse_with no-answer "systemctl show does not answer, or the lock cannot be taken" 69
   # Another start of the same job may have won meanwhile; then its state is the answer.
@@ -371,14 +371,14 @@ not_now() {
       return
       ;;
   esac
-  # A unit that is there, and no job that has not ended: that one has not begun yet, and may be this very job.
+  # The unit exists but no job is open: its job has not started yet, and may be this one.
   if lock_is_free && last_has_ended; then return; fi
   [ "$(holder)" != "$job" ] || return 0
   say "state=busy holder=$(holder) boot=$boot"
   exit 0
 }
 
-# It was given to systemd and has not begun: the wrapper is slow, or somebody else was quicker, or it cannot be started.
+# The job was given to systemd and has not started: the wrapper is slow, another start won, or it cannot be started.
 not_started() {
   lock_is_free || { not_now 0; return; }
   alive
@@ -386,18 +386,18 @@ not_started() {
   [ ! -d "$dir/started" ] || return 0
   refuse_unwritable
   why_not_started
-  # Lost against another start; the caller asks again.
+  # Lost against another start; the caller retries.
   case $reason in *status=75* | *status=76*) return ;; esac
   refuse_with start-failed "$reason" 69
 }
 
-# Sets reason to what systemd-run, or systemd in the journal, says about the unit $unit_name.
+# Sets reason to the error of systemd-run, or of systemd in the journal, about the unit $unit_name.
 why_not_started() {
   reason=$(printf '%s\n' "$said" | sed -n 1p)
   [ -z "$reason" ] || return 0
   reason='it ended before it began'
   has_systemd || return 0
-  # Not by -u: the process that could not execute is gone before the journal has asked for its unit.
+  # Not by -u: the process that could not execute has ended before the journal determines its unit.
   words=$(timeout 5 journalctl -b --since '30 seconds ago' -o cat --no-pager 2>/dev/null | grep -F "$unit_name: ")
   for pattern in 'Failed at step' 'Failed to ' 'Main process exited' 'Failed with result'; do
     line=$(printf '%s\n' "$words" | grep -e "$pattern" | tail -n 1)
@@ -405,7 +405,7 @@ why_not_started() {
   done
 }
 
-# Proves that what has started it can start a job.
+# Proves that a job can be started this way.
 verb_started() { : >"$run_dir/probe"; }
 
 # The wrapper, inside the unit.
@@ -417,9 +417,9 @@ verb_run() {
   [ -d "$dir/started" ] && exit 76
   echo "$boot" >"$dir/boot" && echo "$1" >"$run_dir/unit" && echo "$job" >"$run_dir/holder" && mkdir "$dir/started" || exit 73
   exec </dev/null >>"$dir/log" 2>&1
-  # A reboot by somebody else waits for the package manager (TimeoutStopSec) instead of killing it.
+  # A reboot by someone else waits for the package manager (TimeoutStopSec) instead of killing it.
   trap : TERM INT HUP
-  # Services that package scripts start must not inherit the lock.
+  # Services started by maintainer scripts must not inherit the lock.
   (umask 022 && run_phase) 9>&- &
   child=$!
   while :; do
@@ -427,12 +427,12 @@ verb_run() {
     rc=$?
     kill -0 "$child" 2>/dev/null || break
   done
-  # It was killed, and what it has started may not have been.
+  # The phase was killed, but its children may still run.
   [ "$rc" -lt 128 ] || while job_at_work; do sleep 1; done
   report_in_memory
   # The copy in memory survives a full disk.
   echo "$rc" >"$run_dir/$job.rc"
-  # What has changed nothing may be done again after a power cut.
+  # A phase that changed nothing may be repeated after a power cut.
   echo "$rc" >"$dir/rc.new" && case $phase in plan | fetch) ;; *) sync "$dir/rc.new" "$dir" 2>/dev/null ;; esac
   mv "$dir/rc.new" "$dir/rc"
   [ ! -s "$dir/after" ] || mv "$dir/after" "$state_dir/before/$token"

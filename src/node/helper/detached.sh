@@ -1,7 +1,7 @@
 # ------------------------------------------------------------------------------------------------------ without systemd
 #
-# Where no systemd runs, a job is a session of its own. The lock is the mutex; a job whose wrapper was killed is told by
-# what is left of its session. flock and find are those of busybox: no -w, no -printf.
+# Without systemd, a job is a session of its own. The lock is the mutex; a job whose wrapper was killed is identified
+# by the rest of its session. flock and find are those of busybox: no -w, no -printf.
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
@@ -16,7 +16,7 @@ detach() { setsid "$@" </dev/null >/dev/null 2>&1 & }
 # read_process PID: sets p_state, p_session and p_begun (ticks since the boot).
 read_process() {
   read -r text 2>/dev/null <"/proc/$1/stat" || return 1
-  # The name stands in parentheses and may hold anything, a line feed too.
+  # The name is in parentheses and may contain anything, including a line feed.
   case $text in *') '*) ;; *) text=$(cat "/proc/$1/stat" 2>/dev/null) ;; esac
   # shellcheck disable=SC2086
   set -- ${text##*) }
@@ -26,24 +26,24 @@ read_process() {
   p_begun=$1
 }
 
-# Of the job that has last begun and not ended by itself: 0 = something of it is alive, 1 = proven dead, 2 = cannot tell.
+# For the last started job without an exit code: 0 = a process of it is alive, 1 = proven dead, 2 = unknown.
 session_alive() {
   [ -e "$state_dir/session" ] || return 1
   s_boot='' s_id='' s_begun=''
   read -r s_boot s_id s_begun <"$state_dir/session" || return 2
   [ "$s_boot" = "$boot" ] || return 1
   valid_number "$s_id" && valid_number "$s_begun" || return 2
-  # A look at all processes takes a moment, in which one may hand over to another.
+  # Scanning all processes takes a moment, in which one may be replaced by another.
   job_at_work || job_at_work
 }
 
-# Of the job that has last begun, however it has ended.
+# The last started job, whatever its end.
 session_processes() {
   for record in "$state_dir/session" "$state_dir/session.ended"; do
     s_boot='' s_id='' s_begun=''
     read -r s_boot s_id s_begun 2>/dev/null <"$record" || continue
     [ "$s_boot" = "$boot" ] && valid_number "$s_id" && valid_number "$s_begun" || continue
-    # The number of a session is given out again only when nothing is left of it.
+    # A session id is reused only when nothing is left of the session.
     if read_process "$s_id" && [ "$p_begun" != "$s_begun" ]; then continue; fi
     for place in /proc/[0-9]*; do
       read_process "${place#/proc/}" && [ "$p_session" = "$s_id" ] || continue
@@ -68,7 +68,7 @@ take_detached_lock() {
   mv "$state_dir/session.new" "$state_dir/session"
 }
 
-# The package manager has ended and said how; a service that its scripts have started may stay.
+# The package manager has ended with an exit code; a service started by its scripts may remain.
 forget_session() { mv "$state_dir/session" "$state_dir/session.ended"; }
 
 # A second request finds the lock taken.
@@ -79,7 +79,7 @@ reboot_detached() {
 
 container_of_init() { tr '\0' '\n' 2>/dev/null </proc/1/environ | sed -n 's/^container=\([a-z-]*\)$/\1/p'; }
 
-# What unit_facts says, by OpenRC; services that only an init of another kind knows do not show.
+# The same data as unit_facts, from OpenRC; services known only to another init system are not visible.
 openrc_facts() {
   openrc_state
   echo "system_state=$system_state"

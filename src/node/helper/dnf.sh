@@ -17,7 +17,7 @@ dnf_setup() {
   rpm_drop_stale_locks
 }
 
-# Of the node's own tsflags, those which let a transaction end well that changes no file are taken out: sets tsflags.
+# Sets tsflags to the node's own tsflags without those with which a transaction succeeds but changes no file.
 dnf_tsflags() {
   tsflags=$(cat /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /usr/share/dnf5/libdnf.conf.d/*.conf 2>/dev/null |
     sed -n 's/^ *tsflags *[=:] *//p' | tr ', \t' '[\n*]' | sort -u)
@@ -33,9 +33,9 @@ justdb
   esac
 }
 
-# Waits for locks for ever; dnf says whom it waits for. A repository unreachable is a failure unless its own
-# configuration says otherwise. Output to a file comes line by line. What an administrator may have switched in dnf.conf,
-# and what changes the output we read or what a call does, is as it is by default.
+# Waits for locks without limit; dnf prints the holder. An unreachable repository is a failure unless its own
+# configuration says otherwise. Output to a file is line-buffered. Settings of dnf.conf that change the output parsed
+# here, or the effect of a call, are reset to their defaults.
 dnf_call() {
   [ "$generation" = 5 ] || set -- --setopt=exit_on_lock=False "$@"
   case "$generation $*" in
@@ -52,7 +52,7 @@ dnf_call() {
     --setopt=skip_if_unavailable=False ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
 }
 
-# dnf_upgrade OPTION...: the upgrade by the policy. Metadata never expires in it, so that all of them see the same.
+# dnf_upgrade OPTION...: the upgrade by the policy. Metadata does not expire, so that all calls use the same.
 dnf_upgrade() {
   set -f
   for glob in $held; do set -- "$@" "--exclude=$glob"; done
@@ -94,7 +94,7 @@ dnf_pending() {
 }
 
 # dnf_hidden: what would be offered without the node's own excludes, locks, module filters and priorities, as
-# `hidden NAME ARCH VERSION`, and what of these there is to hide it, as `hides CAUSE GLOB`. Nothing is asked where none is.
+# `hidden NAME ARCH VERSION`, and which of these exist, as `hides CAUSE GLOB`. Skipped when there are none.
 dnf_hidden() {
   hides=$(dnf_hides | sort -u | head -n 300)
   [ -n "$hides" ] || return 0
@@ -108,7 +108,7 @@ dnf_hidden() {
   [ -n "$only" ] || dnf_limited "$@" check-update --security | dnf_available | sed 's/^/hidden-security /' | head -n 500
 }
 
-# At most a minute: a plan goes without it.
+# At most a minute: a plan does not depend on it.
 dnf_limited() {
   real=$manager
   manager=dnf_timed
@@ -146,12 +146,12 @@ dnf_hides() {
   grep -qs '^ *state *= *"*enabled' /etc/dnf/modules.d/*.module && echo 'hides module -'
 }
 
-# What dnf says of repositories that it goes on without.
+# dnf's messages about repositories that it skips.
 dnf_unread() {
   sed -n 's/^Ignoring repositories: */list-missing /p; s/^ \(.*[^ ]\) *???%.*/list-missing \1/p' | sort -u | head -n 20
 }
 
-# Prints what the upgrade would do and does nothing: the question whether it may is answered with no.
+# Prints what the upgrade would do; changes nothing: the confirmation is answered with no.
 dnf_simulate() {
   dnf_upgrade --assumeno >"$1/simulation" 2>&1
   rc=$?
@@ -161,7 +161,7 @@ dnf_simulate() {
   dnf_changes "$1/installed" <"$1/simulation" | sort -u >"$1/changes"
 }
 
-# dnf_changes INSTALLED: reads the table of a transaction; a row may be wrapped, and then goes on indented further.
+# dnf_changes INSTALLED: reads the table of a transaction; a row may be wrapped, and continues with more indentation.
 dnf_changes() {
   awk -v installed="$1" '
     # dnf 5 writes an epoch of 0, the rpm database and dnf 4 do not.
@@ -182,7 +182,7 @@ dnf_changes() {
       while ((getline line < installed) > 0) { split(line, p, " "); version[p[1] "." p[2]] = p[3]; any[p[1]] = p[3] }
       kind = "ignored"
     }
-    # Before the table, dnf 5 tells which repositories it reads, in lines that look like rows.
+    # Before the table, dnf 5 prints the repositories, in lines that look like rows.
     /^ *Package +Arch/ { table = 1; next }
     !table { next }
     /^Transaction Summary/ { row(); exit }
@@ -213,7 +213,7 @@ dnf_changes() {
     END { row() }'
 }
 
-# Whatever the node excludes: advisories of what is excluded are data too.
+# Ignores the node's excludes: advisories of excluded packages are needed too.
 dnf_has_advisories() {
   case $generation in
     5) dnf_call -C -q '--setopt=disable_excludes=*' advisory list --all ;;
@@ -222,7 +222,7 @@ dnf_has_advisories() {
   esac 2>/dev/null | grep -qE '^[^ ]+-[^ ]*[0-9]|^[ i] +[^ ]+-[^ ]*[0-9]'
 }
 
-# What would be newer, but is held, and what of it the policy keeps back although it is a security fix.
+# Newer versions that are held, and security fixes kept back by the policy.
 dnf_newer() {
   [ -n "$held" ] || return 0
   set -f
@@ -274,7 +274,7 @@ dnf_repair() {
   rpm_repair
 }
 
-# dnf_reinstall_call OPTION LIST: whatever keeps packages out of upgrades, for the version stays.
+# dnf_reinstall_call OPTION LIST: ignores everything that excludes packages from upgrades, since the version does not change.
 dnf_reinstall_call() {
   option=$1 list=$2
   set -- reinstall "$option"
@@ -293,7 +293,7 @@ dnf_reinstall_list() {
   rc=$?
   dnf_changes "$dir/now" <"$dir/simulation" | sort -u >"$dir/changes"
   [ ! -s "$dir/changes" ] || return 0
-  # Not one of them can be had, or dnf has failed of something else.
+  # None of them is available, or dnf has failed for another reason.
   grep -qE 'No packages marked for reinstall|not available|Nothing to do' "$dir/simulation" && return 0
   [ "$rc" -ne 0 ] || return 0
   cat "$dir/simulation"
@@ -309,8 +309,8 @@ dnf_facts() {
   dnf_reboot_facts
 }
 
-# The exit code says the same for "a reboot is due" and for an error, so that the text counts. The answer changes with the
-# packages and with the boot only.
+# The exit code is the same for a pending reboot and an error, so the text counts. The result changes only with the
+# packages and with a boot.
 dnf_reboot_facts() {
   key="$boot $(find /var/lib/rpm /usr/lib/sysimage/rpm -maxdepth 1 \( -name 'rpmdb.sqlite*' -o -name 'Packages*' \) \
     ! -name '*-shm' -printf '%T@ ' 2>/dev/null)"
@@ -319,7 +319,7 @@ dnf_reboot_facts() {
     mkdir -p "$run_dir"
     echo "$key" >"$cached.new"
     ask needs-restarting 20 "$manager" -C -q needs-restarting -r 2>/dev/null </dev/null >>"$cached.new"
-    # What is only half there is no answer for later.
+    # A partial result must not be cached.
     case $? in 124 | 137 | 143) rm -f "$cached.new" && return ;; *) mv "$cached.new" "$cached" ;; esac
   fi
   dnf_needs_restarting <"$cached"

@@ -1,7 +1,7 @@
 # ------------------------------------------------------------------------------------------------------------- facts
 
-# A part that hangs, or is slow, is left out and said, so that the others are told in time. Of all that may take long the
-# output goes through here: ask PART LIMIT COMMAND... It stands for COMMAND alone where no facts are being told.
+# A part that hangs or is slow is omitted and reported, so that the others arrive in time. All slow commands
+# run through here: ask PART LIMIT COMMAND... Outside of facts it just runs COMMAND.
 ask() {
   part=$1 limit=$2
   shift 2
@@ -12,7 +12,7 @@ ask() {
   [ "$limit" -gt 0 ] || { echo "slow_part=$part (not asked after $facts_limit s)" >&3; return 124; }
   timeout -k 1 "$limit" "$@" 3>&-
   code=$?
-  # By GNU, by SIGKILL, by busybox.
+  # Exit codes of GNU timeout, of SIGKILL, of busybox timeout.
   case $code in 124 | 137 | 143) echo "slow_part=$part (no answer within $limit s)" >&3 ;; esac
   return "$code"
 }
@@ -40,7 +40,7 @@ os_facts() {
   [ -x /usr/sbin/transactional-update ] && echo image_based=transactional-update
 }
 
-# When the release ends, as far as the package distro-info-data knows, and whether a subscription goes on after that.
+# End of life of the release according to distro-info-data, and whether a subscription extends it.
 support_facts() {
   case $id in
     debian | ubuntu)
@@ -59,7 +59,7 @@ package_facts() {
 
 reboot_facts() {
   [ -e /run/reboot-required ] || return 0
-  # The same words, written anew, are another request.
+  # The same text, written again, is a new request.
   stat -c 'reboot_stamp=%Y' /run/reboot-required
   if [ -s /run/reboot-required.pkgs ]; then
     sort -u /run/reboot-required.pkgs | head -n 20 | sed 's/^/reboot_reason=package /'
@@ -89,8 +89,8 @@ system_state_facts() {
   ask 'systemctl show' "$systemd_limit" systemctl show -p SystemState 2>/dev/null | sed -n 's/^SystemState=/system_state=/p'
 }
 
-# Free blocks and inodes where a patch writes. A file system that makes inodes as it needs them (btrfs) says 0 of 0. All at
-# once, and one by one if one of them hangs.
+# Free blocks and inodes where a patch writes. A file system with dynamic inodes (btrfs) reports 0 of 0. All at
+# once, or one by one if one of them hangs.
 disk_facts() {
   places='/ /var /usr /boot /run /tmp'
   # shellcheck disable=SC2086
@@ -135,7 +135,7 @@ verb_facts() {
   use_manager
   [ -z "$manager" ] || echo "package_manager=${manager%-get}"
   echo "arch=$(uname -m)"
-  # Both halves at once, told one after the other. Whichever breaks off, `end` is missing.
+  # Both halves run concurrently and are printed in order. If either fails, `end` is missing.
   running_facts | {
     installed_facts </dev/null
     cat
@@ -160,9 +160,9 @@ running_facts() {
   echo end
 }
 
-# A simulation that takes too long ends with all its programs, before the caller has given it up.
+# A simulation that exceeds the limit is ended with all its programs, before the caller times out.
 verb_pending() {
-  # A person at a terminal gives no policy, and has time.
+  # An interactive caller passes no policy, and has more time.
   if [ -t 0 ]; then pending_now; return; fi
   timeout -k 2 "$pending_limit" sh "$0" _pending
   case $? in 124 | 137 | 143) refuse slow-pending 75 ;; esac

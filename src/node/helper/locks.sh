@@ -1,13 +1,13 @@
 # ------------------------------------------------------------------------------------------------------ locks of others
 #
-# Package managers, debconf and the tools for users lock files; /proc/locks tells who has one. A lock is waited for before
-# anything changes: a package whose script meets one is left half installed.
+# Package managers, debconf and the user tools lock files; /proc/locks lists the holders. A phase waits for locks
+# before any change: a package whose script meets one is left half-installed.
 
-# The moment until which locks are waited for is set once a job.
+# The deadline for waiting for locks is set once per job.
 lock_timeout=7200
 lock_end=''
 
-# Sets left to the seconds for which locks are still waited for; 1 = none.
+# Sets left to the seconds left for waiting for locks; 1 = none.
 lock_left() {
   read -r up _ </proc/uptime
   up=${up%%.*}
@@ -22,7 +22,7 @@ has_open() {
   shift
   for lock_file in "$@"; do
     for descriptor in "/proc/$opener/fd"/*; do
-      # Device and inode, as the two show them: what /proc/locks says of the device is another number on btrfs and overlayfs.
+      # Device and inode from stat: /proc/locks shows another device number on btrfs and overlayfs.
       # shellcheck disable=SC3013
       [ "$descriptor" -ef "$lock_file" ] && return 0
     done
@@ -43,7 +43,7 @@ $inodes
 " in *"
 ${place##*:}
 "*) matches=yes ;; *) matches=no ;; esac
-    # There the inode of a lock is another one than that of its file.
+    # On these file systems /proc/locks shows another inode than that of the file.
     [ "$matches" = yes ] || [ "$root_type" = overlay ] || continue
     if [ "$lock_pid" -gt 0 ] && [ -e "/proc/$lock_pid" ]; then
       case $looked in *" $lock_pid "*) continue ;; esac
@@ -51,7 +51,7 @@ ${place##*:}
       has_open "$lock_pid" "$@" || continue
     else
       [ "$matches" = yes ] || continue
-      # Who has taken it is gone, and has left it to a child; or the lock belongs to no process.
+      # The process that took the lock has ended and left it to a child; or the lock belongs to no process.
       opened=no
       for place in /proc/[0-9]*; do
         lock_pid=${place#/proc/}
@@ -74,8 +74,8 @@ use_root_type() {
   done </proc/mounts 2>/dev/null
 }
 
-# find_lock KIND...: the first lock in the way of the driver in charge; sets lock_kind too. The kinds: package, debconf and
-# passwd. Beside lock files there are some that hold the number of a process.
+# find_lock KIND...: the first lock that blocks the driver in use; sets lock_kind too. Kinds: package, debconf,
+# passwd. Besides locked files there are files that contain a pid.
 find_lock() {
   set_lock_files "$@"
   # shellcheck disable=SC2086
@@ -109,7 +109,7 @@ set_lock_files() {
   done
 }
 
-# Tools that change users leave files with their number as well.
+# Tools that change users leave files with their pid too.
 passwd_lock_pid() {
   for lock_file in /etc/passwd.lock /etc/shadow.lock /etc/group.lock /etc/gshadow.lock /etc/subuid.lock /etc/subgid.lock; do
     [ -s "$lock_file" ] || continue
@@ -127,7 +127,7 @@ lock_facts() {
   echo "lock_kind=$lock_kind"
 }
 
-# wait_for_locks: waits while somebody has a lock that this phase needs; $rc_locked when the time is over.
+# wait_for_locks: waits while someone holds a lock that this phase needs; $rc_locked on timeout.
 wait_for_locks() {
   kinds=package
   case $phase in apply | repair) kinds='package debconf passwd' ;; esac
@@ -145,11 +145,11 @@ give_up_lock() {
   echo "ospatch: gave up waiting: $lock_file was held by $lock_name (pid $lock_pid) for $((lock_timeout / 60)) min"
 }
 
-# What the log holds since retrying was called.
+# The log since retrying was called.
 mark=0
 recent_output() { tail -c "+$((mark + 1))" "$dir/log"; }
 
-# retrying COMMAND...: again while only a lock is in the way, which means that nothing was done.
+# retrying COMMAND...: retries while only a lock blocks it, which means that nothing was changed.
 retrying() {
   wait_for_locks || return $?
   while :; do
@@ -175,8 +175,8 @@ lock_text='Could not get lock|Unable to lock|Unable to acquire|was locked by ano
 
 disk_words='No space left|free space|more space|more inodes|quota exceeded|File too large|Read-only file system|Input/output error|write error|lz4: error|zstd: error|gzip: stdout|cannot copy extracted|paste subprocess|failed to write|cannot write'
 
-# After a failure: how full the file systems are, `disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`; without such words
-# only those that are full, for scripts of packages have words of their own. Only what cannot hang is looked at.
+# After a failure: usage of the file systems, `disk MOUNT FREE-KIB SIZE-KIB FREE-INODES INODES`; without a message about
+# a full disk only the full ones, since maintainer scripts have messages of their own. Skips file systems that may hang.
 show_disks() {
   words=no
   ! grep -qiE "$disk_words" "$dir/log" "$dir/simulation" 2>/dev/null || words=yes

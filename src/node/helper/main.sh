@@ -1,6 +1,6 @@
 # ----------------------------------------------------------------------------------------------------- logs, clean-up
 
-# jobs_by_age PATTERN [-r]: `time id` of the jobs, the oldest first, with -r last.
+# jobs_by_age PATTERN [-r]: `time id` of the jobs, oldest first, or newest first with -r.
 jobs_by_age() {
   if find / -maxdepth 0 -printf '' 2>/dev/null; then set -- "$1" "${2-}" -printf '%T@ %f\n'
   else set -- "$1" "${2-}" -exec stat -c '%Y %n' '{}' +; fi
@@ -12,7 +12,7 @@ jobs_by_age() {
 verb_log() {
   wanted=$1
   if [ "$wanted" = last ]; then
-    # Of those that have run: another one may have been turned away after it.
+    # Only jobs that have run: a later one may have been rejected.
     wanted=$(jobs_by_age '*' |
       while read -r _ name; do
         [ ! -e "$state_dir/runs/$name/log" ] || echo "${name%%-*}"
@@ -29,7 +29,7 @@ verb_log() {
     done | tail -c "$2"
 }
 
-# Only what a caller needs that waits for a node to come back: no package database, nothing that may take long.
+# Only what a caller needs to wait for a node to come back: no package database, nothing slow.
 verb_probe() {
   case $1 in '' | start) ;; *) refuse bad-verb ;; esac
   exec 3>&1
@@ -43,7 +43,7 @@ verb_probe() {
   echo end
 }
 
-# Whether a job could be started, by doing it with one that does nothing.
+# Tests whether a job can be started, with one that does nothing.
 start_facts() {
   (
     mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write

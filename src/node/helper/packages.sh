@@ -5,7 +5,7 @@ valid_glob() {
   [ ${#1} -le 128 ]
 }
 
-# Which packages are patched. exclude holds globs, separated by spaces: never expand it with globbing on.
+# Which packages are patched. exclude contains globs, separated by spaces: never expand it with globbing on.
 default_policy() {
   only='' exclude='' excludes=0 kubernetes=no removals=no keep_minor=no phased=default
   default_restart
@@ -41,7 +41,7 @@ policy_lines() {
   restart_lines
 }
 
-# The parameters of the job, checked again: they decide what root does here.
+# The parameters of the job, validated again: they determine what root does here.
 load_parameters() {
   expect='' refresh=no
   default_policy
@@ -58,8 +58,8 @@ load_parameters() {
 
 # ----------------------------------------------------------------------------------------------------- package managers
 #
-# The part of a driver defines DRIVER_refresh, DRIVER_plan, DRIVER_apply, DRIVER_repair (phases), DRIVER_pending DIR (what
-# an apply would do, for the verb `pending`), DRIVER_installed (`name arch version` lines, sorted), and DRIVER_facts and
+# Each driver defines DRIVER_refresh, DRIVER_plan, DRIVER_apply, DRIVER_repair (phases), DRIVER_pending DIR (what an
+# apply would do, for the verb `pending`), DRIVER_installed (`name arch version` lines, sorted), DRIVER_facts and
 # DRIVER_lock_files (adds to lock_files).
 
 # Kubernetes and its container runtime follow the cluster's own upgrade.
@@ -86,8 +86,8 @@ unquote() {
   case $text in \"*\") text=${text#\"} text=${text%\"} ;; \'*\') text=${text#\'} text=${text%\'} ;; esac
 }
 
-# Sets manager to the program that is in charge of the packages and driver to the part that knows it; empty = none. The
-# system decides, not what is installed: a Debian may carry dnf and zypper as well.
+# Sets manager to the package manager of the system and driver to its part of the helper; empty = none. The
+# distribution decides, not what is installed: a Debian may have dnf and zypper too.
 use_manager() {
   use_os
   case " $os_id $os_like " in
@@ -110,8 +110,8 @@ use_manager() {
   esac
 }
 
-# plan_lines DIR GUARDS KUBERNETES: what a simulation left in DIR/changes, and the globs of what stays as it is. GUARDS are
-# those in force, KUBERNETES those that are added to the policy's own on a node of Kubernetes.
+# plan_lines DIR GUARDS KUBERNETES: the result of a simulation in DIR/changes, and the globs of kept packages. GUARDS
+# are all in force, KUBERNETES those added to the policy's own on a Kubernetes node.
 plan_lines() {
   echo "digest $(digest <"$1/changes")"
   sed 's/^/change /' "$1/changes"
@@ -121,7 +121,7 @@ plan_lines() {
   set +f
 }
 
-# Succeeds when what is in $dir/changes is what was planned.
+# Succeeds when $dir/changes matches the plan.
 is_planned() {
   [ "$(digest <"$dir/changes")" = "$expect" ] && return 0
   echo "$plan_changed_text"
@@ -131,7 +131,7 @@ is_planned() {
 plan_changed_text='ospatch: the set of packages has changed since it was planned; nothing was done'
 
 plan_phase() {
-  # Mirrors are waited for most of the time.
+  # Most of the time is spent waiting for mirrors.
   collect_garbage &
   collector=$!
   plan_changes
@@ -152,13 +152,13 @@ plan_changes() {
   return $rc
 }
 
-# What was installed when the last job of this node patch that could say so had ended, or before the first one. The job
-# after an interrupted one so reports what both have changed.
+# The packages installed after the last job of this node patch that could record them, or before the first one. A job
+# after an interrupted one thus reports the changes of both.
 take_baseline() {
   [ -e "$state_dir/before/$token" ] && return 0
   "${driver}_installed" >"$dir/before" || return 73
   if ! [ -s "$dir/before" ]; then
-    # A file system that is full may hold the name of a file and nothing else.
+    # On a full file system the file may exist but be empty.
     try_to_write "$dir"
     [ -z "$denied" ] || return 73
     echo 'ospatch: the package database names no package'
@@ -168,20 +168,20 @@ take_baseline() {
   mv "$dir/before" "$state_dir/before/$token" || return 73
 }
 
-# All that this node patch has changed so far, whether its jobs could say so or not, as `since` lines.
+# All changes of this node patch so far, whether its jobs could report them or not, as `since` lines.
 changed_since_first() {
   [ -s "$state_dir/before/$token.first" ] || return 0
   "${driver}_installed" | comm -3 "$state_dir/before/$token.first" - |
     awk '/^\t/ { print "since + " substr($0, 2); next } { print "since - " $0 }'
 }
 
-# Compares it with $after.
+# Compares with $after.
 changed_since_baseline() {
   comm -3 "$state_dir/before/$token" "$after" | awk '/^\t/ { print "+ " substr($0, 2); next } { print "- " $0 }'
 }
 
-# A file system that has become full or read-only holds no report of what was changed, or the beginning of one, and nothing
-# told is the same as nothing changed. Memory holds it.
+# A file system that has become full or read-only may hold a truncated report or none, which would mean that nothing
+# was changed. The report is then kept in memory.
 report_in_memory() {
   case $phase in apply | repair) ;; *) return 0 ;; esac
   [ -s "$state_dir/before/$token" ] || return 0

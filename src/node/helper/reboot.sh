@@ -1,6 +1,6 @@
 # ---------------------------------------------------------------------------------------------------------------- reboot
 
-# Sets command to what reboots the node. Only root may have a say in what runs as root here.
+# Sets command to the program that reboots the node. Only root may control what runs as root.
 use_reboot_command() {
   if has_systemd; then command='systemctl reboot'; else command=reboot; fi
   [ -n "$1" ] || return 0
@@ -13,8 +13,8 @@ use_reboot_command() {
   done
 }
 
-# reboot_inhibitor MODE: says who forbids a shutdown now (block) or has it wait (delay), or fails. Before 257 systemd asks
-# nobody when root reboots without a terminal.
+# reboot_inhibitor MODE: prints who blocks (block) or delays (delay) a shutdown, or fails. systemd before 257 does not
+# check inhibitors when root reboots without a terminal.
 reboot_inhibitor() {
   i_does=inhibits
   [ "$1" = block ] || i_does=delays
@@ -43,12 +43,12 @@ verb_reboot() {
   esac
   use_reboot_command "${2-}"
   mkdir -p "$run_dir"
-  # What an earlier one has said is not about this one.
+  # The output of an earlier request is not about this one.
   rm -f "$run_dir/reboot.rc" "$run_dir/reboot.log"
   : 2>/dev/null >"$run_dir/reboot.asked"
   has_systemd || { reboot_detached "$1" "${2-}"; say "state=rebooting boot=$boot"; return; }
-  # From a timer, so that this call ends before the connection does. A second request finds the unit, or the system on
-  # its way down, and is a no-op.
+  # From a timer, so that this call ends before the connection does. A second request finds the unit, or a system that
+  # is shutting down, and is a no-op.
   said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 \
     --timer-property=AccuracySec=100ms --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 "$(own_path)" _reboot "$1" "${2-}" 2>&1 >/dev/null) ||
     timeout "$systemd_limit" systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
@@ -57,7 +57,7 @@ verb_reboot() {
   say "state=rebooting boot=$boot"
 }
 
-# What the timer runs. How it ends stands in files, for somebody may have to be told why the node does not go down.
+# Run by the timer. Its result is stored in files, to report why the node does not shut down.
 verb_reboot_now() {
   [ "$1" = "$boot" ] || return 0
   use_reboot_command "${2-}"
@@ -76,10 +76,10 @@ verb_reboot_now() {
   return "$rc"
 }
 
-# ------------------------------------------------------------------------------------ what becomes of a reboot that was sent
+# ------------------------------------------------------------------------------------ progress of a requested reboot
 
-# How the command has ended (`reboot_rc`, `reboot_said`); whether the system goes down (`reboot_way`: stopping, delayed,
-# scheduled, stuck, none, unknown), and what it waits for or what is in its way (`reboot_why`).
+# Result of the command (`reboot_rc`, `reboot_said`); state of the shutdown (`reboot_way`: stopping, delayed,
+# scheduled, stuck, none, unknown), and what it waits for or what blocks it (`reboot_why`).
 reboot_progress() {
   [ -e "$run_dir/reboot.asked" ] || [ -s "$run_dir/reboot.rc" ] || return 0
   if [ -s "$run_dir/reboot.rc" ]; then
@@ -97,7 +97,7 @@ reboot_progress() {
   [ "$way" != none ] || ! has_systemd || reboot_blockers
 }
 
-# The timer has fired, or could not, and nothing has begun.
+# The timer has fired, or could not, and nothing has started.
 reboot_never_ran() {
   states=$(ask 'systemctl show' 3 systemctl show -p ActiveState ospatch-reboot.timer ospatch-reboot.service 2>/dev/null) || return
   case $states in *=[!if]*) return ;; *=inactive* | *=failed*) ;; *) return ;; esac
@@ -107,7 +107,7 @@ reboot_never_ran() {
   echo "reboot_said=$reason"
 }
 
-# Sets way, and says what the way down waits for.
+# Sets way, and prints what the shutdown waits for.
 find_reboot_way() {
   state=$(ask 'systemctl show' 3 systemctl show -p SystemState 2>/dev/null)
   state=${state#*=}
@@ -116,7 +116,7 @@ find_reboot_way() {
   case $state in
     stopping)
       way=stopping
-      # All has been stopped, and what comes after that does not.
+      # All units have stopped, but the final step does not happen.
       [ -n "$jobs" ] || way=stuck
       ;;
     running | degraded | maintenance | starting | initializing) ;;
@@ -132,7 +132,7 @@ find_reboot_way() {
   [ -z "$jobs" ] || printf '%s\n' "$jobs" | sed 's/^/reboot_why=/'
 }
 
-# Why a command that has ended well may have had no effect.
+# Why a successful command may have had no effect.
 reboot_blockers() {
   place=$(command -v systemctl)
   case $place in /usr/bin/systemctl | /bin/systemctl) ;; *) echo "reboot_why=systemctl is $place" ;; esac

@@ -1,9 +1,9 @@
-# --------------------------------------------------------------------------------------------- room for what is planned
+# --------------------------------------------------------------------------------------------- space for the plan
 
-# room_lines DIR: free room on the file systems that a patch writes to, and what the plan in DIR needs; nothing when
-# nothing is planned.
-#   room on PLACE ID KIB INODES         free; ID is that of the file system, INODES -1 where it makes them as needed
-#   room plan DOWNLOAD GROWTH LARGEST   KiB to download, KiB more when all is installed, KiB of the largest package
+# room_lines DIR: free space on the file systems that a patch writes to, and the needs of the plan in DIR; nothing
+# without a plan.
+#   room on PLACE ID KIB INODES         free; ID is that of the file system, INODES -1 where inodes are dynamic
+#   room plan DOWNLOAD GROWTH LARGEST   KiB to download, KiB of growth after installation, KiB of the largest package
 #   room kernel NAME                    a package in the plan that brings a kernel
 #   room boot KERNEL INITRD             KiB of the largest of each in /boot
 #   room old KERNEL                     an installed kernel that neither runs nor will be started
@@ -35,8 +35,8 @@ room_lines() {
 
 largest_kib() { stat -L -c %s "$@" 2>/dev/null | awk '$1 > most { most = $1 } END { print int((most + 1023) / 1024) }'; }
 
-# What has been downloaded already takes no more room. apt-cache is asked for exact versions and not for candidates: for
-# those it would solve all dependencies of all packages first.
+# Downloaded packages need no further space. apt-cache is called with exact versions instead of candidates, for
+# which it would first resolve the dependencies of all packages.
 apt_room() {
   # shellcheck disable=SC2046
   {

@@ -1,11 +1,11 @@
 # ------------------------------------------------------------------------------------- rpm after a transaction was killed
 #
-# An upgrade installs the new version, runs its scripts, and erases the old version last. What was killed before that
-# leaves both in the database, and rpm does not say which scripts have run. So a transaction of ours notes what it is to
-# install until it has ended by itself; $state_dir/interrupted keeps what is still to be installed again, as
+# An upgrade installs the new version, runs its scripts, and erases the old version last. A transaction killed before
+# that leaves both in the database, and rpm does not record which scripts have run. So an ospatch transaction records what
+# it installs until it has ended by itself; $state_dir/interrupted keeps what still has to be reinstalled, as
 # `name arch version time-of-installation`.
 
-# rpm_transaction COMMAND...: runs it, for what is in $dir/changes.
+# rpm_transaction COMMAND...: runs it, for the changes in $dir/changes.
 rpm_transaction() {
   awk '$1 == "upgrade" || $1 == "install" || $1 == "reinstall" { print $2, $3, $5 }' "$dir/changes" >"$dir/begun"
   sync "$dir/begun" "$dir" 2>/dev/null
@@ -15,11 +15,11 @@ rpm_transaction() {
   return $rc
 }
 
-# What rpm cannot read of its database, in its own words: it may end with 0 all the same.
+# rpm's errors about its database; rpm may exit with 0 nevertheless.
 rpm_damage() {
   said=$(ask 'the rpm database' 15 rpm -qa 2>&1)
   rc=$?
-  # One that has not answered in time need not be damaged.
+  # A timeout does not mean damage.
   case $rc in 124 | 137 | 143) return ;; esac
   printf '%s\n' "$said" | awk -v rc="$rc" '
     /^error: .*(sqlite|malformed|atabase|rpmdb|Packages|db[3-5] error|FROM |skipping h#)/ { print; found = 1; exit }
@@ -27,7 +27,7 @@ rpm_damage() {
     END { if (!found && rc) print "rpm -qa ended with " rc; else if (!found && !packages) print "it holds no packages" }'
 }
 
-# Packages that were being installed when their transaction was killed, and still are what it has installed.
+# Packages that were being installed when their transaction was killed, and still have that version.
 rpm_interrupted() {
   noted=$(cat "$state_dir/interrupted" "$state_dir"/runs/*/begun 2>/dev/null | grep '^[A-Za-z0-9]' | sort -u)
   [ -n "$noted" ] || return 0
@@ -50,8 +50,8 @@ rpm_interrupted_problems() {
   rpm_interrupted | awk '{ print $1 " " $3 "." $2 " is not fully installed (its scripts may not have run)" }'
 }
 
-# Mends what a killed transaction has left. Nothing is removed but the older of two versions of a package, and what may
-# lack its scripts is installed again in its version.
+# Repairs the result of a killed transaction. Only the older of two versions of a package is removed, and packages
+# whose scripts may not have run are reinstalled in the same version.
 rpm_repair() {
   if ! rpm_make_readable; then
     rpm_damage | sed 's/^/problem the rpm database cannot be read: /' >"$dir/result"
@@ -73,7 +73,7 @@ rpm_repair() {
   ! grep -q '^problem ' "$dir/result" || return $rc_still_broken
 }
 
-# rpm --rebuilddb leaves out what it cannot read, and ends with 0 also when nothing is left.
+# rpm --rebuilddb drops what it cannot read, and exits with 0 even when nothing is left.
 rpm_make_readable() {
   damage=$(rpm_damage)
   [ -n "$damage" ] || return 0
@@ -102,7 +102,7 @@ rpm_make_readable() {
   return 1
 }
 
-# Of several versions of a package the older ones, as `name arch version` in $dir/older; the newest of them is noted.
+# The older ones of several versions of a package, as `name arch version` in $dir/older; the newest is recorded.
 rpm_note_interrupted() {
   rpm_installed >"$dir/now"
   rpm_duplicates <"$dir/now" >"$dir/duplicates"
@@ -125,7 +125,7 @@ rpm_note_interrupted() {
   mv "$state_dir/interrupted.new" "$state_dir/interrupted" && rm -f "$state_dir"/runs/*/begun
 }
 
-# rpm_compare VERSION VERSION: sets compared to -1, 0 or 1; fails when rpm does not say.
+# rpm_compare VERSION VERSION: sets compared to -1, 0 or 1; fails when rpm gives no answer.
 rpm_compare() {
   one=$1 two=$2
   case $one in *:*) ;; *) one=0:$one ;; esac
@@ -144,7 +144,7 @@ rpm_vercmp() {
 
 rpm_erase_older() {
   while read -r name arch version; do
-    # Not by itself, where what was to be kept could not be told.
+    # Not automatically, if the packages to keep could not be determined.
     grep -q "^$name $arch " "$state_dir/interrupted" || continue
     echo "ospatch: completing the upgrade of $name.$arch: erasing ${version#*:}"
     rpm -e --nodeps "$name-${version#*:}.$arch" 2>&1 </dev/null ||
@@ -152,7 +152,7 @@ rpm_erase_older() {
   done <"$dir/older"
 }
 
-# What is in $dir/changes may be done: it installs again some of what is in $dir/again, and does nothing else.
+# Whether $dir/changes may be executed: it reinstalls some of $dir/again, and does nothing else.
 rpm_only_reinstalls() {
   awk 'FILENAME == ARGV[1] { again[$1 " " $2 " " $3]; next }
     $1 == "reinstall" && (($2 " " $3 " " $5) in again) { next }
@@ -160,19 +160,19 @@ rpm_only_reinstalls() {
     END { exit bad }' "$dir/again" "$dir/changes"
 }
 
-# rpm_name_missing: what of $dir/again is not in $dir/changes.
+# rpm_name_missing: the part of $dir/again that is not in $dir/changes.
 rpm_name_missing() {
   awk 'FILENAME == ARGV[1] { if ($1 == "reinstall") had[$2 " " $3 " " $5]; next }
     !(($1 " " $2 " " $3) in had) { print "ospatch: cannot repair: no package source has " $1 " " $3 ", whose installation was interrupted" }' \
     "$dir/changes" "$dir/again"
 }
 
-# rpm_reinstall: by the driver's DRIVER_reinstall_list, which leaves what can be had in $dir/changes, and DRIVER_reinstall_now.
+# rpm_reinstall: through DRIVER_reinstall_list, which writes the available ones to $dir/changes, and DRIVER_reinstall_now.
 rpm_reinstall() {
   renewed=no
   while :; do
     "${driver}_reinstall_list" || return $?
-    # Older lists may not know it yet.
+    # Old lists may not contain it yet.
     if [ "$renewed" = no ] && [ "$(grep -c . <"$dir/changes")" -lt "$(grep -c . <"$dir/again")" ]; then
       renewed=yes
       "${driver}_refresh" && continue
@@ -183,7 +183,7 @@ rpm_reinstall() {
     awk '{ print $2, $3, $5 }' "$dir/changes" >"$dir/wanted"
     rpm_transaction "${driver}_reinstall_now" && return 0
     rc=$?
-    # Or they know what has gone meanwhile. It is tried again only where nothing was done.
+    # Or they contain removed packages. Retried only if nothing was changed.
     [ "$renewed" = no ] && [ "$rc" -le 128 ] && rpm_interrupted | cmp -s - "$dir/again" || return $rc
     renewed=yes
     "${driver}_refresh" || return $rc
@@ -191,7 +191,7 @@ rpm_reinstall() {
   done
 }
 
-# What is installed again with all its scripts, also where one of them has failed, is no longer interrupted.
+# A package reinstalled with all its scripts, even if one of them failed, is no longer interrupted.
 rpm_forget_reinstalled() {
   [ -e "$dir/wanted" ] && [ ! -e "$dir/begun" ] && [ "$rc" -eq 0 ] || : >"$dir/wanted"
   awk 'FILENAME == ARGV[1] { done[$1 " " $2 " " $3]; next } !(($1 " " $2 " " $3) in done)' "$dir/wanted" "$dir/again" >"$state_dir/interrupted.new"

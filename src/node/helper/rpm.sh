@@ -1,24 +1,24 @@
 # --------------------------------------------------------------------------------------------------- packages of rpm
 #
-# What dnf and zypper have in common. A change is a line `KIND NAME ARCH OLD NEW`, `-` for no version; kinds: upgrade,
-# install, remove, obsolete (replaced by another name), downgrade, reinstall, vendor, and skip for what stays, because its
-# dependencies cannot be met.
+# Common parts of dnf and zypper. A change is a line `KIND NAME ARCH OLD NEW`, `-` for no version; kinds: upgrade,
+# install, remove, obsolete (replaced by another name), downgrade, reinstall, vendor, and skip for packages kept because
+# of unmet dependencies.
 
 kubernetes_rpm='kubelet kubeadm kubectl kubernetes-cni cri-tools containerd containerd.io docker docker-ce* moby-engine runc cri-o*'
 
-# Sets held to the globs of packages that stay as they are.
+# Sets held to the globs of kept packages.
 rpm_held() {
   held=$exclude
   [ "$kubernetes" = yes ] || ! is_kubernetes_node || held="$held $kubernetes_rpm"
 }
 
-# Packages in the database, one `name arch version` a line. Keys stand there too, as packages of their own.
+# Packages in the database, `name arch version` per line. Keys are in it too, as packages.
 rpm_installed() {
   ask 'the rpm database' 15 rpm -qa --qf '%{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n' 2>/dev/null |
     sed '/^gpg-pubkey /d; s/ 0:/ /' | sort
 }
 
-# Of a list of packages those that are there in several versions, but must not be. An interrupted transaction leaves them.
+# The packages of a list with several versions that must not have them, left by an interrupted transaction.
 rpm_duplicates() {
   list=$(cut -d' ' -f1,2 | uniq -d)
   [ -n "$list" ] || return 0
@@ -30,7 +30,7 @@ rpm_duplicates() {
   done
 }
 
-# Names and provides that an administrator lets stand in several versions beside each other.
+# Names and provides that an administrator allows in several versions.
 rpm_several_allowed() {
   cat /etc/yum.conf /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /usr/share/dnf5/libdnf.conf.d/*.conf \
     /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf /etc/zypp/zypp.conf.d/*.conf 2>/dev/null | awk '
@@ -51,7 +51,7 @@ rpm_facts() {
   printf '%s\n' "$list" | sed 's/ /:/; s/ /=/' | sha256sum | sed 's/^\(.\{16\}\).*/packages_digest=\1/'
   printf '%s\n' "$list" | awk 'END { print "packages_count=" NR }'
   printf '%s\n' "$list" | rpm_problems | head -n 50 | sed 's/^/package_problem=/'
-  # Also of a transaction that is still running: whoever reads this knows whether there is one.
+  # Includes a running transaction: the reader knows whether there is one.
   rpm_interrupted_problems | head -n 50 | sed 's/^/package_interrupted=/'
 }
 
@@ -62,7 +62,7 @@ rpm_lock_files() {
 
 rpm_lock_pids='/run/zypp.pid /run/yum.pid /run/dnf/*.pid /var/cache/dnf/*.pid /var/lib/dnf/*.pid /var/log/*log_lock.pid'
 
-# dnf and zypper leave files with their number.
+# dnf and zypper leave files with their pid.
 rpm_lock_pid() {
   for lock_file in $rpm_lock_pids; do
     rpm_has_owner "$lock_file" && return 0
@@ -70,7 +70,7 @@ rpm_lock_pid() {
   return 1
 }
 
-# rpm_has_owner FILE: sets lock_pid and lock_name; 1 = no package manager has this number, 2 = there is none in it.
+# rpm_has_owner FILE: sets lock_pid and lock_name; 1 = no package manager has this pid, 2 = there is none in it.
 rpm_has_owner() {
   [ -s "$1" ] && read -r lock_pid <"$1" && valid_number "$lock_pid" || return 2
   lock_name=''
@@ -82,7 +82,7 @@ rpm_has_owner() {
   return 1
 }
 
-# What was killed leaves its number behind, which another process has after a while: dnf and zypper then wait for that one.
+# A killed process leaves its pid behind, which another process may reuse: dnf and zypper then wait for that one.
 rpm_drop_stale_locks() {
   for lock_file in $rpm_lock_pids; do
     rpm_has_owner "$lock_file"
@@ -100,13 +100,13 @@ rpm_report() {
   failed_scripts | sed 's/^/script-failed /'
 }
 
-# Packages whose own script failed: rpm installs them all the same, and the package managers call that success.
+# Packages whose scriptlet failed: rpm installs them nevertheless, and the package managers report success.
 failed_scripts() {
   sed -n 's/.*warning: %[a-z]*(\([^)]*\)) scriptlet failed.*/\1/p
     s/.*Error in \(POST\|PRE\)[A-Z]* scriptlet in rpm package \([^ ]*\).*/\2/p' "$dir/log" | sort -u | head -n 20
 }
 
-# What was planned is on the disk: dnf and zypper may have been told to act as if, or only to download.
+# Whether the plan was executed: dnf and zypper may be configured to simulate, or only to download.
 rpm_is_applied() {
   [ -s "$dir/changes" ] && [ -s "$dir/after" ] || return 0
   awk 'NR == FNR { have[$1 " " $3] = 1; next }
@@ -114,7 +114,7 @@ rpm_is_applied() {
     END { exit missing }' "$dir/after" "$dir/changes"
 }
 
-# rpm_disabled_repositories DIR: updates of the distribution that are switched off, as `repository-off ID`.
+# rpm_disabled_repositories DIR: disabled repositories with updates of the distribution, as `repository-off ID`.
 rpm_disabled_repositories() {
   cat "$1"/*.repo 2>/dev/null | awk '
     function done() { if (off && id ~ /(^|[-_])(updates|security|baseos|appstream)(-rpms)?$|^(base|ol[0-9]+_(baseos|appstream)_latest|amzn2-core|amazonlinux)$/ && id !~ /^rhel-|test|debug|source/) print "repository-off", id }
@@ -129,7 +129,7 @@ rpm_lists_age() {
   [ -z "$newest" ] || echo "lists-age $(($(date +%s) - ${newest%.*}))"
 }
 
-# rpm_pending DIR: what a driver's simulation left in DIR/changes and DIR/simulation, for the controller to parse.
+# rpm_pending DIR: a driver's simulation in DIR/changes and DIR/simulation, for the controller to parse.
 rpm_pending() {
   plan_lines "$1" "$held" "$kubernetes_rpm"
   sed '/^<progress /d; s/^/out /' "$1/simulation"

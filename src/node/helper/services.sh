@@ -1,12 +1,12 @@
-# -------------------------------------------------------------------------------------------- what still runs old code
+# -------------------------------------------------------------------------------------------- outdated code
 #
-# A process runs old code when an executable or a library it has mapped was replaced or removed on disk: the kernel then
-# shows it as `(deleted)` in /proc/PID/maps. That is what needrestart, `dnf needs-restarting` and `zypper ps` read too;
-# read here directly it costs milliseconds, on every family. What it cannot show are scripts and modules that an
-# interpreter has read and closed. Of a service, its script is compared with when the service was started; modules are
-# known to needrestart only, which is asked where it is installed and a service runs on an interpreter.
+# A process runs outdated code when an executable or library that it has mapped was replaced or removed on disk: the
+# kernel then shows it as `(deleted)` in /proc/PID/maps, which needrestart, `dnf needs-restarting` and `zypper ps` read
+# too; reading it directly takes milliseconds, on every family. It does not show scripts and modules that an interpreter
+# has read and closed. The script of a service is compared with the start time of the service; modules are known only to
+# needrestart, which is run where it is installed and a service uses an interpreter.
 
-# Configuration, state and scratch files are no code; neither is what lies elsewhere than where packages put programs.
+# Configuration, state and scratch files are not code; neither are files outside of the directories of packages.
 code_places='/(usr|opt|lib[0-9a-z]*|bin|sbin)/'
 interpreters='(python|perl|ruby|java|node|php|bash|dash)[0-9.]*'
 
@@ -16,7 +16,7 @@ replaced_mappings() {
     /proc/[0-9]*/maps
 }
 
-# Of OpenRC: `service exec pidfile` of every daemon it looks after.
+# For OpenRC: `service exec pidfile` of every supervised daemon.
 openrc_daemons() {
   for place in /run/openrc/daemons/*/*; do
     [ -f "$place" ] || continue
@@ -25,19 +25,19 @@ openrc_daemons() {
   done 2>/dev/null
 }
 
-# Reads replaced_mappings and says, once each:
-#   service NAME      a unit (or a service of OpenRC) with a process on replaced code
+# Reads replaced_mappings and prints, once each:
+#   service NAME      a unit (or an OpenRC service) with a process on outdated code
 #   member PID NAME   such a process
-#   user_service TEXT a service of a user's manager, or that manager itself
-#   session TEXT      somebody's login; the one that this call came by is not counted: it ends with the call
-#   container NAME    a container on the file system of the node, or what keeps one running (shim, conmon)
+#   user_service TEXT a service of a user manager, or that manager itself
+#   session TEXT      a login session; that of this call is not counted, since it ends with the call
+#   container NAME    a container on the file system of the node, or its shim or conmon
 #   process TEXT      anything else
-#   script PID START NAME   a service on an interpreter that maps nothing replaced, and when it was started
+#   script PID START NAME   a service on an interpreter without outdated mappings, and its start time
 classify_processes() {
   awk -v self="$$" -v login="${SUDO_USER:-root}" -v systemd="$(has_systemd && echo yes)" -v own_unit="$unit" '
     function first_line(file,  line) { line = ""; if ((getline line <file) < 0) line = ""; close(file); return line }
     function clean(text) { gsub(/[^ -~]/, "?", text); return substr(text, 1, 80) }
-    # Sets p_comm, p_parent and p_start (ticks since the boot). The name may hold anything, a line feed too.
+    # Sets p_comm, p_parent and p_start (ticks since the boot). The name may contain anything, including a line feed.
     function read_stat(pid,  file, line, text, field) {
       file = "/proc/" pid "/stat"; text = ""
       while ((getline line <file) > 0) text = text line "\n"
@@ -60,20 +60,20 @@ classify_processes() {
       }
       close(file)
       if (named == "" || named == "/") named = unified
-      # Inside a container the paths may begin with those of the machine outside.
+      # Inside a container the paths may begin with those of the host.
       if (outside != "" && index(named, outside "/") == 1) named = substr(named, length(outside) + 1)
       return named
     }
-    # The file system that a process has as its root.
+    # The root file system of a process.
     function root_of(pid,  file, line, field, root) {
       file = "/proc/" pid "/mountinfo"; root = ""
       while ((getline line <file) > 0) { split(line, field, " "); if (field[5] == "/") root = field[3] " " field[4] }
       close(file)
       return root
     }
-    # A root file system of its own has packages of its own, which are not those of the node.
+    # A separate root file system has its own packages, which are not those of the node.
     function has_own_root(pid) { return root_of(pid) != root_of("self") }
-    # What keeps a container running, with the container that it is given: `-id ID` (shim), `-n NAME` or `-c ID` (conmon).
+    # The shim of a container, with the container id from its arguments: `-id ID` (shim), `-n NAME` or `-c ID` (conmon).
     function keeper_of(pid, name,  file, line, count, word, at, id, space) {
       file = "/proc/" pid "/cmdline"; line = first_line(file)
       count = split(line, word, "\0"); id = space = ""
@@ -92,7 +92,7 @@ classify_processes() {
       for (depth = 0; pid > 1 && depth < 64; depth++) { if (pid in ours) return 1; pid = parent_of(pid) }
       return 0
     }
-    # A login of sshd, which has no unit of its own where pam_systemd is missing: the process of sshd it hangs on.
+    # A login of sshd without a unit of its own because pam_systemd is missing: its sshd process.
     function login_of(pid,  depth, up) {
       for (depth = 0; pid > 1 && depth < 64; depth++) {
         up = parent_of(pid)
@@ -101,7 +101,7 @@ classify_processes() {
       }
       return 0
     }
-    # Other connections of the user that we log in as hold the login of a program, like ours, and end as ours does.
+    # Other connections of the login user are logins of programs like ours, and end in the same way.
     function say_login(pid,  title) {
       title = first_line("/proc/" pid "/cmdline")
       if (title ~ /^sshd[^:]*: /) { sub(/^sshd[^:]*: /, "", title); sub(/[@ ].*/, "", title) } else title = ""
@@ -109,7 +109,7 @@ classify_processes() {
       say("session", title == "" ? "a login by ssh" : clean(title) " (by ssh)")
     }
     function say(kind, name) { if (!((kind, name) in said) && ++count[kind] <= 100) print kind " " name; said[kind, name] = 1 }
-    # Says what pid is a part of. Only the name of a service comes back; "" is said for anything else.
+    # Prints what pid is a part of. Only the name of a service is returned; "" for anything else.
     function service_of(pid, path,  name, at) {
       if (systemd == "") {
         for (at = pid; at > 1; at = parent_of(at)) {
@@ -129,7 +129,7 @@ classify_processes() {
       if (!read_stat(pid)) return
       name = p_comm
       if (pid == 1) { say("service", systemd == "" ? "init" : "systemd-manager"); return }
-      # What has come from the initial file system says so itself, and runs from files that went with it.
+      # Processes from the initial RAM disk are marked, and run from files that were removed with it.
       if (is_own(pid) || first_line("/proc/" pid "/cmdline") ~ /^@/) return
       if (path ~ /\/(docker|lxc|lxc\.payload[^\/]*|kubepods[^\/]*|machine\.slice|libpod[^\/]*)\// || path ~ /(docker|libpod|cri-containerd|crio|nerdctl)-[0-9a-f]+/) {
         if (has_own_root(pid)) return
@@ -138,7 +138,7 @@ classify_processes() {
         return
       }
       if (name ~ /^(containerd-shim|docker-containe|conmon|crio-conmon)/) { say("container", clean(keeper_of(pid, name))); return }
-      # A container that its runtime has put elsewhere, e.g. containerd without systemd.
+      # A container that its runtime has placed elsewhere, e.g. containerd without systemd.
       if (path !~ /\.(service|scope)(\/|$)/ && has_own_root(pid)) return
       if (match(path, /\/user-[0-9]+\.slice\/session-[^\/]+\.scope/)) {
         rest = substr(path, RSTART, RLENGTH); uid = rest; sub(/^\/user-/, "", uid); sub(/\.slice.*/, "", uid)
@@ -149,7 +149,7 @@ classify_processes() {
       }
       if (match(path, /\/user@[0-9]+\.service(\/|$)/)) {
         rest = substr(path, RSTART + RLENGTH); uid = substr(path, RSTART + 6); sub(/\.service.*/, "", uid)
-        # The manager of the user that we log in as comes and goes with our own logins.
+        # The user manager of the login user starts and stops with our own logins.
         if (rest ~ /^init\.scope$/) { if (!index(own_path, "/user-" uid ".slice/")) say("user_service", "systemd of " user_of(uid)); return }
         if (match(rest, /[^\/]+\.service(\/|$)/)) {
           rest = substr(rest, RSTART, RLENGTH); sub(/\/$/, "", rest)
@@ -171,7 +171,7 @@ classify_processes() {
     BEGIN {
       outside = cgroup_of(1); sub(/\/init\.scope$/, "", outside); if (outside == "/") outside = ""
       own_path = cgroup_of("self")
-      # Our own login: everything between this process and what is started by init itself.
+      # Our own login: everything between this process and the child of init.
       for (pid = self; pid > 1 && depth++ < 64; pid = parent_of(pid)) if (parent_of(pid) > 1) ours[pid] = 1
     }
     /^rc / {
@@ -196,7 +196,7 @@ classify_processes() {
     }'
 }
 
-# The script that an interpreter was started with, when it lies where packages put programs.
+# The script of an interpreter, if it is in a directory of packages.
 script_of() {
   tr '\0\n' '\n ' 2>/dev/null <"/proc/$1/cmdline" | sed -n '2,12{
     /^\/usr\/./{p;q;}
@@ -205,8 +205,8 @@ script_of() {
   }'
 }
 
-# Reads what classify_processes says and decides about the scripts: one that was replaced after its service was started,
-# give or take the precision of these clocks. `asked` is what needrestart is to be asked about.
+# Reads the output of classify_processes and classifies the scripts: one replaced after its service was started, within
+# the precision of these clocks. `asked` is the list for needrestart.
 decide_scripts() {
   asked=''
   while read -r kind first second name; do
@@ -220,9 +220,9 @@ decide_scripts() {
   [ -z "$asked" ] || needrestart_says $asked
 }
 
-# needrestart_says NAME...: which of these services it names. Its other lines add nothing to what the kernel says, and a
-# login of ours is a service to it where pam_systemd is missing. Nothing becomes old while no package is installed, so a
-# clean answer holds until then.
+# needrestart_says NAME...: which of these services it reports. Its other lines add nothing to the kernel's data, and
+# without pam_systemd it reports our login as a service. Nothing becomes outdated while no package is installed, so a
+# clean result holds until then.
 needrestart_says() {
   [ -x /usr/sbin/needrestart ] || return 0
   key="$boot $(stat -c '%i.%Y.%s' /var/lib/dpkg/status /var/lib/rpm/* /usr/lib/sysimage/rpm/* 2>/dev/null | tr '\n' ' ')"
@@ -232,7 +232,7 @@ needrestart_says() {
   answer=$(export NEEDRESTART_SUSPEND='' && $limited needrestart -b -l -r l 2>/dev/null </dev/null)
   case $? in
     0) ;;
-    # The facts say so themselves.
+    # The facts report this themselves.
     124 | 137 | 143) [ -n "$facts_until" ] || echo 'unknown needrestart'; return ;;
     *) echo 'unknown needrestart'; return ;;
   esac
@@ -255,7 +255,7 @@ outdated() {
   } | classify_processes | decide_scripts | sort -u
 }
 
-# What replaces the code of these is a reboot.
+# Outdated code of these is replaced only by a reboot.
 needs_reboot() {
   case $1 in
     init | elogind | dbus | dbus.service | dbus-broker.service | messagebus.service | systemd-logind.service) ;;
@@ -264,7 +264,7 @@ needs_reboot() {
   esac
 }
 
-# What `systemctl show` is asked for, of one unit or of many with an empty line between them.
+# Properties for `systemctl show`, of one unit or of many separated by empty lines.
 unit_properties=Id,ActiveState,SubState,Type,KillMode,RefuseManualStop,RefuseManualStart,Transient,NRestarts,ActiveEnterTimestampMonotonic,LoadState,CanStart,MainPID,FragmentPath
 
 clear_unit() {
@@ -281,7 +281,7 @@ take_unit() {
   esac
 }
 
-# unit_values NAME: sets u_PROPERTY of what systemd knows of the unit.
+# unit_values NAME: sets u_PROPERTY for the unit.
 unit_values() {
   clear_unit
   while IFS='=' read -r key value; do
@@ -291,15 +291,15 @@ $(timeout 20 systemctl show -p "$unit_properties" -- "$1" 2>/dev/null)
 UNIT
 }
 
-# unit_blocker NAME PID...: sets blocker to what keeps `systemctl restart NAME` from putting these processes of it on
-# new code, from u_*; empty when nothing does.
+# unit_blocker NAME PID...: sets blocker to the reason why `systemctl restart NAME` does not put these processes on
+# new code, from u_*; empty when it does.
 unit_blocker() {
   blocker=''
   unit_name=$1
   shift
   case $u_load in
     loaded | '') ;;
-    # Where the mask lies is where it is taken away; that of a package in /usr cannot be.
+    # A mask is removed where it is; a mask in /usr, from a package, cannot be.
     masked) case $u_file in /run/*) blocker=masked-runtime ;; /etc/*) blocker=masked ;; *) blocker=gone ;; esac ;;
     not-found) blocker=gone ;;
     *) blocker=unreadable ;;
@@ -310,7 +310,7 @@ unit_blocker() {
   elif [ "$u_transient" = yes ]; then blocker=transient
   elif matches "$unit_name" ssh sshd dropbear && [ "$u_kill" != process ]; then blocker=logins
   elif [ $# -gt 0 ]; then
-    # Left by a service that has ended, or by one that was started again since and leaves its children alone.
+    # Left by a service that has ended, or that was restarted and keeps its children.
     case $u_active/$u_kill in
       inactive/* | failed/*) blocker=left ;;
       active/process | active/none) case " $* " in *" $u_pid "*) ;; *) [ "$u_pid" = 0 ] || blocker=left ;; esac ;;
@@ -318,14 +318,14 @@ unit_blocker() {
   fi
 }
 
-# Lines of `outdated` on standard input: the processes that are named of this service.
+# Lines of `outdated` on standard input: the processes of this service.
 members_of() {
   while read -r kind pid name; do
     [ "$kind" != member ] || [ "$name" != "$1" ] || printf '%s ' "$pid"
   done
 }
 
-# tell_blocker NAME: what has to be done about it is another thing than `systemctl restart`; of a unit from u_*.
+# tell_blocker NAME: prints that the remedy is not `systemctl restart`; for a unit from u_*.
 tell_blocker() {
   members=$(echo "$found" | members_of "$1")
   blocker=''
@@ -382,7 +382,7 @@ valid_unit_glob() {
   [ ${#1} -le 128 ]
 }
 
-# Lists hold globs, separated by spaces: never expand them with globbing on.
+# The lists contain globs, separated by spaces: never expand them with globbing on.
 default_restart() { restart_mode=never restart_wanted='' restart_ignored='' restart_globs=0 drained=no; }
 
 # take_restart LINE: 0 when it is a valid line of the policy.
@@ -432,8 +432,8 @@ in_list() {
   return $listed
 }
 
-# What a restart takes away from under others. The first list is that of needrestart's own configuration, and more of
-# its kinds: our connection (network, tunnels), the bus and logins, what changes packages now, machines and containers.
+# Services whose restart breaks others. The first list is from needrestart's own configuration, extended by similar
+# ones: our connection (network, tunnels), the bus and logins, package jobs, machines and containers.
 never_restarted='dbus dbus-broker messagebus systemd-logind elogind polkit* systemd-networkd* NetworkManager* ModemManager*
   network* ifup* ifupdown* dhcpcd* dhclient* connman* iwd wpa_supplicant* hostapd* bluetooth* bird* quagga* frr* openvpn*
   tinc* wg-quick* wireguard* tailscaled* zerotier* netbird* nebula* cloudflared* teleport* strongswan* openswan* freeswan*
@@ -442,27 +442,27 @@ never_restarted='dbus dbus-broker messagebus systemd-logind elogind polkit* syst
   packagekit* dnf* yum* zypp* dracut* dpkg* cloud-init* cloud-config* cloud-final* rc-local* emergency* rescue* cron-*
   zfs-fuse* mythtv-backend* xendomains* lxcfs* lxd* lxc* incus* libvirt* virtlog* virtlock* virtqemud* virt*d systemd-nspawn@*
   machine-* iscsid* open-iscsi* multipathd* lvm2-* dm-event* glusterd* gluster* drbd*'
-# What loses requests or its place in a cluster: restarted where the policy names it.
+# Services that would lose requests or cluster membership: restarted only if listed in the policy.
 named_only='mysql* mariadb* postgres* pgbouncer* mongo* redis* valkey* memcached* elasticsearch* opensearch* cassandra*
   scylla* etcd* influx* clickhouse* couchdb* cockroach* neo4j* rabbitmq* kafka* zookeeper* ceph* minio* consul* vault*
   nomad* slapd* corosync* pacemaker* keepalived* patroni* oracle* db2* mssql* firebird* riak* solr* galera*'
-# What pods live from: restarted while the node is drained by us.
+# Container runtimes and Kubernetes agents: restarted only while ospatch has drained the node.
 runtimes='containerd* docker* crio* cri-o* kubelet* k3s* rke2* k0s* podman* snap.microk8s*'
 
-# Succeeds when only root can have a say in all of these.
+# Succeeds when only root can change any of these.
 only_roots() {
   for place in "$@"; do
     case $(stat -c '%u %A' "$place" 2>/dev/null) in '0 '?????-??-?) ;; *) return 1 ;; esac
   done
 }
 
-# Prints the services that needrestart's own configuration says it must leave alone, or fails when it cannot be read.
+# Prints the services that needrestart's own configuration excludes, or fails when it cannot be read.
 needrestart_refuses() {
   configuration=/etc/needrestart/needrestart.conf
   [ -r "$configuration" ] && command -v perl >/dev/null 2>&1 || return 0
   for place in /etc/needrestart/conf.d /etc/needrestart/conf.d/*; do [ ! -e "$place" ] || only_roots "$place" || return 1; done
   only_roots "$configuration" /etc/needrestart || return 1
-  # It is a program in Perl, which needrestart runs the same way.
+  # It is a Perl program, executed the same way by needrestart.
   # shellcheck disable=SC2016
   timeout 10 perl -e '
     our %nrconf = (verbosity => 0, restart_d => "", override_rc => {}, blacklist_rc => []);
@@ -520,7 +520,7 @@ why_not_unit() {
   esac
 }
 
-# Sets override to the program that restarts this service in place of systemd, if there is one.
+# Sets override to the program that restarts this service instead of systemd, if there is one.
 use_override() {
   override=''
   for folder in /etc/ospatch/restart.d /etc/needrestart/restart.d; do
@@ -552,7 +552,7 @@ restart_one() {
   fi 2>&1
 }
 
-# Succeeds when a restart that has failed has not even stopped the service: it runs as before.
+# Succeeds when a failed restart has not stopped the service: it runs as before.
 goes_on() {
   has_systemd && [ -z "$override" ] && [ "$1" != systemd-manager ] && [ -s "$dir/said" ] || return 1
   unit_values "$1"
@@ -561,7 +561,7 @@ goes_on() {
 
 last_words() { grep -v '^[[:space:]]*$' "$dir/said" | tail -n 1 | cut -c1-150; }
 
-# Succeeds when a service is up; sets reason to how it is when not.
+# Succeeds when a service is active; sets reason otherwise.
 is_up() {
   if ! has_systemd; then
     timeout 20 rc-service "$1" status >/dev/null 2>&1 && return 0
@@ -579,14 +579,14 @@ is_up() {
   return 1
 }
 
-# say_failed NAME REASON: with what the service itself has said, in the log and in the result.
+# say_failed NAME REASON: with the output of the service, in the log and in the result.
 say_failed() {
   echo "failed $1 $2" >>"$dir/result"
   echo "ospatch: $1 failed: $2"
   has_systemd || return 0
   timeout 20 journalctl --no-pager -q -n 20 -o cat -u "$1" --since "@$begun" 2>/dev/null | cut -c1-300 >"$dir/journal"
   cat "$dir/journal"
-  # Its own last words rather than what systemd says of it.
+  # The output of the service instead of systemd's messages about it.
   timeout 20 journalctl --no-pager -q -n 8 -o cat --since "@$begun" "_SYSTEMD_UNIT=$1" 2>/dev/null | cut -c1-300 >"$dir/own-journal"
   [ ! -s "$dir/own-journal" ] || mv "$dir/own-journal" "$dir/journal"
   grep -v '^[[:space:]]*$' "$dir/journal" | tail -n 8 | sed 's/^/journal /' >>"$dir/result"
@@ -597,8 +597,8 @@ skip_service() {
   echo "ospatch: $1 is not restarted: $2"
 }
 
-# The phase `restart`: every service that runs replaced code and may be restarted, one by one, then a look whether all
-# are up. Whether they are on the new code is for the facts after it to say.
+# The phase `restart`: restarts every service on outdated code that may be restarted, one by one, then verifies that
+# all are active. The facts afterwards show whether they run the new code.
 restart_phase() {
   begun=$(date +%s)
   : >"$dir/result"
@@ -638,7 +638,7 @@ restart_phase() {
     [ "$name" = systemd-manager ] || restarted="$restarted $name"
     echo "restarted $name" >>"$dir/result"
   done
-  # Long enough for one that starts and ends again to show.
+  # Long enough to notice a service that starts and ends again.
   [ -z "$restarted" ] || sleep 3
   for name in $restarted; do
     tries=0

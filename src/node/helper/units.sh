@@ -1,11 +1,11 @@
 # ------------------------------------------------------------------------------------------------- units that have failed
 
-# `failed_unit=` and `restarting_unit=` of each (one that waits to be started again is not failed yet), and what it takes
-# to tell whether the last transaction has to do with it: `unit_detail=NAME RESULT CHANGED TRANSIENT TRIGGER...`.
+# `failed_unit=` and `restarting_unit=` of each (a unit waiting for a restart has not failed yet), and the data that
+# shows whether the last transaction caused it: `unit_detail=NAME RESULT CHANGED TRANSIENT TRIGGER...`.
 failed_unit_facts() {
   bad=$(ask 'systemctl list-units' 10 systemctl list-units --state=failed,auto-restart --plain --no-legend --no-pager 2>/dev/null |
     while read -r name _ active sub _; do
-      # How a job has ended is said elsewhere.
+      # The end of a job is reported elsewhere.
       case $name in ospatch-*) continue ;; esac
       case $active:$sub in failed:*) echo "failed $name" ;; *:auto-restart*) echo "restarting $name" ;; esac
     done)
@@ -52,7 +52,7 @@ exec_places() {
   set +f
 }
 
-# When the last transaction began, in seconds; nothing when there was none.
+# Start of the last transaction, in seconds; nothing when there was none.
 last_apply() {
   newest=$(jobs_by_age '*-apply-*' | tail -n 1)
   [ -z "$newest" ] || stat -c %Y "$state_dir/runs/${newest##* }/started" 2>/dev/null

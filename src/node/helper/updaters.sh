@@ -1,12 +1,12 @@
-# ---------------------------------------------------------------------------------------- others that patch or reboot
+# ---------------------------------------------------------------------------------------- other updaters and reboots
 #
-# `other_updater=` and `reboot_owner=` of each, as its own configuration is read by the tool it belongs to, and
-# `updater_running=` of one at work; `reboot_schedule=` names who reboots the node by the clock.
+# `other_updater=` and `reboot_owner=` of each, read from its own configuration by its own tool,
+# `updater_running=` of a running one; `reboot_schedule=` names scheduled reboots of the node.
 
 # Sets enabled, interval, reboot and shutdown (true or false) of unattended-upgrades.
 unattended_settings() {
   enabled='' interval='' reboot='' shutdown=''
-  # Interval and Enable are numbers or `always`; apt alone knows how a truth value may be written.
+  # Interval and Enable are numbers or `always`; only apt knows all spellings of a truth value.
   while IFS="='" read -r name _ value _; do
     case $name in enabled) enabled=$value ;; interval) interval=$value ;; reboot) reboot=$value ;; shutdown) shutdown=$value ;; esac
   done <<SETTINGS
@@ -15,7 +15,7 @@ $(ask apt-config 5 apt-config shell enabled APT::Periodic::Enable interval APT::
 SETTINGS
 }
 
-# unattended_upgrades HOW: what it does when HOW (timer, cron, shutdown) starts it.
+# unattended_upgrades HOW: its effect when started by HOW (timer, cron, shutdown).
 unattended_upgrades() {
   [ -x /usr/bin/unattended-upgrade ] || return 0
   unattended_settings
@@ -30,7 +30,7 @@ unattended_upgrades() {
   [ "$reboot" != true ] || echo 'reboot_owner=unattended-upgrades with Automatic-Reboot'
 }
 
-# ini_value SECTION KEY FILE...: the last one counts, in lower case; as Python reads it, names in any case.
+# ini_value SECTION KEY FILE...: the last one wins, in lower case; as in Python, keys are case-insensitive.
 ini_value() {
   section=$1 key=$2
   shift 2
@@ -46,7 +46,7 @@ ini_value() {
     END { print found }' "$@" 2>/dev/null
 }
 
-# dnf_automatic UNIT: of dnf 4, of dnf 5, whose shipped file comes first, and of yum.
+# dnf_automatic UNIT: for dnf 4, dnf 5, whose shipped file comes first, and yum.
 dnf_automatic() {
   set -- "$1"
   for file in /usr/share/dnf5/dnf5-plugins/automatic.conf /etc/dnf/automatic.conf /etc/dnf/dnf5-plugins/automatic.conf \
@@ -67,7 +67,7 @@ dnf_automatic() {
   case $(ini_value commands reboot "$@") in when-*) echo "reboot_owner=${automatic%.*} with reboot" ;; esac
 }
 
-# Timers that no distribution ships are looked into; these are known not to patch.
+# Timers that no distribution ships are inspected; these are known not to patch.
 is_harmless_timer() {
   case $1 in
     systemd-* | dpkg-db-backup.* | e2scrub_* | fstrim.* | logrotate.* | man-db.* | motd-news.* | fwupd-refresh.* | \
@@ -78,7 +78,7 @@ is_harmless_timer() {
   esac
 }
 
-# timer_updaters TIMER SERVICE: prints `LABEL<TAB>COMMAND` of a timer that has to be looked into, or what is known of it.
+# timer_updaters TIMER SERVICE: prints `LABEL<TAB>COMMAND` of a timer to be inspected, or its known effect.
 timer_updaters() {
   case $1 in
     apt-daily-upgrade.timer) unattended_upgrades timer >&4 ;;
@@ -89,7 +89,7 @@ timer_updaters() {
   esac
 }
 
-# Reads `TIMER<TAB>SERVICE` lines; prints `TIMER<TAB>COMMAND` of what these services start.
+# Reads `TIMER<TAB>SERVICE` lines; prints `TIMER<TAB>COMMAND` with the commands of these services.
 timer_commands() {
   timers=$(grep -E '^[A-Za-z0-9@_.:-]+	[A-Za-z0-9@_.:-]+$' | head -n 50)
   [ -n "$timers" ] || return 0
@@ -104,7 +104,7 @@ timer_commands() {
       END { flush() }'
 }
 
-# `LABEL<TAB>COMMAND` of what cron starts. What only runs where systemd does not is left out where it does.
+# `LABEL<TAB>COMMAND` of cron jobs. Jobs that only run without systemd are skipped where systemd runs.
 cron_commands() {
   set --
   for file in /etc/crontab /etc/anacrontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/* \
@@ -123,7 +123,7 @@ cron_commands() {
   [ $# -eq 0 ] || awk '!/^[ \t]*(#|$)/ && FNR < 2000 { print "cron (" FILENAME ")\t" $0 }' "$@" 2>/dev/null
 }
 
-# Reads `LABEL<TAB>COMMAND` lines; a script that a command names is looked into as well.
+# Reads `LABEL<TAB>COMMAND` lines; a script named by a command is inspected as well.
 schedule_facts() {
   # shellcheck disable=SC2016
   ask 'scheduled updaters' 5 awk -F '\t' '
@@ -167,17 +167,17 @@ schedule_facts() {
   done
 }
 
-# Of the programs that patch by themselves one that is at work; it may hold no lock at this moment.
+# A running process of another updater; it may hold no lock at the moment.
 running_updater() {
   for place in $(grep -lsxE 'unattended-upgr|dnf-automatic|yum-cron|pk-offline-upda|transactional-u' /proc/[0-9]*/comm | head -n 10); do
     words=$(tr '\0' ' ' <"${place%comm}cmdline" 2>/dev/null)
-    # It waits for the end of the system all the time.
+    # It waits for the shutdown of the system all the time.
     case $words in '' | *unattended-upgrade-shutdown*) continue ;; esac
     read -r name <"$place" && pid=${place#/proc/} && echo "updater_running=$name (pid ${pid%/comm})" && return
   done
 }
 
-# Reads the answer of `systemctl show -p Id,ActiveState,Unit` for units and timers.
+# Reads the output of `systemctl show -p Id,ActiveState,Unit` for units and timers.
 updater_facts() {
   exec 4>&1
   {
@@ -204,7 +204,7 @@ active_units() {
   active_unit "$id" "$state" "$service"
 }
 
-# active_unit NAME STATE SERVICE: SERVICE is what a timer starts.
+# active_unit NAME STATE SERVICE: SERVICE is the unit started by a timer.
 active_unit() {
   case $2 in active | activating | reloading) ;; *) return 0 ;; esac
   case $1 in

@@ -6,7 +6,7 @@ zypper_call() {
     zypper --non-interactive --non-interactive-include-reboot-patches "$@"
 }
 
-# zypper_setup DIR: locks of the policy beside the node's own, for these calls only; sets what to patchlevel or newest.
+# zypper_setup DIR: adds locks of the policy to the node's own, for these calls only; sets what to patchlevel or newest.
 zypper_setup() {
   rpm_held
   rpm_drop_stale_locks
@@ -26,14 +26,14 @@ zypper_setup() {
     } >"$1/zypp.conf"
     zypp_conf=$1/zypp.conf
   fi
-  # Where the repositories have patches, these are the maintenance; elsewhere the newest packages are.
+  # Repositories with patches define maintenance updates by these; elsewhere the newest packages are taken.
   if zypper_call --no-refresh --quiet search -t patch >/dev/null 2>&1; then what='patch'; else what='update'; fi
   [ -z "$held" ] || [ "$what" = update ] || zypper_lock_patches >>"$1/locks"
 }
 
 zypper_lock() { printf '\ntype: %s\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: %s\n' "$1" "$2"; }
 
-# A patch that wants a held package cannot be had in part: zypper would ask a person which of the two is to give way.
+# A patch that needs a held package cannot be applied partially: zypper would ask how to resolve the conflict.
 zypper_lock_patches() {
   set -f
   names=$(zypper --non-interactive --config /dev/null --no-refresh --xmlout list-patches 2>/dev/null |
@@ -50,7 +50,7 @@ zypper_lock_patches() {
   set +f
 }
 
-# Reads `zypper info -t patch`: prints `PATCH PACKAGE` for what each patch raises, which it says as a conflict with less.
+# Reads `zypper info -t patch`: prints `PATCH PACKAGE` for the packages of each patch, which are listed as conflicts.
 zypper_patch_contents() {
   awk '
     function raised(word) {
@@ -64,7 +64,7 @@ zypper_patch_contents() {
     list && /^ / { raised($1) }'
 }
 
-# zypper_do GLOBAL-OPTION... -- OPTION...: the patch by the policy, with the metadata that is there.
+# zypper_do GLOBAL-OPTION... -- OPTION...: the patch by the policy, with the current metadata.
 zypper_do() {
   case $what=$only in
     patch=security) set -- "$@" --category security ;;
@@ -84,7 +84,7 @@ zypper_refresh() {
   failures=0
   while :; do
     wait_for_locks || return $?
-    # 106 = some repositories were skipped: a failure here.
+    # 106 = some repositories were skipped: counts as a failure.
     zypper_call refresh 2>&1
     rc=$?
     [ "$rc" -eq 0 ] && return 0
@@ -116,7 +116,7 @@ zypper_simulate() {
   zypper_do --xmlout -- --dry-run >"$1/simulation" 2>&1
   rc=$?
   : >"$1/changes"
-  # 102 and 103 say what the real run will ask for.
+  # 102 and 103 announce questions of the real run.
   case $rc in 0 | 102 | 103) ;; *) return $rc ;; esac
   zypper_changes <"$1/simulation" | sort -u >"$1/changes"
 }
@@ -143,7 +143,7 @@ zypper_changes() {
     }'
 }
 
-# What would be newer, but is held.
+# Newer versions that are held.
 zypper_newer() {
   [ -n "$held" ] || return 0
   ZYPP_LOCK_TIMEOUT=-1 zypper --non-interactive --config /dev/null --no-refresh --xmlout list-updates 2>/dev/null |
@@ -152,8 +152,8 @@ zypper_newer() {
 }
 
 # zypper_hidden DIR: what would be offered without the node's own locks and priorities, as
-# `hidden NAME ARCH VERSION`, and the locks, as `hides lock GLOB`. Where there are patches only these count, and of what
-# else is newer only a lock is told.
+# `hidden NAME ARCH VERSION`, and the locks, as `hides lock GLOB`. With patches only these count, and of other
+# updates only locked ones are reported.
 zypper_hidden() {
   own=$(cat /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf 2>/dev/null | sed -n 's/^ *locksfile\.path *= *//p' | head -n 1)
   hides=$(sed -n 's/^solvable_name: *\([^ ]*\).*/hides lock \1/p' "${own:-/etc/zypp/locks}" 2>/dev/null | head -n 300)
@@ -168,7 +168,7 @@ zypper_hidden() {
       /^update / && /kind="package"/ { print "hidden", value("name"), value("arch"), value("edition") }' | head -n 500
 }
 
-# Repositories that are on and of which the node has no lists: `update` then finds nothing.
+# Enabled repositories without lists on the node: `update` then finds nothing.
 zypper_missing_lists() {
   cat /etc/zypp/repos.d/*.repo 2>/dev/null | awk '
     function done() { if (id != "" && !off) print id }
@@ -192,12 +192,12 @@ zypper_fetch() {
   [ -s "$dir/changes" ] || return 0
   zypper_do -- --download-only 2>&1
   rc=$?
-  # What the transaction would ask for is asked by the transaction.
+  # Questions of the transaction are handled by the transaction.
   case $rc in 102 | 103) rc=0 ;; esac
   return $rc
 }
 
-# 103 = zypper has updated itself and wants to be run again; what it then does was not in the plan, so it must be harmless.
+# 103 = zypper has updated itself and must be run again; the second set was not in the plan, so it must be harmless.
 zypper_apply() {
   wait_for_locks || return $?
   take_baseline || return $?
@@ -276,7 +276,7 @@ zypper_installed() { rpm_installed; }
 
 zypper_facts() {
   rpm_facts
-  # All that `zypper needs-rebooting` looks at.
+  # All that `zypper needs-rebooting` reads.
   if [ -e /run/reboot-needed ]; then echo 'reboot_reason=zypper needs-rebooting (/run/reboot-needed)'; fi
 }
 

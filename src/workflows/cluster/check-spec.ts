@@ -1,4 +1,4 @@
-/** Specs from outside: checked and normalised by a worker, whose answer is recorded, never by the code of a workflow. */
+/** Specs from outside, validated and normalised by a worker whose result is recorded, never by workflow code. */
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
 import type { FirstSpecVerdict, SpecVerdict } from '../../contract/activities/cluster';
 import { WINDOWS_AHEAD } from '../../domain/cluster/state';
@@ -12,11 +12,11 @@ import { timestamp } from '../shared/timestamp';
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3_600_000;
 
-/** No spec has as many levels. */
+/** No valid spec is nested deeper. */
 const MAX_LEVELS = 32;
 
 /**
- * The normalised form of `spec`, which may be anything. What is in force already is known to be good.
+ * The normalised form of an untrusted `spec`. A spec equal to the one in force is returned without a check.
  *
  * @throws ApplicationFailure `InvalidSpec` with every problem, `Internal` when the check itself failed
  */
@@ -34,18 +34,18 @@ export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<Cl
   return specOf(verdict, spec);
 }
 
-/** What a new cluster begins with. */
+/** The result of checking the first spec of a cluster. */
 export interface FirstSpec {
   spec: ClusterSpec;
-  /** ISO 8601; `windows` are those after it. */
+  /** ISO 8601; `windows` start after this time. */
   at: string;
   windows: string[] | null;
-  /** Names of those that are registered on the namespace. */
+  /** Names of the search attributes registered on the namespace. */
   searchAttributes: string[];
 }
 
 /**
- * The same for the spec that a cluster starts with. Without an answer there is no cluster, so it is asked for again.
+ * The same for the spec with which a cluster starts. Without a result there is no cluster, so the check is retried.
  *
  * @throws ApplicationFailure `InvalidSpec`
  */

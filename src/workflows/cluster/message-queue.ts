@@ -1,16 +1,16 @@
 /**
- * Carries messages out in the order in which they arrived. Most are done at once; while one has to wait, e.g. for the
- * check of a spec, all later ones wait behind it.
+ * Executes messages in order of arrival. Most complete at once; while one has to wait, e.g. for the validation of a
+ * spec, later ones wait behind it.
  */
 export class MessageQueue {
   private last: Promise<void> | null = null;
 
-  /** Whether a message that arrives now has to wait. */
+  /** Whether a new message has to wait. */
   get isBusy(): boolean {
     return this.last !== null;
   }
 
-  /** Done when this returns, unless it returns a promise. */
+  /** Synchronous, unless it returns a promise. */
   run<T>(body: () => T | Promise<T>): T | Promise<T> {
     if (this.last !== null) return this.hold(this.last.then(body));
     const result = body();

@@ -6,10 +6,10 @@ import { renderCluster } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
 import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 
-/** A memo is small. */
+/** Keeps the memo small. */
 const MAX_SITES = 20;
 
-/** What a cluster shows of itself in Temporal without being asked: details in the UI, memo and search attributes. */
+/** What a cluster publishes in Temporal: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
   private shown = '';
 
@@ -20,7 +20,7 @@ export class VisibilityPublisher {
     return this.known ?? [];
   }
 
-  /** Once in every generation, so that attributes registered later are taken up. Without an answer none is written. */
+  /** Once per history, so that attributes registered later are used. Without an answer none is written. */
   async load(): Promise<void> {
     this.known ??= await local.searchAttributes().catch(() => []);
   }

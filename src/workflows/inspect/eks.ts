@@ -1,4 +1,4 @@
-/** A short workflow that inspects an EKS cluster through a worker, which has the credentials, and changes nothing. */
+/** A short-lived workflow that inspects an EKS cluster through a worker with the credentials. Changes nothing. */
 import type { InspectEksInput } from '../../contract/activities/eks';
 import type { EksInspection } from '../../domain/eks/node-groups';
 import { noWorkerAtSite } from '../../domain/cluster/task-queues';

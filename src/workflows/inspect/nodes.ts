@@ -1,4 +1,4 @@
-/** Short workflows that inspect nodes through the workers, which hold the keys. One of them uncordons a node. */
+/** Short-lived workflows that inspect nodes through the workers, which hold the keys. One of them uncordons a node. */
 import type { KubernetesTarget } from '../../contract/activities/kubernetes';
 import type { ReadLogInput } from '../../contract/activities/node';
 import type { InspectionPolicy, NodeInspection } from '../../domain/inspection/node';
@@ -27,19 +27,19 @@ import { defined } from '../../domain/shared/defined';
 export interface InspectNodesInput {
   targets: NodeAddress[];
   policy: InspectionPolicy;
-  /** Longest time for the facts of a node, in milliseconds. */
+  /** Limit for the facts of a node, in milliseconds. */
   factsLimitMs: number;
-  /** Longest time for its pending packages after them, in milliseconds. */
+  /** Limit for its pending packages, in milliseconds. */
   planLimitMs: number;
   /** How long one node may be unreachable, in milliseconds. */
   unreachableTimeoutMs: number;
   /** Absent: drains are not inspected. */
   kubernetes?: KubernetesPolicy;
-  /** By the name of the node: what its last reboot did not remedy. */
+  /** By node name: the last reboot that did not clear its reasons. */
   ineffectiveReboots?: Record<string, IneffectiveReboot>;
 }
 
-/** All at once: the caller bounds how many there are. A node that fails keeps no other from being inspected. */
+/** Inspects all nodes at the same time; the caller limits their number. One failure does not affect other nodes. */
 export async function inspectNodes({
   targets,
   kubernetes,
@@ -65,7 +65,7 @@ export async function inspectNodes({
 export interface InspectKubernetesInput {
   cluster: string;
   kubernetes: KubernetesPolicy;
-  /** Any node of the cluster: its drain preview shows what would end the patch of every node. */
+  /** Any node of the cluster: its drain preview shows what would fail the patch of every node. */
   probe: NodeAddress;
   unreachableTimeoutMs: number;
 }
@@ -94,7 +94,10 @@ export interface UncordonNodeInput {
   node: NodeAddress;
 }
 
-/** Runs under the id of a node patch, so that no run works on the node meanwhile. `false`: there was no cordon of ospatch. */
+/**
+ * Runs under the id of a node patch, so that no run works on the node at the same time. `false`: there was no cordon of
+ * ospatch.
+ */
 export async function uncordonNode({ cluster, kubernetes, node }: UncordonNodeInput): Promise<boolean> {
   const target: KubernetesTarget = kubernetesTarget(cluster, node, kubernetes);
   try {
@@ -108,7 +111,7 @@ export async function uncordonNode({ cluster, kubernetes, node }: UncordonNodeIn
   }
 }
 
-/** `node` may tell by which workers the node is reached. */
+/** `node` determines the task queue of the workers that reach it. */
 export interface ReadNodeLogInput extends ReadLogInput {
   target: NodeAddress;
 }
@@ -143,7 +146,7 @@ async function inspectDrain(
 
 type HasTaskQueue = { name: string; taskQueue?: string };
 
-/** Somebody waits for the answer, and a task queue without a worker is an answer too. */
+/** An interactive command waits for the result, and a task queue without workers is a result too. */
 function inspectionOptions(
   node: HasTaskQueue,
   what: string,

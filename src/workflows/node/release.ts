@@ -1,4 +1,4 @@
-/** Waits of a node patch that last for as long as they must, and that a person may end. Nothing on the node is ended by it. */
+/** Unlimited waits of a node patch, which a user may end. Nothing on the node is stopped. */
 import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { Message } from '../../domain/cluster/messages';
@@ -17,8 +17,8 @@ export class ReleasableWaits {
   constructor(private readonly node: string) {}
 
   /**
-   * Runs `body`, which a release ends: with what `failure` says then. What waits in a scope that no cancellation reaches is
-   * left to itself, and ends with the workflow.
+   * Runs `body` until it ends or is released; a release throws the error from `failure`. A wait in a non-cancellable
+   * scope is abandoned, and ends with the workflow.
    */
   async run<T>(step: NodeStep, body: () => Promise<T>, failure: (how: string) => ErrorInfo): Promise<T> {
     const scope = CancellationScope.current().cancellable ? new CancellationScope() : null;
@@ -43,7 +43,7 @@ export class ReleasableWaits {
     }
   }
 
-  /** @throws ApplicationFailure `Refused` when a release would end nothing. */
+  /** @throws ApplicationFailure `Refused` when there is no wait to end */
   check(value: unknown): void {
     const parsed = parseMessage(value);
     if (!parsed.ok) throw refused(parsed.why);

@@ -1,4 +1,4 @@
-/** Services of one node that run replaced code: restarted once per patch, as far as the policy wants it. */
+/** Restarts services of a node that run outdated code, once per patch, according to the policy. */
 import type { NodeFacts } from '../../domain/node/report';
 import { describeOutdated, runsOutdated } from '../../domain/node/outdated';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
@@ -7,11 +7,11 @@ import { toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import type { NodeSteps } from './steps';
 
-/** Named with their reasons; the rest is counted. */
+/** Services named with their reasons; the rest is counted. */
 const MAX_REASONS = 4;
 
 export class NodeRestarts {
-  /** Jobs so far. Every boot starts everything anew, so one is enough. */
+  /** Jobs so far. A boot restarts everything, so one job is enough. */
   private jobs = 0;
 
   constructor(
@@ -19,12 +19,12 @@ export class NodeRestarts {
     private readonly record: NodeRecord,
   ) {}
 
-  /** Services are to be restarted, and it was not tried yet. */
+  /** Whether a restart is required and was not attempted yet. */
   due({ outdated }: NodeFacts): boolean {
     return this.jobs === 0 && this.policy.mode !== 'never' && (outdated?.services.length ?? 0) > 0;
   }
 
-  /** One of them is what pods live from, and a restart puts it on new code. */
+  /** Whether one of the services is a container runtime that is restarted, which requires a drain. */
   needDrain({ outdated }: NodeFacts): boolean {
     const blocked = new Set(
       outdated?.blockers?.flatMap(({ service, blocker }) => (blocker === 'runtime' ? [] : [service])),
@@ -32,12 +32,12 @@ export class NodeRestarts {
     return restartsRuntime(outdated?.services.filter((name) => !blocked.has(name)) ?? [], this.policy);
   }
 
-  /** What runs replaced code counts as a reason to reboot; what can be restarted is restarted first. */
+  /** Outdated code counts as a reboot reason only after the possible restarts. */
   asReboot(facts: NodeFacts, mayReboot: boolean): boolean {
     return this.policy.asReboot && mayReboot && runsOutdated(facts) && !this.due(facts);
   }
 
-  /** The facts that the decision about a reboot is made by. What a reboot has not started anew, the next would not. */
+  /** The facts for the reboot decision. Outdated code that survived a reboot is no reason for another one. */
   withReboot(facts: NodeFacts, mayReboot: boolean, reboots: number): NodeFacts {
     if (facts.outdated === undefined || reboots > 0 || !this.asReboot(facts, mayReboot)) return facts;
     const reason = `${describeOutdated(facts.outdated)} on replaced code (patching.restartServices.asReboot)`;
@@ -45,7 +45,7 @@ export class NodeRestarts {
     return { ...facts, reboot: { required: true, reasons: [...facts.reboot.reasons, reason] } };
   }
 
-  /** Returns false when a service has not come up; the record says which. */
+  /** Returns false when a service is not active afterwards; the record names it. */
   async run(steps: NodeSteps, drained: boolean): Promise<boolean> {
     this.jobs += 1;
     try {
@@ -66,10 +66,10 @@ export class NodeRestarts {
     }
   }
 
-  /** Why services are on replaced code still: left as they are, or restarted without effect. */
+  /** Records why services still run outdated code: skipped, or restarted without effect. */
   sayWhatIsLeft({ outdated }: NodeFacts): void {
     const { restarted, skipped } = this.record.result.restarts ?? { restarted: [], skipped: [] };
-    // The node itself says what to do where a restart is not the remedy.
+    // The warning of the node names the remedy where a restart is not one.
     const isListed = (names: readonly string[]): boolean =>
       names.every((name) => outdated?.blockers?.some(({ service }) => service === name));
     const left = skipped.filter(({ name }) => outdated?.services.includes(name));

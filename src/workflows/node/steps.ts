@@ -1,4 +1,4 @@
-/** The steps of one node patch, each one or more calls of an activity, with what is noted of them. */
+/** The steps of one node patch: activity calls, and their results in the record. */
 import { ActivityFailure, CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { TargetInput, Watch } from '../../contract/activities/node';
 import type {
@@ -29,31 +29,31 @@ import type { ReleasableWaits } from './release';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
-/** What a cancelled run still spends on finding out how it left a node. */
+/** Limit for inspecting a node in a cancelled run. */
 const SHORT_LOOK_MS = 60_000;
 
-/** How long a node may be unreachable, and has been. */
+/** Unreachable limit of a node, and the part already observed. */
 type Limits = Pick<TargetInput, 'unreachableTimeoutMs' | 'observedMs'>;
 
-/** What a node is and what it needs. */
+/** The state of a node, and its plan. */
 export interface Preflight {
   facts: NodeFacts;
   plan: PlanSummary;
 }
 
 export class NodeSteps {
-  /** Number of the attempt at the package transaction; names the jobs on the node. */
+  /** Attempt at the package transaction; part of the job ids on the node. */
   attempt = 1;
   rebootAllowed: boolean;
   cancelled = false;
-  /** The run was told that the node is unreachable. */
+  /** The run was notified that the node is unreachable. */
   lost = false;
   private readonly target: NodeTarget;
   private readonly root = CancellationScope.current();
   private packageManager = '';
-  /** A package transaction was begun: the node may be half-way. */
+  /** A package transaction was started and may be incomplete. */
   private changeBegun = false;
-  /** What the last reboot did not remedy, and how many packages this patch had changed by then. */
+  /** The last reboot that did not clear its reasons, and the number of packages changed before it. */
   private ineffective: IneffectiveReboot | null;
   private changedBeforeReboot = 0;
 
@@ -95,7 +95,7 @@ export class NodeSteps {
     return { facts, plan };
   }
 
-  /** How a failed patch has left the node. A node that is unreachable is not waited for long. */
+  /** Inspects the node after a failed patch. The wait for an unreachable node is short. */
   inspectFailed(): Promise<FailedNodeFacts> {
     const input = { target: this.target, ...this.job(), ...this.packagePolicy() };
     const look = ({ unreachableTimeoutMs }: Limits): Promise<FailedNodeFacts> =>
@@ -105,7 +105,7 @@ export class NodeSteps {
     return this.look(Math.min(NOTICE_AFTER_MS, this.input.policy.unreachableTimeoutMs), look);
   }
 
-  /** Downloads what `plan` names while the node is still in service. */
+  /** Downloads the packages of `plan` while the node is in service. */
   prefetch(plan: PlanSummary): Promise<void> {
     const input = {
       ...this.transactionInput(),
@@ -134,7 +134,7 @@ export class NodeSteps {
         uncancellable.apply.executeWithOptions(options, [{ ...input, ...watch }]),
       );
     } catch (failure) {
-      // Then it was not begun.
+      // The transaction was not started.
       if (toErrorInfo(failure, 'apply').type === 'PlanChanged') this.changeBegun = changeBegun;
       throw failure;
     }
@@ -148,7 +148,7 @@ export class NodeSteps {
     );
   }
 
-  /** `attempt` names the job on the node; each begins with what runs replaced code then. */
+  /** `attempt` is part of the job id; each job first determines the outdated code. */
   restart(policy: RestartPolicy, drained: boolean, attempt: number): Promise<PhaseOutcome<RestartReport>> {
     const { token } = this.record.result;
     const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS };
@@ -194,7 +194,7 @@ export class NodeSteps {
     }
   }
 
-  /** No package job can run on a node that is on its way down, so here, and only here, its power may be cut. */
+  /** No package job can run on a node that is shutting down, so only here may its power be cut. */
   private async onUnreachableAfterReboot(unreachableNode: UnreachableNode): Promise<void> {
     if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await this.notifyUnreachable(unreachableNode);
     const { powerCycle } = this.input.policy;
@@ -207,13 +207,13 @@ export class NodeSteps {
       ]);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
-      // The waiting for the node all the same: somebody may bring it back by hand.
+      // The wait continues: someone may bring the node back by hand.
       this.record.result.powerCycle.error = toErrorInfo(failure, `power-cycling ${this.target.name}`).message;
     }
     this.record.show();
   }
 
-  /** Waits for the node, by default long, but not when the run is cancelled: then one short look must do. */
+  /** Waits long for the node by default, but only briefly when the run is cancelled. */
   async verify(timeoutMs = LOST_TIMEOUT_MS): Promise<NodeFacts> {
     const look = (limits: Limits): Promise<NodeFacts> =>
       cancellable.readFacts.executeWithOptions(this.options('verify'), [{ target: this.target, ...limits }]);
@@ -232,8 +232,8 @@ export class NodeSteps {
   }
 
   /**
-   * A look at a node on which a change was begun: the run hears that the node does not come back, and a release ends the
-   * wait, as does a cancellation of the run also where it is called by work that no cancellation reaches.
+   * Reads a node after a change: notifies the run when the node does not come back; a release ends the wait, and so
+   * does a cancellation of the run, even in a non-cancellable scope.
    */
   private afterChange<R>(
     step: 'preflight' | 'verify',
@@ -244,7 +244,7 @@ export class NodeSteps {
     return scope.run(() => this.releasable(step, () => this.untilLost(timeoutMs, look)));
   }
 
-  /** A node that has not come back from its change is lost, as one that is lost in the middle of it. */
+  /** A node that does not come back after a change counts as unreachable after the change. */
   private async untilLost<R>(timeoutMs: number, look: (limits: Limits) => Promise<R>): Promise<R> {
     if (timeoutMs <= NOTICE_AFTER_MS) return look({ unreachableTimeoutMs: timeoutMs });
     const observedMs = NOTICE_AFTER_MS;
@@ -261,20 +261,20 @@ export class NodeSteps {
     }
   }
 
-  /** @throws the failure when it is another one */
+  /** @throws any other failure unchanged */
   private unreachableInfo(failure: unknown): ErrorInfo {
     const info = toErrorInfo(failure, `the look at ${this.target.name}`);
     if (isCancellation(failure) || info.type !== 'Unreachable') throw failure;
     return info;
   }
 
-  /** The facts without the reasons that no reboot takes away; packages that were changed since give new ones. */
+  /** The facts without reasons that a reboot does not clear; packages changed since count as new reasons. */
   private withoutIneffectiveReboot(facts: NodeFacts): NodeFacts {
     const changed = this.record.result.changes.slice(this.changedBeforeReboot).map(({ name }) => name);
     return discountIneffectiveReboot(facts, this.ineffective, changed);
   }
 
-  /** A transaction is followed to its end however long the node is unreachable, and the run is told of that. */
+  /** Follows a transaction to its end however long the node is unreachable, and notifies the run. */
   private follow<R>(
     step: 'apply' | 'repair' | 'restart',
     what: string,
@@ -296,13 +296,13 @@ export class NodeSteps {
     return this.notifyRun(describeWait(this.input.cluster, this.target, unreachableNode));
   }
 
-  /** Tells the run that the node is waited for, so that it can go on, or be paused, without that. */
+  /** Notifies the run that it waits for this node, so that the run can continue or pause without it. */
   notifyRun(message: string): Promise<void> {
     this.lost = true;
     return notifyRun(this.input, message);
   }
 
-  /** Once something was begun, the waiting for the node for as long as it may take, or until a person ends that. */
+  /** After a change, waits for the node until the limit, or until a user ends the wait. */
   private releasable<R>(
     step: 'preflight' | 'apply' | 'repair' | 'restart' | 'reboot' | 'verify',
     body: () => Promise<R>,
@@ -335,20 +335,20 @@ export class NodeSteps {
   }
 }
 
-/** How far a reboot came that has not ended well. */
+/** The progress of a reboot that failed. */
 function wasRebootRequested(failure: unknown, node: string, elapsedMs: number): RebootRequested {
-  // The wait for a job to end was given up.
+  // The wait for another job to end has timed out.
   if (!isCancellation(failure)) return toErrorInfo(failure, `the reboot of ${node}`).type === 'Busy' ? 'no' : 'yes';
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   const details: unknown = cause instanceof CancelledFailure ? cause.details?.[0] : undefined;
-  // One that was not running tells nothing: at first it was not taken up yet, later it may be between two attempts.
+  // An attempt without details proves nothing: it may not have started, or may be waiting between two attempts.
   if (typeof details !== 'object' || details === null || !('rebootRequested' in details)) {
     return elapsedMs < HEARTBEAT_TIMEOUT_MS / 2 ? 'no' : 'unknown';
   }
   return details.rebootRequested === 'yes' || details.rebootRequested === 'no' ? details.rebootRequested : 'unknown';
 }
 
-/** The reboot was proven, and something else went wrong after it. */
+/** The reboot was proven, and a later step failed. */
 function hasRebooted(failure: unknown): boolean {
   return !isCancellation(failure) && toErrorInfo(failure, 'the reboot').details?.['rebooted'] === true;
 }

@@ -1,7 +1,7 @@
 /**
- * The default converter; in a worker that encrypts payloads, messages and stacks of failures are payloads too. A
- * workflow cannot read settings, so the worker says it in front of the bundle. What is in a failure is not compared on
- * replay: encryption can be switched on and off at any time.
+ * The default converter; in a worker with encryption, messages and stacks of failures are payloads too. A workflow
+ * cannot read settings, so the worker prepends a flag to the bundle. Replay does not compare failures, so encryption
+ * can be turned on and off at any time.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

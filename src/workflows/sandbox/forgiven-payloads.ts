@@ -1,7 +1,7 @@
 /** Payloads that may be unreadable without failing the workflow task. */
 import type { Payload } from '@temporalio/common';
 
-// A mark on the payload itself: converter and interceptors may be loaded in different places.
+// A marker on the payload, because converter and interceptors may be loaded from different copies.
 const FORGIVEN = Symbol.for('ospatch.forgiven');
 
 export function forgive(payloads: readonly object[] | null | undefined): void {

@@ -1,8 +1,8 @@
 /**
- * Lets a workflow have one local activity at a time.
+ * Runs one local activity at a time per workflow.
  *
- * The answers of two that run at once come one by one, and each is followed by what the workflow makes of it. On replay
- * both answers are there in the same moment: what follows them happens in another order, and the history no longer fits.
+ * The results of concurrent ones arrive one by one, each followed by workflow code. On replay all results are available
+ * at once, the code after them runs in another order, and the history no longer matches.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 

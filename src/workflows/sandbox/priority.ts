@@ -1,4 +1,4 @@
-/** Gives every activity and every child its priority. Here and not at each call, so that none can be without one. */
+/** Sets the priority of every activity and child workflow centrally, so that none can lack one. */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { workflowInfo } from '@temporalio/workflow';
 import { priorityOf, workflowPriorityOf } from '../../contract/priorities';
@@ -29,7 +29,7 @@ export function interceptors(): WorkflowInterceptors {
   };
 }
 
-/** Of a run or a node patch; the start argument may be anything. */
+/** The trigger of a run or node patch; the start argument is untrusted. */
 function triggerOf(argument: unknown): unknown {
   return typeof argument === 'object' && argument !== null && 'trigger' in argument ? argument.trigger : null;
 }

@@ -1,6 +1,6 @@
 /**
- * Writes the protocol number into the input of every activity. Here and not at each call, so that no activity can be
- * without it. Local activities run in the worker that runs the workflow, and need none.
+ * Adds the protocol number to the input of every activity centrally, so that none can lack it. Local activities run in
+ * the worker of the workflow and need none.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { defaultPayloadConverter } from '@temporalio/workflow';

@@ -1,9 +1,9 @@
 /**
- * Keeps messages whose names the SDK reserves for itself from stopping a workflow.
+ * Keeps messages with names reserved by the SDK from blocking a workflow.
  *
  * With a default handler registered, the SDK throws on a signal or update whose name begins with `__temporal_`, in the
- * workflow task and so again in every retry of it. The server takes such a signal from anybody. Under another name it is
- * refused like any unknown one.
+ * workflow task and thus in every retry. The server accepts such a signal from anybody. Under another name it is
+ * rejected like any unknown one.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 

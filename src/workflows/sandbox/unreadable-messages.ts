@@ -1,4 +1,4 @@
-/** Says which payloads of an activation come from outside: those of signals, updates and queries. */
+/** Marks the payloads of an activation that come from outside: those of signals, updates and queries. */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { forgive } from './forgiven-payloads';
 

@@ -1,6 +1,6 @@
 /**
- * How node patches and runs end. A failed one is a failed workflow, with the sentence that a person needs as its message;
- * its parent gets the same answer either way.
+ * The ends of node patches and runs. A failed one is a failed workflow whose message is shown to users; its parent gets
+ * the same result in both cases.
  */
 import { ApplicationFailure, ChildWorkflowFailure, workflowInfo } from '@temporalio/workflow';
 import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
@@ -17,18 +17,18 @@ export function endNodePatch(record: PatchRecord): MemberSettled {
   throw failed(failureSentence(record.node, error), error.type, settled);
 }
 
-/** `sentence`: why the run has failed; null when it did not. @throws ApplicationFailure when it has failed */
+/** `sentence`: why the run failed; null when it did not. @throws ApplicationFailure when the run failed */
 export function endRun(report: RunResult, sentence: string | null): RunResult {
   if (sentence === null) return report;
   throw failed(sentence, 'RunFailed', report);
 }
 
-/** How a node patch ended that has failed; null when it does not say: it was terminated, for example. */
+/** The result of a failed node patch; null when there is none, e.g. because it was terminated. */
 export function settledOf(failure: unknown): MemberSettled | null {
   return parseSettled(detailsOf(failure));
 }
 
-/** How a run ended that has failed; null when it does not say. */
+/** The result of a failed run; null when there is none. */
 export function reportOf(failure: unknown): RunResult | null {
   const report = detailsOf(failure);
   return isRunResult(report) ? report : null;

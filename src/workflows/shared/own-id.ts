@@ -1,11 +1,11 @@
-/** Refuses what was started by hand under an id that is not its own, or with nothing: anybody may start a workflow. */
+/** Rejects workflows started by hand under a wrong id or without input: anybody may start a workflow. */
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 
 /**
- * The id of a run or of a node patch is a lock: under another one it would work beside the run that holds the node.
- * `isOwn` gets the id, and may throw on an input that is none.
+ * The id of a run or node patch is a lock: under another id it would run beside the workflow that holds the node.
+ * `isOwn` gets the id, and may throw on malformed input.
  *
- * @throws ApplicationFailure `Refused`, which ends the workflow; one whose tasks fail would hold its id for ever
+ * @throws ApplicationFailure `Refused`, which ends the workflow; failing tasks would hold its id forever
  */
 export function requireOwnId(isOwn: (workflowId: string) => boolean): void {
   const { workflowId, workflowType } = workflowInfo();
@@ -24,7 +24,7 @@ function holds(condition: () => boolean): boolean {
   }
 }
 
-/** Of a part of an input that may have been written by hand. */
+/** For a part of an untrusted input. */
 export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }

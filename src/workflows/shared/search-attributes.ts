@@ -1,4 +1,4 @@
-/** What runs and node patches can be found by in Temporal. Only search attributes that are registered may be written. */
+/** Search attributes of runs and node patches. Only registered ones may be written. */
 import { upsertSearchAttributes } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
@@ -6,7 +6,7 @@ import type { NodeOutcome } from '../../domain/node/status';
 import type { RunResult } from '../../domain/run/run';
 import { defined } from '../../domain/shared/defined';
 
-/** The options of a child that make it found by the name of its cluster. */
+/** Child options with which the child is found by its cluster name. */
 export function foundBy(
   cluster: string,
   registered: readonly string[],
@@ -15,7 +15,7 @@ export function foundBy(
   return defined({ typedSearchAttributes: pairs.length === 0 ? undefined : pairs });
 }
 
-/** A run that is suspended has not ended. */
+/** A suspended run has not ended. */
 export function publishRunEnd({ end, outcome, cursor }: RunResult, registered: readonly string[] = []): void {
   if (end === 'suspended') return;
   const count = (wanted: NodeOutcome): number => cursor.settled.filter((one) => one.outcome === wanted).length;

@@ -1,8 +1,8 @@
-/** One step of what is done to a node or node group, with its duration, in the order they were begun. */
+/** Records a step with its duration, in order of start. */
 import type { StepRecord } from '../../domain/node/patch';
 import type { NodeStep } from '../../domain/node/report';
 
-/** Runs `body` as a step of `steps`; `show` is told when it begins. */
+/** Runs `body` as a step of `steps`; calls `show` when it starts. */
 export async function timedStep<T>(
   steps: StepRecord[],
   show: () => void,

@@ -1,4 +1,4 @@
-/** The work of `apply` and `diff`: every spec in turn, planned or put into force. */
+/** Implements `apply` and `diff`: plans or applies every spec in turn. */
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { LiveStatus } from '../../../client/live-status';
@@ -19,15 +19,15 @@ import type { WaitResult } from '../../wait';
 export interface ApplySpecsOptions {
   file: string;
   output: OutputFormat;
-  /** Only say what would be done. */
+  /** Only report what would be done. */
   dryRun: boolean;
-  /** Create anew a cluster whose workflow has ended without being removed. */
+  /** Recreate a cluster whose workflow has ended without being removed. */
   discardHistory: boolean;
-  /** Follow the boot patch of nodes that came in. */
+  /** Follow the boot patch of added nodes. */
   wait: boolean;
 }
 
-/** Result of `-o json`; `boot` is null where there was nothing to wait for. */
+/** Result of `-o json`; `boot` is null when there was nothing to wait for. */
 type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed: string[] } | null };
 
 const UNAVAILABLE: readonly ErrorType[] = ['NoServer', 'NoWorker'];
@@ -43,7 +43,7 @@ export async function applySpecs(context: CliContext, command: Command, options:
       const reported: Reported[] = [];
       let unavailable: ErrorInfo | null = null;
       for (const spec of specs) {
-        // Without a server or worker the answer is the same for every cluster, and is said once.
+        // Without a server or worker every cluster fails for the same reason, which is reported once.
         const outcome: ApplyOutcome =
           unavailable === null
             ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory })
@@ -86,12 +86,12 @@ async function waitForAll(
       toStderr,
     });
     reported[index] = { ...outcome, boot: { end, failed: result ?? [] } };
-    // Ctrl-C is meant for all of them.
+    // Ctrl-C ends all waits.
     if (end === 'detached') return;
   }
 }
 
-/** The nodes with a pending boot patch, also those that got theirs before anybody could look. */
+/** The nodes with a pending boot patch, including those that got it before the first status. */
 function nodesToWaitFor(spec: ClusterSpec, { result, changes }: ApplyOutcome, { nodes }: LiveStatus): string[] {
   if (spec.type !== 'self-managed') return [];
   const added = new Set(

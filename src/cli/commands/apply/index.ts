@@ -14,8 +14,8 @@ Examples:
   cat prod-eu.yaml | ospatch apply -f - -o json
 
 All specs are checked first; when one is not valid nothing is applied and the exit code is 2. A cluster that cannot be
-applied does not keep the others from it; the exit code is 1 then. With --wait it is 1 also when the boot patch of a
-node failed.`;
+applied does not stop the others; the exit code is 1 then. With --wait the exit code is also 1 when the boot patch of
+a node failed.`;
 
 interface ApplyOptions {
   file: string;

@@ -11,12 +11,12 @@ export interface ApplyOutcome {
   cluster: string;
   result: ApplySpecAnswer['result'] | 'failed';
   changes: ApplySpecAnswer['changes'];
-  /** One sentence when the cluster is not ours to patch. */
+  /** One sentence when ospatch does not patch the cluster. */
   notice: string | null;
   error: ErrorInfo | null;
 }
 
-/** As `ClusterClient.apply` takes it. */
+/** Options of `ClusterClient.apply`. */
 export interface ApplyMode {
   discardHistory?: boolean;
 }
@@ -49,7 +49,7 @@ export function failed({ name: cluster }: ClusterSpec, error: ErrorInfo): ApplyO
   return { cluster, result: 'failed', changes: [], notice: null, error };
 }
 
-/** A cluster that fails must not hide the others. */
+/** A failed cluster must not hide the others. */
 async function outcomeOf(spec: ClusterSpec, work: () => Promise<ApplySpecAnswer>): Promise<ApplyOutcome> {
   const { name: cluster } = spec;
   try {

@@ -7,9 +7,9 @@ import type { CliContext } from '../../io/context';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
 
 /**
- * Checks all specs of a `-f` argument without a server, then hands them with a connection to `body`. A single start in
- * the past is a mistake unless it is in force already; which clusters have it is asked only when it matters.
- * @throws OspatchError `InvalidSpec`; then nothing was begun.
+ * Validates all specs of a `-f` argument without a server, then passes them with a connection to `body`. A one-time
+ * start in the past is an error unless it is in force already; the server is queried for that only when needed.
+ * @throws OspatchError `InvalidSpec`, before anything is sent
  */
 export async function withSpecs(
   context: CliContext,
@@ -38,7 +38,7 @@ function hasSingleStart(spec: ClusterSpec): boolean {
   return singleStartOf(spec) !== null;
 }
 
-/** How late it may start is no part of when. */
+/** The start tolerance does not matter for the comparison. */
 function hasSameStart(current: ClusterSpec | null, spec: ClusterSpec): boolean {
   const [before, after] = [singleStartOf(current), singleStartOf(spec)];
   return before !== null && before === after;

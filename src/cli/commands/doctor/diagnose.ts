@@ -1,4 +1,4 @@
-/** Puts a diagnosis together, also of what is left when Temporal or the workers are away. */
+/** Assembles a diagnosis, including a partial one when Temporal or the workers are unavailable. */
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { ClusterDiagnosis, InstallationDiagnosis } from '../../../client/doctor';
@@ -12,7 +12,7 @@ import type { CliContext } from '../../io/context';
 import { withClient } from '../../options/session';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
 
-/** The shape of the JSON of `doctor`. */
+/** The JSON of `doctor`. */
 export interface DoctorReport {
   verdict: Severity;
   installation: Finding[];
@@ -21,7 +21,7 @@ export interface DoctorReport {
 
 /** @throws OspatchError `InvalidSpec`, `Usage` */
 export async function diagnoseFile(context: CliContext, command: Command, file: string): Promise<DoctorReport> {
-  // A node without a trusted host key is a finding about that node, and a single start may have been in the past.
+  // A node without a trusted host key is a finding about that node, and a one-time start may be in the past.
   const loaded = await loadSource(context, file, { requireHostKeys: false, isNew: false });
   if (!loaded.valid) {
     printProblems(context, loaded.problems);
@@ -41,7 +41,7 @@ export async function diagnoseFile(context: CliContext, command: Command, file: 
 /** @throws OspatchError `NotFound`, `Usage` */
 export async function diagnoseApplied(context: CliContext, command: Command, name: string): Promise<DoctorReport> {
   return withInstallation(command, [name], async (client, { hasWorker }) => {
-    // The spec in force is held by the workflow, which a worker has to ask.
+    // The spec in force is in the workflow, which needs a worker to answer.
     if (client === null || !hasWorker) return [];
     const spec = await client.spec(name).catch(orStuck);
     if (spec instanceof OspatchError) return [await stuckDiagnosis(name, spec)];
@@ -50,7 +50,7 @@ export async function diagnoseApplied(context: CliContext, command: Command, nam
   });
 }
 
-/** The installation alone, with every cluster of the namespace that does not go on. @throws OspatchError `Usage` */
+/** The installation alone, with all stuck clusters of the namespace. @throws OspatchError `Usage` */
 export async function diagnoseInstallation(command: Command): Promise<DoctorReport> {
   return withInstallation(command, null, () => Promise.resolve([]));
 }
@@ -87,7 +87,7 @@ function report(installation: Finding[], clusters: ClusterDiagnosis[]): DoctorRe
   return { verdict, installation, clusters };
 }
 
-/** What is known without a server is told in any case. */
+/** Findings that need no server are always included. */
 async function diagnose(
   client: ClusterClient | null,
   spec: ClusterSpec,
@@ -109,7 +109,7 @@ async function diagnose(
 
 function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): Finding[] {
   const file = clusters.find((one) => one.spec === spec)?.file;
-  // A problem knows its file only, so the first cluster of the file has it.
+  // A problem refers to a file, so it is attributed to the first cluster of that file.
   const isFirst = clusters.find((one) => one.file === file)?.spec === spec;
   const own = isFirst ? problems.filter((problem) => problem.file === file) : [];
   if (own.length === 0) return [ok('spec', 'the spec is valid')];
@@ -119,7 +119,7 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
   });
 }
 
-/** Of a spec in force; those of a file are among its problems. */
+/** For a spec in force; the problems of a file include its own. */
 async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
   const { cronWarnings } = await import('../../../domain/spec/time-checks.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];

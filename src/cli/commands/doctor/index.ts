@@ -53,7 +53,7 @@ async function doctor(
       : cluster !== undefined
         ? await diagnoseApplied(context, command, cluster)
         : await diagnoseInstallation(command);
-  // Before anything is printed: a reader that closes the pipe ends the process with it.
+  // Before any output: a reader that closes the pipe ends the process.
   context.setExitCode(report.verdict === 'error' ? 1 : 0);
   if (output === 'json') return printJson(context, report);
   const { renderDoctor } = await import('../../render/doctor.js');

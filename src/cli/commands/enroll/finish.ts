@@ -1,4 +1,4 @@
-/** The second half of `enroll`: show the keys, confirm, write. */
+/** The second half of `enroll`: shows the keys, asks for confirmation, writes. */
 import { OspatchError } from '../../../domain/shared/errors';
 import { knownHostsName } from '../../../domain/trust/known-hosts';
 import { canAsk, confirm } from '../../io/confirm';
@@ -12,7 +12,7 @@ import { plural } from '../../render/text';
 export interface EnrolmentOptions {
   yes: boolean;
   isJson: boolean;
-  /** The source of the specs as the user named it. */
+  /** The source of the specs as named by the user. */
   file: string;
 }
 
@@ -21,7 +21,7 @@ interface WrittenFile {
   keys: number;
 }
 
-/** Offers the new keys, file by file. Sets exit code 1 when a node could not be enrolled or the answer was no. */
+/** Offers the new keys, file by file. Sets exit code 1 when a node could not be enrolled or the user declined. */
 export async function finishEnrolment(
   context: CliContext,
   scanned: readonly ScannedNode[],
@@ -62,7 +62,7 @@ async function mayWrite(context: CliContext, question: string, { yes, file }: En
   return false;
 }
 
-/** The lines to add to each known_hosts file; two clusters may have a node in common. */
+/** The lines to add to each known_hosts file; two clusters may share a node. */
 function groupByFile(nodes: readonly ScannedNode[]): Map<string, string[]> {
   const files = new Map<string, Set<string>>();
   for (const { host, port, knownHostsPath, found } of nodes) {

@@ -40,7 +40,7 @@ export function registerEnroll(program: Command, context: CliContext): void {
     .action(({ file, yes = false, output }: EnrollOptions) =>
       runCommand(context, async () => {
         const { finishEnrolment } = await import('./finish.js');
-        // A single start in the past has nothing to do with host keys.
+        // A one-time start in the past is irrelevant to host keys.
         const { clusters } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
         const scanned = await scanAll(clusters);
         await finishEnrolment(context, scanned, { yes, isJson: output === 'json', file });
@@ -65,17 +65,17 @@ async function scanAll(clusters: readonly LoadedCluster[]): Promise<ScannedNode[
   });
 }
 
-/** Something with a host key: a node, or a jump host. */
+/** A node or a jump host. */
 interface Machine {
   name: string;
   host: string;
   port: number;
   hostKeys: string[];
-  /** The jump host in front of it, which enrolment does not go through. */
+  /** The jump host in front of the machine; enrolment does not connect through it. */
   behind: string | null;
 }
 
-/** The jump hosts first, each once. */
+/** Jump hosts first, without duplicates. */
 function machinesOf(nodes: readonly NodeSpec[]): Machine[] {
   const hops = new Map<string, Machine>();
   for (const { jump = [] } of nodes.map(({ ssh }) => ssh)) {
@@ -109,7 +109,7 @@ async function scan(
   try {
     const pins = parsePins(hostKeys);
     const anyKey = (): Promise<ScannedHostKey> => scanHostKey(host, port, SCAN_TIMEOUT_MS);
-    // A machine without any key of the known types ends the connection, and then it matters which one it has.
+    // Without a key of the known types the machine closes the connection; then its actual key is read for the report.
     const scanning = pins.length === 0 ? anyKey() : scanHostKey(host, port, SCAN_TIMEOUT_MS, pins).catch(anyKey);
     const { type, base64, fingerprint } = await scanning;
     const key = `${type} ${base64}`;
@@ -120,7 +120,7 @@ async function scan(
     return { state: 'new', type, base64, fingerprint };
   } catch (error) {
     if (!isOspatchError(error)) throw error;
-    // The scan knows the address only.
+    // The scan error contains the address instead of the name.
     return { state: 'unreachable', why: error.message.replace(host, name) };
   }
 }

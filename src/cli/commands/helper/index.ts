@@ -27,9 +27,9 @@ Examples:
   ospatch helper install -f prod-eu.yaml --node worker-1 --node worker-2 --user root
   ospatch helper install --host 10.0.0.12 --user admin --known-hosts ~/.ssh/known_hosts
 
-For nodes with ssh.helper: preinstalled. It connects from here, not from the worker, and the user must be root or may do
-anything by sudo -n. With -f, user and key are those of the spec unless given; the key is looked up in OSPATCH_KEY_DIR
-(~/.ssh). Host keys are checked as everywhere. Each version of ospatch has a helper of its own; older ones stay.`;
+For nodes with ssh.helper: preinstalled. It connects from here, not from the worker, and the user must be root or have
+full sudo -n rights. With -f, user and key are those of the spec unless given; the key is looked up in OSPATCH_KEY_DIR
+(~/.ssh). Host keys are verified as in a run. Each version of ospatch has its own helper; older ones stay.`;
 
 export function registerHelper(program: Command, context: CliContext): void {
   const helper = program

@@ -1,4 +1,4 @@
-/** The work of `helper install`: the helper on many nodes, with the rights of the person at the terminal. */
+/** Implements `helper install`: installs the helper on many nodes with the privileges of the user. */
 import { isOspatchError } from '../../../domain/shared/errors';
 import type { ErrorInfo } from '../../../domain/shared/errors';
 import type { NodeTarget } from '../../../domain/spec/types';
@@ -13,11 +13,11 @@ const AT_ONCE = 16;
 
 export interface Installed {
   node: string;
-  /** Null when the helper is in its place. */
+  /** Null when the helper is installed. */
   error: ErrorInfo | null;
 }
 
-/** Answers in the order of `targets`. Placing it again where it is already changes nothing. */
+/** Results in the order of `targets`. Idempotent. */
 export async function installHelpers(targets: readonly NodeTarget[], options: PoolOptions): Promise<Installed[]> {
   const pool = createTransportPool(options);
   const install = async (target: NodeTarget): Promise<Installed> => {

@@ -1,4 +1,4 @@
-/** Which nodes `helper install` is about, and with which key it logs in there. */
+/** The nodes of `helper install`, and the key for the login. */
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { hmacSha1 } from '../../../client/load/host-keys';
@@ -14,7 +14,7 @@ import { defined } from '../../../domain/shared/defined';
 
 export interface TargetOptions {
   file?: string;
-  /** Only these of the spec; none = all. */
+  /** Only these nodes of the spec; empty = all. */
   node: readonly string[];
   host?: string;
   port: number;
@@ -26,7 +26,7 @@ export interface TargetOptions {
 
 export interface Targets {
   nodes: NodeTarget[];
-  /** Directory of the key files that the nodes name. */
+  /** Directory of the key files named by the nodes. */
   keyDir: string;
 }
 
