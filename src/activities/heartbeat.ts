@@ -6,8 +6,8 @@ import { Context, activityInfo } from '@temporalio/activity';
 import type { NodeProgress, NodeStep } from '../domain/node/report';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS } from '../domain/node/time-limits';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
-import type { Other } from '../node/others-at-work';
-import { OTHERS } from '../node/others-at-work';
+import type { Contender } from '../node/contention';
+import { CONTENDERS } from '../node/contention';
 import type { BegunJobs } from '../node/session';
 import type { HandedBack } from '../retry/hand-back';
 import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/hand-back';
@@ -21,7 +21,7 @@ export type WaitKind = 'unreachable' | 'others' | 'aws';
 
 /** Who occupies the node, and the time waited so far. */
 export interface ObservedOthers {
-  by: Other;
+  by: Contender;
   ms: number;
 }
 
@@ -245,8 +245,8 @@ function drained(details: unknown): Pick<HeartbeatDetails, 'drained'> {
 function others(details: unknown): Pick<HeartbeatDetails, 'others'> {
   if (typeof details !== 'object' || details === null || !('others' in details)) return {};
   const { by, ms } = (details.others ?? {}) as Partial<ObservedOthers>;
-  if (!OTHERS.some((one) => one === by) || typeof ms !== 'number' || !(ms >= 0)) return {};
-  return { others: { by: by as Other, ms } };
+  if (!CONTENDERS.some((one) => one === by) || typeof ms !== 'number' || !(ms >= 0)) return {};
+  return { others: { by: by as Contender, ms } };
 }
 
 function waits(details: unknown): Pick<HeartbeatDetails, 'waits'> {

@@ -8,7 +8,7 @@ import type { NodeTarget } from '../domain/spec/types';
 import { inspectNode } from '../node/inspect';
 import { readFacts } from '../node/read-facts';
 import { UnreachableNotice, ReachabilityTracker } from '../node/reachability';
-import { OthersAtWork } from '../node/others-at-work';
+import { ContentionTracker } from '../node/contention';
 import { knownManager } from '../node/package-managers';
 import { prefetchPackages } from '../node/prefetch';
 import type { NodePreflight } from '../node/preflight';
@@ -130,7 +130,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         },
       };
       try {
-        const others = new OthersAtWork({
+        const others = new ContentionTracker({
           now,
           ...defined({ carried: details.others }),
           onChange: (seen) => {

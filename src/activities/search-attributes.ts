@@ -25,7 +25,7 @@ interface Answer {
  * @param ask returns names and types of registered attributes, see `registeredSearchAttributes`
  */
 export function rememberSearchAttributes(
-  ask: () => Promise<Record<string, string>> = askServer,
+  ask: () => Promise<Record<string, string>> = queryServer,
   now: () => number = Date.now,
 ): () => Promise<string[]> {
   let answer: Answer | null = null;
@@ -70,7 +70,7 @@ function sameType(word: string, type: string): boolean {
   return word.toLowerCase() === type.replace('_', '').toLowerCase();
 }
 
-function askServer(): Promise<Record<string, string>> {
+function queryServer(): Promise<Record<string, string>> {
   const client = getClient();
   const { namespace } = client.options;
   return client.withDeadline(Date.now() + DEADLINE_MS, () =>

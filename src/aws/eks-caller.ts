@@ -19,12 +19,12 @@ const PAUSES = { firstMs: 1_000, maxMs: 30_000 };
 export type AwsRetryPolicy = Partial<Record<AwsErrorKind, number>>;
 
 /** Nothing has been started: an AWS outage ends within this time, and everything else needs a person. */
-export const BEFORE_UPDATE: AwsRetryPolicy = { transient: 30 * MINUTE_MS, foreign: 5 * MINUTE_MS };
+export const BEFORE_UPDATE: AwsRetryPolicy = { transient: 30 * MINUTE_MS, intermediary: 5 * MINUTE_MS };
 
 /** An update continues at AWS whether observed or not. A recently created name may not be known everywhere yet. */
 export const DURING_UPDATE: AwsRetryPolicy = {
   transient: 24 * HOUR_MS,
-  foreign: 24 * HOUR_MS,
+  intermediary: 24 * HOUR_MS,
   credentials: HOUR_MS,
   denied: HOUR_MS,
   'not-found': 2 * MINUTE_MS,

@@ -7,8 +7,8 @@ import { defined } from '../domain/shared/defined';
 
 /**
  * `transient`: throttling, server and network errors, which a retry may resolve. `credentials`: missing, or not (or no
- * longer) accepted by AWS. `conflict`: another operation on the node group is in progress. `foreign`: an intermediary
- * answered instead of AWS, so the status code says nothing about permissions.
+ * longer) accepted by AWS. `conflict`: another operation on the node group is in progress. `intermediary`: an
+ * intermediary answered instead of AWS, so the status code says nothing about permissions.
  */
 export const AWS_ERROR_KINDS = [
   'transient',
@@ -17,7 +17,7 @@ export const AWS_ERROR_KINDS = [
   'not-found',
   'conflict',
   'rejected',
-  'foreign',
+  'intermediary',
 ] as const;
 export type AwsErrorKind = (typeof AWS_ERROR_KINDS)[number];
 
@@ -82,7 +82,7 @@ export function toAwsError(error: unknown, action: string, access: EksAccess): u
   if (!(error instanceof Error) || isAwsError(error)) return error;
   const kind = kindOf(error);
   if (kind === null) return error;
-  const awsMessage = kind === 'credentials' || foreignAnswer(error) !== null ? '' : withoutKeys(error.message);
+  const awsMessage = kind === 'credentials' || intermediaryAnswer(error) !== null ? '' : withoutKeys(error.message);
   return new AwsError(
     kind,
     awsMessage,
@@ -100,7 +100,7 @@ function kindOf(error: Error): AwsErrorKind | null {
   const { name, message } = error;
   const status = statusOf(error);
   // AWS load balancers answer with a web page too when their backend is down.
-  if (foreignAnswer(error) !== null) return status !== null && status >= 500 ? 'transient' : 'foreign';
+  if (intermediaryAnswer(error) !== null) return status !== null && status >= 500 ? 'transient' : 'intermediary';
   if (CREDENTIALS.has(name)) return 'credentials';
   if (DENIED.has(name)) return 'denied';
   if (TRANSIENT.test(name) || status === 429 || (status !== null && status >= 500)) return 'transient';
@@ -128,7 +128,7 @@ function isNetworkError(error: Error): boolean {
 /**
  * What an intermediary answered instead of the API, as part of a sentence; null when AWS itself, or nobody, answered.
  */
-function foreignAnswer(error: Error): string | null {
+function intermediaryAnswer(error: Error): string | null {
   if (!/Deserialization error|Unexpected (?:token|end)|is not valid JSON/i.test(error.message)) return null;
   const body: unknown = '$responseBodyText' in error ? error.$responseBodyText : undefined;
   const status = statusOf(error);
@@ -140,8 +140,8 @@ function foreignAnswer(error: Error): string | null {
 
 function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: string, access: EksAccess): string {
   const where = `EKS cluster ${access.cluster} in ${access.region}`;
-  const foreign = foreignAnswer(error);
-  const words = foreign ?? (awsMessage === '' ? error.name : `${error.name}: ${withoutFullStop(awsMessage)}`);
+  const intermediary = intermediaryAnswer(error);
+  const words = intermediary ?? (awsMessage === '' ? error.name : `${error.name}: ${withoutFullStop(awsMessage)}`);
   switch (kind) {
     case 'credentials':
       return NO_CREDENTIALS.has(error.name)
@@ -151,7 +151,7 @@ function sentence(kind: AwsErrorKind, error: Error, awsMessage: string, action: 
       return `AWS does not allow the worker eks:${action} on ${where} (${words})`;
     case 'transient':
       return `AWS does not answer eks:${action} for ${where} (${words})`;
-    case 'foreign':
+    case 'intermediary':
       return `what answers eks:${action} for ${where} is not AWS but ${words}, most likely a proxy or firewall in between`;
     case 'not-found':
       return `AWS does not find what eks:${action} asks for in ${where} (${words})`;
@@ -171,7 +171,7 @@ function remedyFor(kind: AwsErrorKind, error: Error, action: string, access: Eks
       return `allow eks:${action} to the role of the worker; the policy is in docs/eks.md`;
     case 'transient':
       return 'check that the worker reaches the EKS API of this region, and eks.region and eks.endpoint';
-    case 'foreign':
+    case 'intermediary':
       return 'check that the proxy of the worker (HTTPS_PROXY, NO_PROXY) and its firewall let it through to the EKS API, and eks.endpoint';
     case 'not-found':
       return `check eks.cluster, eks.region and eks.nodeGroups: aws eks list-nodegroups --region ${access.region} --cluster-name ${access.cluster}`;

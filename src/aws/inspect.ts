@@ -9,7 +9,7 @@ import { defined } from '../domain/shared/defined';
 const GROUPS_AT_ONCE = 5;
 
 /** Errors that all further calls would hit too. */
-const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'transient', 'foreign']);
+const GENERAL = new Set<AwsErrorKind>(['credentials', 'denied', 'transient', 'intermediary']);
 
 /** Collects everything AWS reports, including the calls that failed. */
 export async function inspectNodegroups(

@@ -29,7 +29,7 @@ export function loginShellError(node: string, user: string, { code, stdout, stde
 
 /** The error for an account that does not run the requested command; `echoed` is the result of a test command. */
 export function runsNothing(node: string, user: string, echoed: ExecResult): OspatchError {
-  const { what, remedy } = whatRuns(node, user, echoed);
+  const { what, remedy } = diagnoseShell(node, user, echoed);
   return new OspatchError({
     type: 'AuthFailed',
     message: `${node} lets ${user} log in, but runs no commands for it: ${what}`,
@@ -37,7 +37,11 @@ export function runsNothing(node: string, user: string, echoed: ExecResult): Osp
   });
 }
 
-function whatRuns(node: string, user: string, { code, stdout, stderr }: ExecResult): { what: string; remedy: string } {
+function diagnoseShell(
+  node: string,
+  user: string,
+  { code, stdout, stderr }: ExecResult,
+): { what: string; remedy: string } {
   const said = withoutFullStop(plainText(redactSecrets(`${stdout.toString()} ${stderr.toString()}`).trim(), 200));
   const forced = `look for ForceCommand in the sshd_config of ${node} and for command= in ~${user}/.ssh/authorized_keys, and exempt ${user} there, or correct ssh.user`;
   if (/allows sftp connections only/i.test(said)) {

@@ -126,13 +126,13 @@ const PROBED_CALLS = [
  * Shell code that prints `denied CALL` for calls that the sudo rule does not allow. Prints nothing when sudo cannot
  * tell: with doas, with a sudo-rs without `-l` support, and when listing rights needs a password.
  */
-export function askRightsCommand(user: string, path: string): string {
+export function listRightsCommand(user: string, path: string): string {
   const calls = PROBED_CALLS.map((call) => `"${call}"`).join(' ');
   const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin; export PATH; ${privilegeOf(user).setup}if [ $p = sudo ]; then for c in ${calls}; do e=$(env LC_ALL=C sudo -n -l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || echo "denied $c"; done; fi`;
   return `sh -c '${script}'`;
 }
 
-/** The first denied call in the output of `askRightsCommand`; null when there is none. */
+/** The first denied call in the output of `listRightsCommand`; null when there is none. */
 export function deniedCall({ stdout }: ExecResult): string | null {
   const call = /^denied (.*)$/m.exec(stdout.toString())?.[1];
   return PROBED_CALLS.find((asked) => asked === call) ?? null;

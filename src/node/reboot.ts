@@ -47,7 +47,7 @@ export async function rebootNode(
   command?: string,
   onRequested: (asked: RebootRequested) => void = () => undefined,
 ): Promise<NodeFacts> {
-  await askForReboot(session, bootId, command, onRequested);
+  await requestReboot(session, bootId, command, onRequested);
   let seen = await awaitNewBoot(session, bootId, command);
   const boots = new Set([seen.bootId]);
   for (;;) {
@@ -69,7 +69,7 @@ export async function rebootNode(
   }
 }
 
-async function askForReboot(
+async function requestReboot(
   session: Session,
   bootId: string,
   command: string | undefined,

@@ -14,7 +14,7 @@ import type { NodeProbe } from './probe';
 import { parseProbe, rebootRefused } from './probe';
 import { startFailure, startRefused } from './start-failure';
 import type { HelperAnswer, JobAnswer } from './job/answer';
-import { MAX_RESULT_BYTES, UNDERSTOOD, foreignProtocol, parseAnswer, parseJobAnswer } from './job/answer';
+import { MAX_RESULT_BYTES, UNDERSTOOD, unsupportedProtocol, parseAnswer, parseJobAnswer } from './job/answer';
 import type { HelperScript } from './helper/script';
 import { COMMAND_DIR, HELPER_DIR, helperScript } from './helper/script';
 import { helperCommand, helperDefect, helperMissing } from './job/call';
@@ -24,7 +24,7 @@ import { checkBootId, checkCommandName, checkToken, formatJobId } from './job/id
 import { loginShellError, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import type { Privilege } from './privilege';
-import { askRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
+import { listRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from '../domain/shared/redact';
 import { defined } from '../domain/shared/defined';
 
@@ -168,7 +168,7 @@ export class RemoteNode {
     const { user } = this.target.ssh;
     if (user === 'root') return;
     const signal = defined({ signal: this.signal });
-    const command = askRightsCommand(user, this.helper.path);
+    const command = listRightsCommand(user, this.helper.path);
     const result = await this.transport.exec(command, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
     const call = deniedCall(result);
     if (call === null) return;
@@ -243,7 +243,7 @@ export class RemoteNode {
 
   private noAnswer(result: ExecResult, command: string): OspatchError {
     const text = result.stdout.toString();
-    const protocol = foreignProtocol(result.stdout);
+    const protocol = unsupportedProtocol(result.stdout);
     if (protocol !== null) {
       return this.protocolError(
         `it speaks protocol ${protocol} and this worker ${UNDERSTOOD.join(' and ')} (it needs ${this.helper.path}, sha256 ${this.helper.digest})`,

@@ -1,6 +1,6 @@
 /** The dependencies of an activity that works on one node. */
 import type { NodeProgress } from '../domain/node/report';
-import type { OthersAtWork } from './others-at-work';
+import type { ContentionTracker } from './contention';
 import type { ReachabilityTracker } from './reachability';
 import type { RemoteNode } from './remote-node';
 
@@ -10,7 +10,7 @@ export interface Session {
   node: RemoteNode;
   reachability: ReachabilityTracker;
   /** Tracks waits for others who occupy the node. */
-  others: OthersAtWork;
+  others: ContentionTracker;
   /**
    * Numbers of jobs started by this step whose results have not been used yet. A retry continues with them, so that no
    * second job is started.

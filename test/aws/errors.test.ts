@@ -40,7 +40,7 @@ describe('src/aws/errors', () => {
     async (status) => {
       answer = { status, type: 'text/html', body: PAGE };
       await expect(asked()).rejects.toMatchObject({
-        kind: 'foreign',
+        kind: 'intermediary',
         message: `what answers eks:ListNodegroups for EKS cluster Prod_1 in eu-central-1 is not AWS but a web page (HTTP ${status}), most likely a proxy or firewall in between`,
         remedy: expect.stringContaining('HTTPS_PROXY') as string,
       });
@@ -59,7 +59,7 @@ describe('src/aws/errors', () => {
     for (const body of ['{"nodegroups": [', 'Bad Gateway']) {
       answer = { status: 200, type: 'application/json', body };
       const error: unknown = await asked().catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ kind: 'foreign' });
+      expect(error).toMatchObject({ kind: 'intermediary' });
       expect(String(error)).not.toMatch(/Deserialization|\$response|SyntaxError|Unexpected token/);
     }
   });

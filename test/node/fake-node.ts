@@ -2,7 +2,7 @@
 import { OspatchError } from '../../src/domain/shared/errors';
 import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
-import { OthersAtWork } from '../../src/node/others-at-work';
+import { ContentionTracker } from '../../src/node/contention';
 import { ReachabilityTracker } from '../../src/node/reachability';
 import { RemoteNode } from '../../src/node/remote-node';
 import type { Session } from '../../src/node/session';
@@ -98,7 +98,7 @@ export function fakeSession(
     signal,
     now,
     show: (progress) => shown.push(progress),
-    others: new OthersAtWork({ now }),
+    others: new ContentionTracker({ now }),
     jobs: {},
     reachability: new ReachabilityTracker({
       node: target.name,

@@ -5,7 +5,7 @@ import type { LabNode } from '../../tools/lab/lab-node';
 import { slowPackage } from '../../tools/lab/packages';
 import { followJob } from '../../src/node/job/follow';
 import { helperScript } from '../../src/node/helper/script';
-import { OthersAtWork } from '../../src/node/others-at-work';
+import { ContentionTracker } from '../../src/node/contention';
 import { ReachabilityTracker } from '../../src/node/reachability';
 import { apt } from '../../src/node/package-managers/apt';
 import { RemoteNode } from '../../src/node/remote-node';
@@ -66,7 +66,7 @@ describe('src/node/helper on real nodes', () => {
       signal,
       now: Date.now,
       show: () => undefined,
-      others: new OthersAtWork({ now: Date.now }),
+      others: new ContentionTracker({ now: Date.now }),
       jobs: {},
       reachability: new ReachabilityTracker({
         node: node.name,

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { knownHostsName, lookUpHostKeys, parseKnownHosts } from '../../domain/trust/known-hosts';
 import type { HmacSha1, KnownHostKeys, KnownHosts } from '../../domain/trust/known-hosts';
 import type { NodeSpec, SshTransport } from '../../domain/spec/types';
-import { parseTrustEntry, revokedInList, trustsAnything, whyNothingTrusted } from '../../domain/trust/host-keys';
+import { parseTrustEntry, revokedInList, trustsAnything, untrustedReason } from '../../domain/trust/host-keys';
 import { isHost } from '../../domain/trust/hosts';
 import type { SpecIssue, SpecPath } from '../../domain/spec/issues';
 import { valueAt } from '../../domain/spec/issues';
@@ -103,7 +103,7 @@ class HostKeyCheck {
     const given: unknown = valueAt(this.document, path);
     if (given === undefined || (Array.isArray(given) && given.length === 0)) {
       if (this.options.required && !trustsAnything(trustEntries(known, transport), transport === 'openssh')) {
-        const why = whyNone(known, this.file, knownHostsName(host, port));
+        const why = missingKeyReason(known, this.file, knownHostsName(host, port));
         this.error(path, `missing: ${why}; read and check it with: ospatch enroll -f ${this.options.source}`, 'parent');
       }
     } else if (Array.isArray(given)) this.pinned(path, given, known, transport);
@@ -121,7 +121,7 @@ class HostKeyCheck {
       const message = `found a key that ${where} marks as @revoked; remove it and run: ospatch enroll -f ${this.options.source}`;
       this.error([...path, index], message);
     }
-    const why = whyNothingTrusted(entries, transport === 'openssh');
+    const why = untrustedReason(entries, transport === 'openssh');
     if (why !== null) this.error(path, why);
   }
 
@@ -130,7 +130,7 @@ class HostKeyCheck {
   }
 }
 
-function whyNone(known: KnownHostKeys, file: KnownHostsFile, name: string): string {
+function missingKeyReason(known: KnownHostKeys, file: KnownHostsFile, name: string): string {
   if (known.authorities.length > 0) {
     return `${file.name} trusts only a certificate authority for ${name}, and host certificates need ssh.transport: openssh; set that, or add a plain host key`;
   }

@@ -27,7 +27,7 @@ export function eksFindings(
   } else if (groups.some((group) => group.ok || group.facts !== null)) {
     findings.push(ok('aws', `AWS answers, accepts the credentials of the worker, and knows ${where}: ${count}`));
   }
-  findings.push(...whyNewestIsNotKnown(groups, eks.region));
+  findings.push(...unknownReleaseFindings(groups, eks.region));
   if (fargateProfiles !== null && fargateProfiles.length > 0) {
     const names = fargateProfiles.slice(0, 5).join(', ');
     findings.push(ok('aws', `Fargate profiles (${names}) are skipped: AWS patches what they run`));
@@ -38,7 +38,7 @@ export function eksFindings(
 const UPDATES_EACH_TIME = 'so each run requests an update, and AWS may replace nodes that run the newest one already';
 
 /** One finding per reason. */
-function whyNewestIsNotKnown(groups: readonly NodegroupCheck[], region: string): Finding[] {
+function unknownReleaseFindings(groups: readonly NodegroupCheck[], region: string): Finding[] {
   const unknown = (why: NodegroupFacts['newestUnknown']): NodegroupFacts[] =>
     groups.flatMap(({ facts }) => (facts !== null && facts.newestUnknown === why ? [facts] : []));
   const found: Finding[] = [];

@@ -84,9 +84,9 @@ export function allowsEviction(budget: BudgetView, pod: PodView): boolean {
  * allows evictions once pods are ready. Operators do change these once a node is cordoned or an eviction is requested.
  * One clause.
  */
-export function whyClosed(budget: BudgetView, pod: PodView): string | null {
+export function permanentBlocker(budget: BudgetView, pod: PodView): string | null {
   const { status } = budget;
-  const fixed = whyClosedFor(budget);
+  const fixed = specBlocker(budget);
   if (fixed !== null || status === null) return fixed;
   if (status.expectedPods === 0 && pod.controller === null) return 'pods without a controller cannot be counted';
   // The server compares an absolute number with the existing pods, whether finished or missing.
@@ -98,7 +98,7 @@ export function whyClosed(budget: BudgetView, pod: PodView): string | null {
 }
 
 /** The part that does not depend on the number of pods. */
-export function whyClosedFor({ status, minAvailable, maxUnavailable }: BudgetView): string | null {
+export function specBlocker({ status, minAvailable, maxUnavailable }: BudgetView): string | null {
   if (maxUnavailable === 0 || maxUnavailable === '0%') return 'its maxUnavailable is 0';
   if (minAvailable === '100%') return 'its minAvailable is 100%';
   return status === null || status.failure === null ? null : `it cannot be computed (${status.failure})`;

@@ -134,11 +134,11 @@ export interface WorkDone {
 
 /** Appends to a failure message what was done to the node before. One sentence within the size limit. */
 export function describeWorkDone(message: string, done: WorkDone): string {
-  const clause = whatWasDone(done);
+  const clause = workSummary(done);
   return `${plainText(message, MAX_ERROR_MESSAGE - clause.length - 2)}; ${clause}`;
 }
 
-function whatWasDone({
+function workSummary({
   packagesChanged,
   reboots,
   rebootRequested,

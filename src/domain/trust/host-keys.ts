@@ -27,7 +27,7 @@ export function trustsAnything(entries: readonly string[], withAuthorities: bool
 }
 
 /** Why none of the (non-empty) entries can establish trust; null when one can. */
-export function whyNothingTrusted(entries: readonly string[], withAuthorities: boolean): string | null {
+export function untrustedReason(entries: readonly string[], withAuthorities: boolean): string | null {
   if (trustsAnything(entries, withAuthorities)) return null;
   return trustsAnything(entries, true)
     ? 'found only certificate authorities, which the builtin transport cannot use; set ssh.transport to openssh, or add a plain host key'

@@ -1,6 +1,6 @@
 /** Checks that every node and jump host of a spec has host keys, because workers have no known_hosts file. */
 import type { ClusterSpec, SshTransport } from '../spec/types';
-import { revokedInList, whyNothingTrusted } from './host-keys';
+import { revokedInList, untrustedReason } from './host-keys';
 
 /** One message per node and jump host that cannot be verified, prefixed by its path: `nodes[0].hostKeys: ...`. */
 export function hostKeyProblems(spec: ClusterSpec): string[] {
@@ -20,6 +20,6 @@ function problemsOf(path: string, keys: readonly string[], transport: SshTranspo
   const revoked = revokedInList(keys).map(
     (index) => `${path}[${index}]: found a key that this list marks as @revoked; remove it`,
   );
-  const why = whyNothingTrusted(keys, transport === 'openssh');
+  const why = untrustedReason(keys, transport === 'openssh');
   return why === null ? revoked : [...revoked, `${path}: ${why}`];
 }

@@ -11,7 +11,7 @@ export interface ApiStatus {
   reason: string;
   message: string;
   /** Describes an answer that came from an intermediary instead of an API server: `a web page (HTTP 403)`. */
-  foreign: string | null;
+  intermediary: string | null;
   /** Reasons in `details.causes`. */
   causes: string[];
   /** From the answer's details or header; null when absent. */
@@ -35,7 +35,7 @@ export function apiStatus(error: unknown): ApiStatus | null {
     code: error['code'],
     reason: text(body['reason']),
     message: title === null ? clean(text(body['message'])) : '',
-    foreign: title === null ? null : describePage(title, error['code']),
+    intermediary: title === null ? null : describePage(title, error['code']),
     causes: causes.map((cause) => (isRecord(cause) ? text(cause['reason']) : '')),
     retryAfterMs: seconds(details['retryAfterSeconds']) ?? seconds(headerOf(error['headers'], 'retry-after')),
   };
@@ -57,8 +57,8 @@ export function toApiError(error: unknown, call: FailedCall): ApiError {
 }
 
 function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
-  const { code, message, foreign, retryAfterMs } = status;
-  if (foreign !== null) return fromForeign({ what, where }, foreign);
+  const { code, message, intermediary, retryAfterMs } = status;
+  if (intermediary !== null) return fromIntermediary({ what, where }, intermediary);
   if (code === 401) {
     return new ApiError('credentials', {
       message: `could not ${what}: the API server does not accept the credentials of ${where} (401)`,
@@ -83,7 +83,7 @@ function fromStatus(status: ApiStatus, { what, where }: FailedCall): ApiError {
 }
 
 /** The status code of an intermediary says nothing about permissions. */
-function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
+function fromIntermediary({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer: string): ApiError {
   return new ApiError('unavailable', {
     message: `could not ${what}: what answers in place of the API server of ${where} is ${answer}, most likely a proxy or load balancer in between`,
     remedy: `check that the server address in ${where} is that of the API and that the worker reaches it without a proxy (NO_PROXY)`,
@@ -93,7 +93,7 @@ function fromForeign({ what, where }: Pick<FailedCall, 'what' | 'where'>, answer
 /** No answer: unreachable, untrusted, or no credentials. */
 function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiError {
   const { code, name, message } = describe(error);
-  if (name === 'SyntaxError') return fromForeign({ what, where }, 'something that is not an API response');
+  if (name === 'SyntaxError') return fromIntermediary({ what, where }, 'something that is not an API response');
   const isLate = name === 'AbortError' || name === 'TimeoutError';
   if (isLate || (wasSent && !DISTRUST.test(code))) {
     const why = isLate ? 'did not answer in time' : `is unreachable${code === '' ? '' : ` (${code})`}`;

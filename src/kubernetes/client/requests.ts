@@ -220,7 +220,7 @@ async function answerOf(request: Promise<unknown>): Promise<EvictionAnswer> {
 
 /** Null: not an answer about this pod, but a failed call. */
 export function toEvictionAnswer(status: ApiStatus): EvictionAnswer | null {
-  if (status.foreign !== null) return null;
+  if (status.intermediary !== null) return null;
   const { code, message, causes, retryAfterMs } = status;
   switch (code) {
     case 404:
@@ -254,7 +254,7 @@ function orNull(error: unknown): null {
 
 function isNotThere(error: unknown): boolean {
   const status = apiStatus(error);
-  return status?.code === 404 && status.foreign === null;
+  return status?.code === 404 && status.intermediary === null;
 }
 
 function isExpired(error: unknown): boolean {

@@ -51,7 +51,7 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
     assertNotForeign(session, first);
     const kept = ownBaseline(first, owner);
     if (kept !== null) {
-      if ((await whyNot(session)) === null) return kept;
+      if ((await quorumBlocker(session)) === null) return kept;
       await backOff(session, owner);
     }
     await awaitQuorum(session, until, quorumTimeoutMs);
@@ -61,7 +61,7 @@ export async function cordonNode(session: KubeSession, options: CordonOptions): 
     if (cordonState(node).by === 'others') return baseline;
     if (!(await applyCordon(session, node, owner, baseline))) continue;
     // Another control-plane node may have been cordoned at the same moment.
-    if ((await whyNot(session)) === null) return baseline;
+    if ((await quorumBlocker(session)) === null) return baseline;
     await backOff(session, owner);
   }
 }
@@ -106,7 +106,7 @@ async function applyCordon(
   return answer.state === 'patched';
 }
 
-async function whyNot(session: KubeSession): Promise<string | null> {
+async function quorumBlocker(session: KubeSession): Promise<string | null> {
   const controlPlane = await readControlPlane(session);
   return controlPlane === null ? null : quorumViolation(session.target.nodeName, controlPlane);
 }
@@ -114,7 +114,7 @@ async function whyNot(session: KubeSession): Promise<string | null> {
 async function awaitQuorum(session: KubeSession, until: number, timeoutMs: number): Promise<void> {
   const { target, now, show, pause } = session;
   for (;;) {
-    const why = await whyNot(session);
+    const why = await quorumBlocker(session);
     if (why === null) return show({ waitingFor: undefined });
     if (now() >= until) {
       throw new OspatchError({

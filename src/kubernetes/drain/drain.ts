@@ -237,7 +237,7 @@ async function evictAll(
       const refused = due.filter((one) => one.state === 'held' && !held.includes(one));
       if (refused.length > 0) refreshBudgets(refused, await reach((api) => api.listBudgets()));
     }
-    show(whatFor(left, order));
+    show(drainProgress(left, order));
     await pause(Math.min(looks.shift() ?? LOOK_EVERY_MS, Math.max(0, untilMs - now())));
 
     const there = new Map((await reach((api) => api.podsOfNode(target.nodeName))).map((pod) => [pod.uid, pod]));
@@ -254,7 +254,7 @@ async function evictAll(
 }
 
 /** For display: the longest-blocking pod, the number of others, and the first pods. */
-function whatFor(left: readonly PodEviction[], order: number): KubeProgress {
+function drainProgress(left: readonly PodEviction[], order: number): KubeProgress {
   const turn = left
     .filter((one) => one.order === order)
     .sort((a, b) => BLOCKING.indexOf(a.state) - BLOCKING.indexOf(b.state) || Date.parse(a.since) - Date.parse(b.since))

@@ -1,6 +1,6 @@
 /** Eviction requests and their retries. */
 import type { BudgetView } from '../../domain/kubernetes/disruption-budgets';
-import { allowsEviction, budgetTitle, budgetsOf, whyClosedFor } from '../../domain/kubernetes/disruption-budgets';
+import { allowsEviction, budgetTitle, budgetsOf, specBlocker } from '../../domain/kubernetes/disruption-budgets';
 import { parseDuration } from '../../domain/shared/duration';
 import type { DrainPolicy } from '../../domain/kubernetes/types';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
@@ -129,7 +129,7 @@ export function refreshBudgets(held: readonly PodEviction[], budgets: readonly B
   const allowed = new Map<BudgetView, number>();
   for (const one of held) {
     const own = budgetsOf(one.pod, budgets);
-    one.why = whyHeld(own) ?? one.why;
+    one.why = heldReason(own) ?? one.why;
     const [budget] = own;
     one.heldBy = budget === undefined ? null : `${budget.namespace}/${budget.name}`;
     if (own.length > 1) continue;
@@ -143,7 +143,7 @@ export function refreshBudgets(held: readonly PodEviction[], budgets: readonly B
   }
 }
 
-function whyHeld(own: readonly BudgetView[]): string | null {
+function heldReason(own: readonly BudgetView[]): string | null {
   const [budget] = own;
   if (budget === undefined) return null;
   if (own.length > 1) {
@@ -151,7 +151,7 @@ function whyHeld(own: readonly BudgetView[]): string | null {
     return plainText(`two budgets select it (${names}); delete all but one`, MAX_WHY);
   }
   const { status } = budget;
-  let reason = whyClosedFor(budget);
+  let reason = specBlocker(budget);
   if (reason === null) {
     reason =
       status === null

@@ -46,7 +46,7 @@ export async function awaitHealthy(
   const until = now() + timeoutMs;
   let healthySince: number | null = null;
   for (;;) {
-    const missing = await whatIsMissing(session, machine, baseline);
+    const missing = await unmetCondition(session, machine, baseline);
     if (missing === null) {
       healthySince ??= now();
       if (now() - healthySince >= settledMs) return;
@@ -66,7 +66,7 @@ export async function awaitHealthy(
 }
 
 /** One clause; null: the node is as healthy as before. */
-async function whatIsMissing(
+async function unmetCondition(
   { reach, target }: KubeSession,
   machine: MachineIdentity,
   baseline: KubernetesBaseline,

@@ -4,7 +4,7 @@ import {
   allowsEviction,
   budgetTitle,
   budgetsOf,
-  whyClosed,
+  permanentBlocker,
   currentBlocker,
 } from '../../domain/kubernetes/disruption-budgets';
 import type { DrainPolicy } from '../../domain/kubernetes/types';
@@ -91,7 +91,7 @@ export function findWaits(judged: readonly ClassifiedPod[], budgets: readonly Bu
     const own = budgetsOf(pod, budgets);
     const [budget] = own;
     if (own.length !== 1 || budget === undefined || allowsEviction(budget, pod)) continue;
-    const why = whyClosed(budget, pod);
+    const why = permanentBlocker(budget, pod);
     const title = `${budgetTitle(budget)}, which allows no eviction now`;
     if (why === null) add(temporary, `${title} (${currentBlocker(budget)})`, pod);
     else add(closed, `${title} and opens only when an operator or a person changes something (${why})`, pod);

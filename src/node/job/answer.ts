@@ -42,7 +42,7 @@ export function parseAnswer(stdout: Buffer): HelperAnswer | null {
 }
 
 /** The protocol of an answer in an unsupported version; null for anything else. */
-export function foreignProtocol(stdout: Buffer): number | null {
+export function unsupportedProtocol(stdout: Buffer): number | null {
   const match = HEADER.exec(stdout.subarray(0, MAX_HEADER_BYTES).toString('latin1'));
   const protocol = match === null ? null : Number(match[1]);
   return protocol === null || UNDERSTOOD.includes(protocol) ? null : protocol;

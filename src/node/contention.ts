@@ -7,24 +7,24 @@ const MAX_DELAY_MS = 60_000;
 /** A waiting job of ours continues as soon as it gets the lock, and then has to be followed. */
 const MAX_FOLLOW_DELAY_MS = 15_000;
 
-export const OTHERS = ['job', 'lock', 'systemd'] as const;
-export type Other = (typeof OTHERS)[number];
+export const CONTENDERS = ['job', 'lock', 'systemd'] as const;
+export type Contender = (typeof CONTENDERS)[number];
 
-export interface OthersOptions {
+export interface ContentionOptions {
   now: () => number;
   /** The last blocker of the previous attempt and the time waited for it, in milliseconds. */
-  carried?: { by: Other; ms: number };
+  carried?: { by: Contender; ms: number };
   /** Called on each poll. Null: the node is free. */
-  onChange?: (others: { by: Other; ms: number } | null) => void;
+  onChange?: (others: { by: Contender; ms: number } | null) => void;
   /** Ends the attempt after a while. Absent: the attempt waits in place. */
   hold?: Hold;
 }
 
 /** Tracks how long others have occupied the node, across attempts. */
-export class OthersAtWork {
-  private wait: { by: Other; since: number } | null;
+export class ContentionTracker {
+  private wait: { by: Contender; since: number } | null;
 
-  constructor(private readonly options: OthersOptions) {
+  constructor(private readonly options: ContentionOptions) {
     const { carried, now } = options;
     this.wait = carried === undefined ? null : { by: carried.by, since: now() - carried.ms };
   }
@@ -35,7 +35,7 @@ export class OthersAtWork {
   }
 
   /** Call on each poll that finds the node occupied; returns the time waited so far, in milliseconds. */
-  seen(by: Other): number {
+  seen(by: Contender): number {
     const { now, onChange } = this.options;
     if (this.wait?.by !== by) this.wait = { by, since: now() };
     const ms = now() - this.wait.since;

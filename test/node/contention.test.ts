@@ -1,7 +1,7 @@
 /** Waits for others that work on the node, in attempts that release their slot. */
 import { followJob } from '../../src/node/job/follow';
-import type { OthersOptions } from '../../src/node/others-at-work';
-import { OthersAtWork } from '../../src/node/others-at-work';
+import type { ContentionOptions } from '../../src/node/contention';
+import { ContentionTracker } from '../../src/node/contention';
 import { preflightNode } from '../../src/node/preflight';
 import type { RetryLater } from '../../src/retry/hand-back';
 import { Hold } from '../../src/retry/hand-back';
@@ -24,10 +24,10 @@ const BUSY = factsAnswer('job=feedfeedfeedfeed-apply-1');
 const PLANNED = jobAnswer('done rc=0', { answer: `digest ${'a'.repeat(64)}\n` });
 const WAITS_FOR_LOCK = 'ospatch: waiting for /var/lib/dpkg/lock-frontend, held by apt-get (pid 7)\n';
 
-function attempt(answers: Answer[], carried?: OthersOptions['carried']) {
+function attempt(answers: Answer[], carried?: ContentionOptions['carried']) {
   const now = (): number => clock;
   const seen: unknown[] = [];
-  const others = new OthersAtWork({
+  const others = new ContentionTracker({
     now,
     hold: new Hold({ kind: 'others', holdMs: 30_000, now }),
     onChange: (one) => seen.push(one),
@@ -36,13 +36,13 @@ function attempt(answers: Answer[], carried?: OthersOptions['carried']) {
   return { session: { ...fakeSession(answers, { now }), others }, seen };
 }
 
-function preflight(answers: Answer[], carried?: OthersOptions['carried'], lockTimeoutMs = 2 * HOUR_MS) {
+function preflight(answers: Answer[], carried?: ContentionOptions['carried'], lockTimeoutMs = 2 * HOUR_MS) {
   const { session, seen } = attempt(answers, carried);
   const options = { token: TOKEN, firstJob: 10, withoutDrain: false, lockTimeoutMs };
   return { session, seen, end: preflightNode(session, options) };
 }
 
-describe('src/node/others-at-work', () => {
+describe('src/node/contention', () => {
   it('ends a preflight that waits for a lock, names the holder, and polls again within a minute', async () => {
     const started = clock;
     const { end, seen } = preflight([LOCKED]);
