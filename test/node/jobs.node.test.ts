@@ -92,7 +92,7 @@ describe('src/node: jobs on a node with failures', () => {
       expect((await preflight()).plan.changes).toEqual([]);
       expect((await doctor()).findings.map(({ check, message }) => [check, message])).toContainEqual([
         'job',
-        expect.stringContaining('The job that ran them is over'),
+        expect.stringContaining('the job that started them has ended'),
       ]);
       expect(await ask(node, "pgrep -cf '^sleep 700[1-4]$'")).toBe('4');
     });
