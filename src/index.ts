@@ -2,7 +2,7 @@
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ClusterHealth } from './client/cluster-health';
-export type { Cleared } from './client/ended';
+export type { Cleared } from './client/delete-ended';
 export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
@@ -69,7 +69,7 @@ export type {
 } from './domain/kubernetes/types';
 export type { BootFacts, BootFile } from './domain/node/boot';
 export type { FailedUnit } from './domain/node/failed-units';
-export type { OutdatedCode, RestartBlocker } from './domain/node/outdated';
+export type { OutdatedCode, RestartBlocker } from './domain/node/outdated-code';
 export type { CommonRecord, NodePatchResult, NodeSnapshot, StepRecord } from './domain/node/patch';
 export type { IneffectiveReboot } from './domain/node/reboot';
 export type {

@@ -51,7 +51,7 @@ import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
 import type { Doctor } from './doctor';
-import type { Cleared } from './ended';
+import type { Cleared } from './delete-ended';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
 import type { WorkflowHistory } from './histories';
@@ -63,7 +63,7 @@ import { StatusMemory, readLiveStatus } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
-export type { Cleared } from './ended';
+export type { Cleared } from './delete-ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
 
@@ -256,7 +256,7 @@ export class ClusterClient {
    * @throws OspatchError `Refused` when the workflow of the cluster runs, `NotFound` when there is no data
    */
   async clearEnded(cluster: string): Promise<Cleared> {
-    const { clearEnded } = await import('./ended.js');
+    const { clearEnded } = await import('./delete-ended.js');
     return clearEnded(this.calls, cluster);
   }
 

@@ -4,7 +4,7 @@ import type { Lab } from '../../tools/lab/lab';
 import type { LabNode } from '../../tools/lab/lab-node';
 import type { LabPackage } from '../../tools/lab/packages';
 import type { RestartReport } from '../../src/domain/node/report';
-import { describeOutdated } from '../../src/domain/node/outdated';
+import { describeOutdated } from '../../src/domain/node/outdated-code';
 import type { RestartPolicy } from '../../src/domain/spec/restart-policy';
 import { sh } from '../support/sh';
 import { patchRunner } from './package-managers/patch-runner';

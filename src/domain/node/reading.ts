@@ -2,7 +2,7 @@
 import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
-import { runsOutdated } from './outdated';
+import { runsOutdated } from './outdated-code';
 import type { IneffectiveReboot } from './reboot';
 import { discountIneffectiveReboot } from './reboot';
 import { defined } from '../shared/defined';

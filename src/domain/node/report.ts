@@ -3,7 +3,7 @@ import type { BootFacts } from './boot';
 import type { FailedUnit } from './failed-units';
 import type { BlockedPod } from '../kubernetes/types';
 import type { NodeWarning } from './warning';
-import type { OutdatedCode } from './outdated';
+import type { OutdatedCode } from './outdated-code';
 
 /** One package change of a plan or of a finished apply. */
 export interface PackageChange {

@@ -15,7 +15,7 @@ import { reasonToStayCordoned } from '../../domain/kubernetes/drain-record';
 import { MAX_APPLY_ATTEMPTS, decidePatch, findDamage } from '../../domain/node/patch';
 import type { ApplyReport, NodeFacts, PlanSummary, PhaseOutcome } from '../../domain/node/report';
 import { repairedWarning } from '../../domain/node/warning';
-import { outcomeWithOutdated } from '../../domain/node/outdated';
+import { outcomeWithOutdated } from '../../domain/node/outdated-code';
 import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import { endNodePatch } from '../shared/endings';

@@ -1,6 +1,6 @@
 /** Restarts services of a node that run outdated code, once per patch, according to the policy. */
 import type { NodeFacts } from '../../domain/node/report';
-import { describeOutdated, runsOutdated } from '../../domain/node/outdated';
+import { describeOutdated, runsOutdated } from '../../domain/node/outdated-code';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import { restartsRuntime } from '../../domain/spec/restart-policy';
 import { toErrorInfo } from '../shared/failures';

@@ -1,5 +1,5 @@
-import { findLackOfRoom } from '../../../src/domain/node/room';
-import { splitRoom } from '../../../src/node/plan-room';
+import { findLackOfRoom } from '../../../src/domain/node/disk-space';
+import { splitRoom } from '../../../src/node/plan-disk-space';
 
 const GIB = 1024 * 1024;
 const node = { node: 'w-1', packageManager: 'apt', loader: null };
@@ -18,7 +18,7 @@ function lack(lines: string[], loader: string | null = null) {
 
 const KERNEL = ['room kernel linux-image-6.1.0-30-amd64', 'room boot 8192 40960', 'room old 6.1.0-20-amd64'];
 
-describe('src/domain/node/room', () => {
+describe('src/domain/node/disk-space', () => {
   it('accepts enough free space', () => {
     expect(lack(['room plan 1024 1024 1024', ...KERNEL])).toBeNull();
     expect(splitRoom('digest x\n').room).toBeNull();

@@ -1,11 +1,11 @@
-import type { OutdatedCode } from '../../../src/domain/node/outdated';
+import type { OutdatedCode } from '../../../src/domain/node/outdated-code';
 import {
   RESTART_BLOCKERS,
   describeOutdated,
   outcomeWithOutdated,
   outdatedWarnings,
   runsOutdated,
-} from '../../../src/domain/node/outdated';
+} from '../../../src/domain/node/outdated-code';
 
 const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
   services: [],
@@ -15,7 +15,7 @@ const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
   ...more,
 });
 
-describe('src/domain/node/outdated', () => {
+describe('src/domain/node/outdated-code', () => {
   it('names the processes with replaced code, by kind', () => {
     const all = outdated({ services: ['a.service', 'b.service'], sessions: ['alice (session 3)'], processes: ['top'] });
     expect(describeOutdated(all)).toBe(

@@ -1,5 +1,5 @@
 /** Parses the `room` lines of a plan: required and available disk space. */
-import type { PlanRoom } from '../domain/node/room';
+import type { PlanRoom } from '../domain/node/disk-space';
 import { plainText } from '../domain/shared/text';
 
 const MAX_NAMES = 20;
