@@ -1,4 +1,5 @@
-/** Whether the workflow of a cluster makes progress, determined from Temporal alone, without a worker. */
+/** Whether the workflow of a cluster goes on: read from Temporal alone, without a worker. */
+import type { Payload } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -6,17 +7,24 @@ import {
 import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
 import type { HowEnded, StuckCause, StuckCluster } from '../domain/inspection/stuck';
-import { describeStuck, isUnreadablePayload } from '../domain/inspection/stuck';
+import { describeStuck } from '../domain/inspection/stuck';
+import type { WorkerVersion } from '../domain/inspection/workers';
+import { isSameVersion } from '../domain/inspection/workers';
+import { readStartArgument } from '../domain/cluster/recovery';
+import { validateSpecObject } from '../domain/spec/parse';
 import { isOspatchError } from '../domain/shared/errors';
+import { isUnreadablePayload } from '../domain/shared/unreadable';
+import { keyIdOf } from '../encryption/codec';
 import type { TemporalSession } from './connection';
 import { orNull } from './not-found';
 import { isPausedOnServer } from './execution-status';
-import { countPollers } from './pollers';
+import { countPollers, readQueue, versionOf } from './pollers';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 type Failure = temporal.api.failure.v1.IFailure;
 type Execution = temporal.api.common.v1.IWorkflowExecution;
 type Described = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
+type VersioningInfo = temporal.api.workflow.v1.IWorkflowExecutionVersioningInfo;
 type Time = { seconds?: unknown } | null | undefined;
 
 /** `absent`: Temporal has no such workflow (any longer), or it never had a valid spec. */
@@ -28,7 +36,7 @@ const LAST_EVENTS = 100;
 /** A worker killed during a workflow task makes the task time out once; the next worker may be killed too. */
 const TIMED_OUT_ATTEMPTS = 3;
 
-const { WorkflowExecutionStatus, WorkflowTaskFailedCause, EventType } = temporal.api.enums.v1;
+const { WorkflowExecutionStatus, WorkflowTaskFailedCause, EventType, VersioningBehavior } = temporal.api.enums.v1;
 
 /** Task failures of normal operation, which are retried at once. */
 const HARMLESS: readonly (number | null | undefined)[] = [
@@ -61,12 +69,13 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   // The deletion has completed meanwhile.
   if (end === null) return { state: 'absent' };
   if (end.neverBegan) return { state: 'absent' };
-  return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message });
+  const unusable = await orNull(whyUnusable(session, cluster, execution));
+  return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message, unusable });
 }
 
 /** Why an open workflow makes no progress; null when it does. */
 export async function readObstacle(session: TemporalSession, described: Described): Promise<StuckCause | null> {
-  const { status, execution, taskQueue } = described.workflowExecutionInfo ?? {};
+  const { status, execution, taskQueue, versioningInfo } = described.workflowExecutionInfo ?? {};
   if (!status || !execution || HOW_ENDED.has(status)) return null;
   if (isPausedOnServer(status)) {
     return { kind: 'paused-on-server', ...pauseOf(described.workflowExtendedInfo?.pauseInfo) };
@@ -81,9 +90,22 @@ export async function readObstacle(session: TemporalSession, described: Describe
   const attempt = described.pendingWorkflowTask?.attempt ?? 1;
   const failure = attempt < 2 ? null : await taskBlocker(session, execution, attempt);
   if (failure !== null) return failure;
-  // The caller knows whether workers poll the usual task queue.
+  const version = pinnedTo(versioningInfo);
+  if (version !== null && taskQueue) {
+    const { pollers } = await readQueue(session, taskQueue, 'workflows');
+    return pollers.some((one) => isSameVersion(one.version, version))
+      ? null
+      : { kind: 'no-version', taskQueue, version };
+  }
+  // Whether workers poll the usual one is known to whoever asks.
   if (!taskQueue || taskQueue === session.taskQueue) return null;
   return (await countPollers(session, taskQueue, 'workflows')) > 0 ? null : { kind: 'no-worker', taskQueue };
+}
+
+/** The version that a workflow stays on; null: it follows to the current one, or has none. */
+function pinnedTo(info: VersioningInfo | null | undefined): WorkerVersion | null {
+  const isPinned = info?.behavior === VersioningBehavior.VERSIONING_BEHAVIOR_PINNED;
+  return isPinned ? versionOf(info?.deploymentVersion) : null;
 }
 
 function pauseOf(pause: { identity?: string | null; reason?: string | null; pausedTime?: Time } | null | undefined): {
@@ -126,34 +148,68 @@ async function taskBlocker(
     const failed = event.workflowTaskFailedEventAttributes;
     if (!failed) continue;
     if (HARMLESS.includes(failed.cause)) return null;
-    const message = await messageOf(session, failed.failure);
+    const message = await failureMessage(session, failed.failure);
     return {
       kind: 'task-failed',
       isNondeterminism: failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
       message,
       attempt,
       isStartUnreadable: isUnreadablePayload(message ?? '') && !(await canReadStart(session, execution)),
+      ...(message === null ? await keysOf(session, execution, failed.failure) : {}),
     };
   }
   return null;
 }
 
-/** Unknown without the key. */
-async function canReadStart({ client, namespace }: TemporalSession, execution: Execution): Promise<boolean> {
+/** What a failure that cannot be read here is encrypted with, and what its workflow was started with. */
+async function keysOf(
+  session: TemporalSession,
+  execution: Execution,
+  failure: Failure | null | undefined,
+): Promise<{ failureKey: string | null; startKey: string | null }> {
+  const [argument] = await readStartPayloads(session, execution);
+  return { failureKey: keyIdOf(failure?.encodedAttributes), startKey: keyIdOf(argument) };
+}
+
+async function readStartPayloads({ client, namespace }: TemporalSession, execution: Execution): Promise<Payload[]> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     ...{ namespace, execution },
     maximumPageSize: 1,
   });
-  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  return history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+}
+
+async function canReadStart(session: TemporalSession, execution: Execution): Promise<boolean> {
+  return (await readStart(session, execution)).isReadable;
+}
+
+/** With the key missing here nobody knows, and it counts as readable. */
+async function readStart(
+  session: TemporalSession,
+  execution: Execution,
+): Promise<{ isReadable: false; why: string } | { isReadable: true; argument: unknown; isKnown: boolean }> {
+  const payloads = await readStartPayloads(session, execution);
   try {
-    await decodeArrayFromPayloads(client.options.loadedDataConverter, started?.input?.payloads ?? []);
-    return true;
+    const [argument] = await decodeArrayFromPayloads(session.client.options.loadedDataConverter, payloads);
+    return { isReadable: true, argument, isKnown: true };
   } catch (error) {
-    return isOspatchError(error);
+    if (isOspatchError(error)) return { isReadable: true, argument: undefined, isKnown: false };
+    return { isReadable: false, why: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** A workflow started by hand with an invalid spec was never a cluster. */
+/** Why a workflow that has ended was never a cluster; null when it was, or when that is not known. */
+async function whyUnusable(session: TemporalSession, cluster: string, execution: Execution): Promise<string | null> {
+  const start = await readStart(session, execution);
+  if (!start.isReadable) return `what it was started with cannot be read here: ${start.why}`;
+  const { argument, isKnown } = start;
+  // A state that this version cannot use is one of another version.
+  if (!isKnown || (typeof argument === 'object' && argument !== null && 'state' in argument)) return null;
+  const state = readStartArgument(structuredClone(argument), cluster, new Date().toISOString(), validateSpecObject);
+  return typeof state === 'string' ? `what it was started with cannot be used: ${state}` : null;
+}
+
+/** A start by hand with a spec that is not valid never was a cluster. */
 async function closingFailure(
   session: TemporalSession,
   execution: Execution,
@@ -164,7 +220,7 @@ async function closingFailure(
   const failure = end?.workflowExecutionFailedEventAttributes?.failure;
   if (!failure) return { message: null, neverBegan: false };
   return {
-    message: await messageOf(session, failure),
+    message: await failureMessage(session, failure),
     neverBegan: failure.applicationFailureInfo?.type === 'InvalidSpec',
   };
 }
@@ -182,7 +238,11 @@ async function lastEvents(
   return history?.events ?? [];
 }
 
-async function messageOf({ client }: TemporalSession, failure: Failure | null | undefined): Promise<string | null> {
+/** Null when it is encrypted with a key that is not here. */
+export async function failureMessage(
+  { client }: TemporalSession,
+  failure: Failure | null | undefined,
+): Promise<string | null> {
   try {
     const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
     return error?.message ?? '';

@@ -51,13 +51,14 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
   const [first, ...rest] = events ?? [];
   const started = first?.workflowExecutionStartedEventAttributes;
   if (!first || !started) throw new TypeError(`the history of ${workflowId} has no beginning`);
+  const isOpenNow = isOpen(workflowExecutionInfo?.status ?? 0);
   const past = new PastReader(session);
   for (const event of rest) await past.take(event);
   return {
     runId,
-    isOpen: isOpen(workflowExecutionInfo?.status ?? 0),
+    isOpen: isOpenNow,
     taskQueue: started.taskQueue?.name ?? session.taskQueue,
-    startArgument: await readArgument(session, cluster, started.input?.payloads ?? []),
+    startArgument: await readArgument(session, cluster, started.input?.payloads ?? [], isOpenNow),
     beganAt: timeOf(first),
     workflowBeganAt: past.firstTaskAt ?? timeOf(first),
     events: past.events,
@@ -65,7 +66,12 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
   };
 }
 
-async function readArgument({ client }: TemporalSession, cluster: string, payloads: Payload[]): Promise<unknown> {
+async function readArgument(
+  { client }: TemporalSession,
+  cluster: string,
+  payloads: Payload[],
+  isOpenNow: boolean,
+): Promise<unknown> {
   try {
     const [argument] = await decodeArrayFromPayloads(client.options.loadedDataConverter, payloads);
     return argument;
@@ -77,7 +83,7 @@ async function readArgument({ client }: TemporalSession, cluster: string, payloa
       {
         type: 'Stuck',
         message: `what the workflow of cluster ${cluster} was started with cannot be read here: ${why}`,
-        remedy: `use the version of ospatch that wrote it, or a backup: ospatch recover ${cluster} --from FILE; or ${giveUp(cluster)}`,
+        remedy: `use the version of ospatch that wrote it, or a backup: ospatch recover ${cluster} --from FILE; or ${giveUp(cluster, isOpenNow)}`,
       },
       { cause },
     );

@@ -39,8 +39,8 @@ export interface ConnectOptions {
 
 export interface TemporalSession {
   client: Client;
-  /** Whether payload encryption keys are available. */
-  encrypts: boolean;
+  /** Ids of the keys that are here; the first encrypts. Empty: nothing is encrypted. */
+  keyIds: readonly string[];
   address: string;
   namespace: string;
   taskQueue: string;
@@ -73,7 +73,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
         workflow: { queryRejectCondition: 'NOT_OPEN' },
         dataConverter: dataConverter(ring, 'throw'),
       }),
-      encrypts: ring !== null,
+      keyIds: (ring?.keys ?? []).map(({ id }) => id),
       address,
       namespace,
       taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,

@@ -18,12 +18,16 @@ import {
 import type { NodeAddress } from '../domain/cluster/task-queues';
 import { nodeAddresses, noWorkerAtSite } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec } from '../domain/spec/types';
+import { packageVersion } from '../version';
+import type { WorkerAnswer } from '../domain/inspection/workers';
+import { atWork, diagnoseAnswers, diagnoseVersions, explainIdle } from '../domain/inspection/workers';
 import { diffSpecs } from '../domain/spec/diff';
 import { withDefaults } from '../domain/spec/parse';
 import { specQuery, summaryQuery } from '../contract/messages';
 import { registeredSearchAttributes } from '../contract/registered-attributes';
 import type { TemporalCalls } from './temporal-calls';
 import { findStuckClusters } from './cluster-list';
+import { probeWorkers } from './worker-probe';
 import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
 import { findSharedMachines } from './machines';
@@ -33,7 +37,7 @@ import { readStuckRun } from './run-health';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
-  /** Whether a worker is available to inspect nodes. */
+  /** Whether workers answer, so that they can look at nodes. */
   hasWorker: boolean;
 }
 
@@ -68,23 +72,37 @@ export class Doctor {
 
   /** Problems of Temporal are findings, not errors. `asked`: the clusters that are diagnosed as well; null: none. */
   async installation(asked: readonly string[] | null): Promise<InstallationDiagnosis> {
-    const { address, namespace, taskQueue } = this.calls.session;
+    const { address, namespace } = this.calls.session;
     try {
       const version = await this.serverVersion();
-      const count = await this.calls.countWorkers();
+      const { findings: workers, hasWorker } = await this.workers();
       const registered = await this.searchAttributes();
       const findings = [
         diagnoseServer({ address, namespace, version }),
-        diagnoseWorkers(count, taskQueue),
+        ...workers,
         diagnoseSearchAttributes(registered, { address, namespace }),
         ...(await this.stuck(asked)),
       ];
-      return { findings: worstFirst(findings), hasWorker: count > 0 };
+      return { findings: worstFirst(findings), hasWorker };
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       const check = error.type === 'NotFound' ? 'namespace' : 'temporal';
       return { findings: [findingOfError(error.toInfo(), check)], hasWorker: false };
     }
+  }
+
+  private async workers(): Promise<InstallationDiagnosis> {
+    const { taskQueue, keyIds } = this.calls.session;
+    const seen = await this.calls.readQueue();
+    const idle = explainIdle(seen, taskQueue, this.calls.session, packageVersion());
+    if (idle !== null) return { findings: [problem('worker', idle.message, idle.remedy)], hasWorker: false };
+    const { length } = seen.pollers;
+    const findings = [diagnoseWorkers(length, taskQueue), ...diagnoseVersions(seen, this.calls.session)];
+    if (length === 0) return { findings, hasWorker: false };
+    const answers = await probeWorkers(this.calls, atWork(seen).length);
+    findings.push(...diagnoseAnswers(answers, keyIds, taskQueue));
+    const isWell = (one: WorkerAnswer): boolean => worstOf(diagnoseAnswers([one], keyIds, taskQueue)) === 'ok';
+    return { findings, hasWorker: answers.some(isWell) };
   }
 
   private async stuck(asked: readonly string[] | null): Promise<Finding[]> {
@@ -217,7 +235,7 @@ export class Doctor {
 /** The diagnosis of a cluster without a worker to inspect its nodes. */
 export function notInspected(spec: ClusterSpec): Finding[] {
   if (isEks(spec)) {
-    const message = 'the node groups were not inspected, because no worker runs';
+    const message = 'the node groups were not inspected, because no worker answers this command';
     return [warning('aws', message, 'correct the findings on the installation first')];
   }
   if (spec.type !== 'self-managed') return [];
@@ -226,7 +244,7 @@ export function notInspected(spec: ClusterSpec): Finding[] {
   return [
     warning(
       'nodes',
-      `${nodes} not inspected, because no worker runs`,
+      `${nodes} not inspected, because no worker answers this command`,
       'correct the findings on the installation first',
     ),
   ];

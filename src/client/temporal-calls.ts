@@ -5,12 +5,15 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { clusterWorkflowId } from '../contract/workflow-ids';
+import type { QueueSeen } from '../domain/inspection/workers';
+import { atWork, explainIdle } from '../domain/inspection/workers';
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import type { ClusterHealth } from './cluster-health';
 import { failedQuery, readHealth } from './cluster-health';
 import type { TemporalSession } from './connection';
-import { countPollers } from './pollers';
+import { countPollers, readQueue } from './pollers';
+import { packageVersion } from '../version';
 import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
 
 /** A worker reports its start just before its first poll. */
@@ -171,7 +174,7 @@ export class TemporalCalls {
    * @throws OspatchError `Usage`
    */
   private async assertReadable(cluster: string): Promise<void> {
-    if (this.session.encrypts) return;
+    if (this.session.keyIds.length > 0) return;
     try {
       await this.call(cluster, () => this.session.client.workflow.getHandle(clusterWorkflowId(cluster)).describe());
     } catch (error) {
@@ -182,8 +185,10 @@ export class TemporalCalls {
   /** Waits briefly for a starting worker to poll. @throws OspatchError `NoWorker` when none polls the task queue. */
   async ensureWorker(): Promise<void> {
     const until = Date.now() + Math.min(FIRST_POLL_MS, this.session.deadlineMs);
-    while (!(await this.hasWorker())) {
-      if (Date.now() >= until) throw noWorker(this.session.taskQueue);
+    for (;;) {
+      const seen = await this.readQueue();
+      if (atWork(seen).length > 0) return;
+      if (Date.now() >= until) throw this.noWorkerOf(seen);
       await sleep(FIRST_POLL_PAUSE_MS);
     }
   }
@@ -198,22 +203,29 @@ export class TemporalCalls {
    * when there is no such namespace.
    */
   async countWorkers(site?: string): Promise<number> {
+    if (site === undefined) return (await this.readQueue()).pollers.length;
+    return this.call(null, () => countPollers(this.session, site, 'activities'));
+  }
+
+  /** The workers that run workflows. @throws OspatchError `NotFound` when there is no such namespace. */
+  async readQueue(): Promise<QueueSeen> {
+    return this.call(null, () => readQueue(this.session, this.session.taskQueue, 'workflows'));
+  }
+
+  private noWorkerOf(seen: QueueSeen, cause?: unknown): OspatchError {
     const { taskQueue } = this.session;
-    return this.call(null, () =>
-      site === undefined
-        ? countPollers(this.session, taskQueue, 'workflows')
-        : countPollers(this.session, site, 'activities'),
-    );
+    const idle = explainIdle(seen, taskQueue, this.session, packageVersion());
+    return idle === null ? noWorker(taskQueue, cause) : new OspatchError({ type: 'NoWorker', ...idle }, { cause });
   }
 
   /** Checks for a missing worker, by far the most common reason. */
   private async explainNoAnswer(noAnswer: OspatchError): Promise<OspatchError> {
     const { client, taskQueue } = this.session;
     try {
-      const count = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
-        countPollers(this.session, taskQueue, 'workflows'),
+      const seen = await client.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
+        readQueue(this.session, taskQueue, 'workflows'),
       );
-      return count === 0 ? noWorker(taskQueue, noAnswer) : noAnswer;
+      return atWork(seen).length === 0 ? this.noWorkerOf(seen, noAnswer) : noAnswer;
     } catch {
       return noAnswer;
     }

@@ -46,6 +46,11 @@ export function inspectionWorkflowId(cluster: string, unique: string): string {
   return `${clusterWorkflowId(cluster)}/inspect/${unique}`;
 }
 
+/** Belongs to no cluster. */
+export function probeWorkflowId(unique: string): string {
+  return `doctor/${unique}`;
+}
+
 export function logWorkflowId(cluster: string, node: string, unique: string): string {
   return `${clusterWorkflowId(cluster)}/log/${node}/${unique}`;
 }

@@ -10,6 +10,7 @@ import { temporal } from '@temporalio/proto';
 import { ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../domain/shared/payload-encodings';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { PAYLOAD_ENCRYPTED } from '../domain/shared/unreadable';
 import { MAX_UNPACKED_BYTES, compress, decompress, isCompressed } from './compression';
 import { KEYS_SETTING } from './key-ring';
 import type { EncryptionKey, KeyRing } from './key-ring';
@@ -52,6 +53,11 @@ export function createCodec(ring: KeyRing | null, onUnreadable: OnUnreadable = '
 
 export function isEncrypted({ metadata }: Payload): boolean {
   return textOf(metadata?.['encoding']) === ENCRYPTED_ENCODING;
+}
+
+/** The key that a payload is encrypted with, by name and fingerprint; null: with none. */
+export function keyIdOf(payload: Payload | null | undefined): string | null {
+  return payload && isEncrypted(payload) ? plainText(textOf(payload.metadata?.[ENCRYPTION_KEY]), 80) : null;
 }
 
 function encrypt(payload: Payload, { id, key }: EncryptionKey): Payload {
@@ -114,8 +120,8 @@ function keyMissing(id: string, ring: KeyRing | null): OspatchError {
     type: 'Usage',
     message:
       ring === null
-        ? `payloads in Temporal are encrypted (key ${name}), and no key is configured here`
-        : `payloads in Temporal are encrypted with the key ${name}, which is not in ${ring.directory}`,
+        ? `a ${PAYLOAD_ENCRYPTED} ${name}, and no key is configured here`
+        : `a ${PAYLOAD_ENCRYPTED} ${name}, which is not in ${ring.directory}`,
     remedy:
       ring === null
         ? `set ${KEYS_SETTING} to the directory with the keys that the workers use`

@@ -191,7 +191,7 @@ describe('e2e/secrets', () => {
       ]) {
         const { code, stderr, stdout } = await stack.cli(...args);
         expect(stderr).toMatch(
-          /^error: payloads in Temporal are encrypted \(key a:[0-9a-f]{12}\), and no key is configured here\.\n {2}fix: set OSPATCH_ENCRYPTION_KEYS /,
+          /^error: a payload in Temporal is encrypted with the key a:[0-9a-f]{12}, and no key is configured here\.\n {2}fix: set OSPATCH_ENCRYPTION_KEYS /,
         );
         expect(stdout).toBe('');
         expect(code).toBe(2);

@@ -65,7 +65,7 @@ describe('src/encryption/codec', () => {
     await expect(without.decode(old)).rejects.toMatchObject({
       type: 'Usage',
       message: expect.stringMatching(
-        /^payloads in Temporal are encrypted with the key 2026:[0-9a-f]{12}, which is not in .*$/,
+        /^a payload in Temporal is encrypted with the key 2026:[0-9a-f]{12}, which is not in .*$/,
       ),
     });
   });
@@ -85,7 +85,7 @@ describe('src/encryption/codec', () => {
     const encrypted = await createCodec(readKeyRing(dir)).encode([payload()]);
     await expect(createCodec(null).decode(encrypted)).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^payloads in Temporal are encrypted \(key a:[0-9a-f]{12}\), and no key is configured here$/,
+        /^a payload in Temporal is encrypted with the key a:[0-9a-f]{12}, and no key is configured here$/,
       ),
       remedy: expect.stringContaining('OSPATCH_ENCRYPTION_KEYS'),
     });

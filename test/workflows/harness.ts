@@ -367,7 +367,10 @@ export class Harness {
     cluster: TestCluster,
     body: () => Promise<void>,
     activities: object = {},
-    options: Pick<WorkerOptions, 'workflowBundle' | 'dataConverter' | 'enableNonLocalActivities'> = {},
+    options: Pick<
+      WorkerOptions,
+      'workflowBundle' | 'dataConverter' | 'enableNonLocalActivities' | 'workerDeploymentOptions'
+    > = {},
   ): Promise<void> {
     const worker = await Worker.create({
       connection: this.env.nativeConnection,

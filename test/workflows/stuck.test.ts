@@ -1,10 +1,12 @@
-/** Stuck clusters on a real server: each is reported with its cause, soon, and without a working worker. */
+/** Clusters that do not go on, on a real server: each is named with its cause, soon, and without a worker that works. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { dataConverter } from '../../src/encryption/data-converter';
+import { readKeyRing } from '../../src/encryption/key-ring';
 import { clusterSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
@@ -22,19 +24,34 @@ const WORKFLOWS_ONLY = { enableNonLocalActivities: false };
 
 let harness: Harness;
 let keys: string;
+let otherKeys: string;
 const clients: ClusterClient[] = [];
 
 beforeAll(async () => {
   harness = await Harness.start('real');
-  keys = mkdtempSync(path.join(tmpdir(), 'ospatch-keys-'));
-  writeFileSync(path.join(keys, 'one.key'), `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
+  keys = makeKeys('one');
+  otherKeys = makeKeys('two');
 });
 
 afterAll(async () => {
   for (const client of clients) await client.close();
-  rmSync(keys, { recursive: true, force: true });
+  for (const dir of [keys, otherKeys]) rmSync(dir, { recursive: true, force: true });
   await harness.stop();
 });
+
+function makeKeys(name: string): string {
+  const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-keys-'));
+  const key = createHash('sha256').update(name).digest('base64');
+  writeFileSync(path.join(dir, `${name}.key`), `${key}\n`, { mode: 0o600 });
+  return dir;
+}
+
+/** The messages of errors about workers. */
+async function workerErrors(client: ClusterClient): Promise<string[]> {
+  const { findings } = await client.diagnoseInstallation();
+  const errors = findings.filter(({ severity, check }) => severity === 'error' && check === 'worker');
+  return errors.map(({ message, remedy }) => `${message}; ${remedy}`);
+}
 
 async function clientOf(cluster: TestCluster, encryptionKeys?: string): Promise<ClusterClient> {
   const client = await ClusterClient.connect({
@@ -247,7 +264,77 @@ describe('src/client: stuck clusters', () => {
     await cluster.handle.terminate();
   });
 
-  it('reports a start argument that the workers cannot read, and refuses to recover from it', async () => {
+  it('finds out that workers and command cannot read each other, before anything is asked of a cluster', async () => {
+    const cluster = harness.newCluster();
+    const [encrypted, plain] = [await clientOf(cluster, keys), await clientOf(cluster)];
+    await harness.withWorkerFor(cluster, async () => {
+      await waitFor(() => plain.hasWorker(), { what: 'its poll' });
+      expect(await workerErrors(plain)).toEqual([]);
+      expect(await workerErrors(encrypted)).toEqual([
+        expect.stringMatching(/encrypts with the key one:\w+, and the worker \S+ does not have that key; give workers/),
+      ]);
+    });
+    const { code } = await workflowBundle();
+    const options = {
+      dataConverter: dataConverter(readKeyRing(otherKeys), 'passthrough'),
+      workflowBundle: { code: `globalThis.ospatchEncryptsFailures=true;${code}` },
+    };
+    const work = async (): Promise<void> => {
+      expect(await workerErrors(plain)).toEqual([
+        expect.stringMatching(
+          /answers with the key two:\w+, which this command does not have; .* OSPATCH_ENCRYPTION_KEYS/,
+        ),
+      ]);
+      expect(await workerErrors(encrypted)).toEqual([
+        expect.stringMatching(/key one:\w+, and .* does not have that key and encrypts with the key two:/),
+      ]);
+      // Its words are encrypted, too.
+      expect(await soon(() => encrypted.apply(clusterSpec(undefined, {}, cluster.name)))).toMatchObject({
+        type: 'Stuck',
+        details: { kind: 'missing-key' },
+        message: expect.stringMatching(/key two:\w+; the workflow was started with the key one:/) as string,
+      });
+    };
+    await harness.withWorkerFor(cluster, work, {}, options);
+    await cluster.handle.terminate();
+  });
+
+  it('names workers of a version that is not current, and its remedy makes them work', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster);
+    const { code } = await workflowBundle();
+    const [deploymentName, buildId] = [cluster.name, 'b-1'];
+    const options = {
+      workflowBundle: { code: `globalThis.ospatchIsVersioned=true;${code}` },
+      workerDeploymentOptions: {
+        version: { deploymentName, buildId },
+        useWorkerVersioning: true,
+        defaultVersioningBehavior: 'PINNED',
+      } as const,
+    };
+    const work = async (): Promise<void> => {
+      await waitFor(() => client.hasWorker(), { what: 'its poll' });
+      expect(await workerErrors(client)).toEqual([
+        expect.stringContaining(
+          `no version is current; temporal worker deployment set-current-version --deployment-name ${deploymentName} --build-id ${buildId} --namespace default --address ${harness.address}`,
+        ),
+      ]);
+      const spec = clusterSpec(undefined, {}, cluster.name);
+      expect(await soon(() => client.apply(spec))).toMatchObject({
+        type: 'NoWorker',
+        message: expect.stringContaining(buildId),
+      });
+      await cluster.env.client.workflowService.setWorkerDeploymentCurrentVersion({
+        ...{ namespace: 'default', deploymentName, buildId },
+      });
+      expect(await workerErrors(client)).toEqual([]);
+      expect(await client.apply(spec)).toMatchObject({ result: 'created' });
+    };
+    await harness.withWorkerFor(cluster, work, {}, options);
+    await cluster.handle.terminate();
+  });
+
+  it('names a start argument that the workers cannot read, and recovers nothing from it', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster);
     const payload = { metadata: { encoding: Buffer.from('binary/of-tomorrow') }, data: Buffer.from('x') };
@@ -270,6 +357,12 @@ describe('src/client: stuck clusters', () => {
     // A workflow beyond recovery is not ended either.
     expect((await cluster.handle.describe()).status.name).toBe('RUNNING');
     await cluster.handle.terminate();
+    // Nor can it be when it has.
+    expect(await client.health(cluster.name)).toMatchObject({
+      ...{ state: 'stuck' },
+      stuck: { kind: 'ended', neverBegan: true, remedy: expect.not.stringContaining('recover') as string },
+    });
+    expect(await client.clearEnded(cluster.name)).toMatchObject({ finishing: 0 });
   });
 
   it('reports how a workflow ended without a removal, and omits a removed one', () =>

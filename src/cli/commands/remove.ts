@@ -77,10 +77,10 @@ async function remove(
 async function clear(
   context: CliContext,
   client: ClusterClient,
-  { cluster, message }: StuckCluster,
+  { cluster, message, neverBegan = false }: StuckCluster,
   { yes = false, output }: RemoveOptions,
 ): Promise<void> {
-  printNote(context, `${message}; to keep what the cluster knew: ospatch recover ${cluster}`);
+  printNote(context, neverBegan ? message : `${message}; to keep what the cluster knew: ospatch recover ${cluster}`);
   const question = `delete what Temporal keeps of cluster ${cluster}, with its history?`;
   if (!yes && !(await confirmed(context, cluster, question))) return;
   const { done, finishing } = await client.clearEnded(cluster);

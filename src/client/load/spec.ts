@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseKnownHosts } from '../../domain/trust/known-hosts';
-import { addressOf } from '../../domain/node/machines';
+import { KnownMachines, machinesOf } from '../../domain/node/machines';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { renderPath, show, valueAt } from '../../domain/spec/issues';
 import type { SpecIssue } from '../../domain/spec/issues';
@@ -71,7 +71,7 @@ const DEFAULT_KNOWN_HOSTS = 'known_hosts';
 export async function loadSpecs(source: string, options: LoadSpecsOptions): Promise<LoadedSpecs> {
   const problems: SpecProblem[] = [];
   const clusters: LoadedCluster[] = [];
-  const seen: Seen = { names: new Map(), addresses: new Map() };
+  const seen: Seen = { names: new Map(), machines: new KnownMachines() };
   const { files, failures } = await readSources(source, options);
   problems.push(...failures.map(({ name, why }) => fileProblem(name, why)));
   for (const file of files) {
@@ -94,8 +94,7 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
 interface Seen {
   /** Cluster names with their positions. */
   names: Map<string, string>;
-  /** The nodes by address. */
-  addresses: Map<string, { cluster: string; node: string }>;
+  machines: KnownMachines;
 }
 
 async function loadDocument(
@@ -115,7 +114,6 @@ async function loadDocument(
     if (first !== undefined) issues.push({ severity: 'error', path: ['name'], at: 'value', message });
     else seen.names.set(name, `${file.name}:${place.line}`);
   }
-  if (spec !== null) issues.push(...sharedAddresses(spec, seen.addresses));
   const hasSchedule = spec === null || 'patching' in spec;
   if (hasSchedule) issues.push(...timeIssues(value, { now: options.now, isNew: await isNew(name, options) }));
   const fileName = knownHostsName(value);
@@ -123,7 +121,7 @@ async function loadDocument(
   const required = options.requireHostKeys && (spec === null || spec.type === 'self-managed');
   issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
   const complete = spec === null ? null : withHostKeys(spec, knownHosts);
-  if (complete !== null) issues.push(...sizeIssues(complete));
+  if (complete !== null) issues.push(...sizeIssues(complete), ...sharedMachineIssues(complete, seen.machines));
   const problems = issues.map(({ severity, path, at, message }) => {
     return { severity, file: file.name, ...document.locate(path, at), path: renderPath(path), message };
   });
@@ -140,15 +138,13 @@ function sizeIssues(spec: ClusterSpec): SpecIssue[] {
   return message === null ? [] : [{ severity: 'error', path: ['nodes'], at: 'key', message }];
 }
 
-/** Reports machines patched by two clusters. */
-function sharedAddresses(spec: ClusterSpec, addresses: Seen['addresses']): SpecIssue[] {
-  if (spec.type !== 'self-managed') return [];
-  return spec.nodes.flatMap((node, index): SpecIssue[] => {
-    const address = addressOf(node, spec.taskQueue);
-    const first = addresses.get(address);
-    if (first === undefined) addresses.set(address, { cluster: spec.name, node: node.name });
-    if (first === undefined || first.cluster === spec.name) return [];
-    const message = `found ${show(node.host)}, which is the address of node ${first.node} of cluster ${first.cluster} too: both would patch and reboot one machine`;
+/** Nodes that are machines of nodes before them. */
+function sharedMachineIssues(spec: ClusterSpec, known: KnownMachines): SpecIssue[] {
+  return machinesOf(spec, []).flatMap((machine, index): SpecIssue[] => {
+    known.add(machine);
+    const found = known.warningOf(machine);
+    if (found === null) return [];
+    const message = found.remedy === null ? found.message : `${found.message}; ${found.remedy}`;
     return [{ severity: 'warning', path: ['nodes', index, 'host'], at: 'value', message }];
   });
 }

@@ -7,19 +7,16 @@ import type { ClusterSpec } from '../spec/types';
 import type { StuckCluster } from './stuck';
 import { SEARCH_ATTRIBUTE_TYPES } from '../shared/search-attributes';
 import { plainText } from '../shared/text';
+import type { Where } from './where';
+import { whereFlags } from './where';
 
-/** What the Temporal server reported. */
-export interface ServerSeen {
-  address: string;
-  namespace: string;
-  /** Empty when the server does not report one. */
+/** What Temporal said about itself. */
+export interface ServerSeen extends Where {
+  /** Empty when it does not say. */
   version: string;
 }
 
-/** Target of the commands in a remedy. */
-export type Where = Pick<ServerSeen, 'address' | 'namespace'>;
-
-/** The first version with update-with-start, which `apply` needs, enabled by default. */
+/** Update-with-start, which `apply` needs, is on by default from here on. */
 const OLDEST_SERVER = [1, 26] as const;
 
 export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {
@@ -91,12 +88,12 @@ export function diagnoseSearchAttributes(registered: Readonly<Record<string, str
   const remove =
     other.length === 0
       ? ''
-      : `temporal operator search-attribute remove${other.map(([name]) => ` --name ${name}`).join('')}${flags(where)} --yes && `;
+      : `temporal operator search-attribute remove${other.map(([name]) => ` --name ${name}`).join('')}${whereFlags(where)} --yes && `;
   const create = [...missing, ...other].map(([name, type]) => ` --name ${name} --type ${type}`).join('');
   return warning(
     'search-attributes',
     `clusters cannot be found by state in the Temporal UI: ${what.join(', ')}`,
-    `${remove}temporal operator search-attribute create${create}${flags(where)}`,
+    `${remove}temporal operator search-attribute create${create}${whereFlags(where)}`,
   );
 }
 
@@ -168,8 +165,4 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
   return found.length > 0
     ? found
     : [ok('cluster', file === null ? 'the spec is applied' : 'the applied spec is the same')];
-}
-
-function flags({ address, namespace }: Where): string {
-  return ` --namespace ${namespace} --address ${address}`;
 }

@@ -1,6 +1,9 @@
 /** Stuck clusters: the cause, and the remedy. */
 import type { ErrorInfo } from '../shared/errors';
 import { plainText, withoutFullStop } from '../shared/text';
+import { isKeyMissing } from '../shared/unreadable';
+import { SAME_KEYS } from './workers';
+import type { WorkerVersion } from './workers';
 
 /**
  * `nondeterminism`: the history does not match the code of the workers. `missing-key`: the workers cannot decrypt a
@@ -28,13 +31,16 @@ export interface StuckCluster {
   /** One sentence that names the cluster and the cause. */
   message: string;
   remedy: string;
+  /** Of a workflow that has ended: `recover` has nothing to start from. */
+  neverBegan?: boolean;
 }
 
 /** Temporal's view of a workflow without progress. Times are ISO 8601. */
 export type StuckCause =
   /**
-   * `message` of the failure; null when it cannot be decoded here. `attempt` of the workflow task; null for a query.
-   * `isStartUnreadable`: the workflow input cannot be decoded here either.
+   * `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query.
+   * `isStartUnreadable`: what the workflow was started with cannot be decoded here either. `failureKey`: what the failure
+   * is encrypted with, where that key is not here; `startKey`: what the workflow was started with is encrypted with.
    */
   | {
       kind: 'task-failed';
@@ -42,10 +48,15 @@ export type StuckCause =
       message: string | null;
       attempt: number | null;
       isStartUnreadable?: boolean;
+      failureKey?: string | null;
+      startKey?: string | null;
     }
+  /** `version`: of the workers that the workflow is pinned to. */
+  | { kind: 'no-version'; taskQueue: string; version: WorkerVersion }
   | { kind: 'task-timed-out'; attempt: number }
-  | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null }
-  /** `taskQueue`: of the workflow; the workers poll another one. */
+  /** `unusable`: why it cannot be started again from what it was started with. Absent: it can, as far as is known. */
+  | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null; unusable?: string | null }
+  /** `taskQueue`: of its workflow, which is another one than that of the workers. */
   | { kind: 'no-worker'; taskQueue: string }
   | ({ kind: 'paused-on-server' } & ServerPause)
   | ({ kind: 'activity-paused'; activity: string; activityId: string } & ServerPause);
@@ -60,9 +71,6 @@ interface ServerPause {
 export type HowEnded = 'terminated' | 'failed' | 'timed-out' | 'cancelled' | 'completed';
 
 const MAX_CAUSE = 400;
-
-/** Matches the error of `src/encryption/codec.ts`, from this process or a worker. */
-const KEY_IS_MISSING = /payloads? in Temporal (?:is|are) encrypted/;
 
 export function describeStuck(cluster: string, obstacle: StuckCause): StuckCluster {
   const recover = `\`ospatch recover ${cluster}\``;
@@ -112,8 +120,8 @@ function describe(
 ): StuckCluster {
   switch (obstacle.kind) {
     case 'task-failed': {
-      const { message, attempt } = obstacle;
-      const cause = `${attempt === null ? '' : ` (attempt ${attempt})`}: ${causeOf(message)}`;
+      const { message, attempt, failureKey = null, startKey = null } = obstacle;
+      const cause = `${attempt === null ? '' : ` (attempt ${attempt})`}: ${causeOf(message, failureKey)}`;
       if (obstacle.isNondeterminism) {
         return {
           ...{ cluster, kind: 'nondeterminism' },
@@ -121,11 +129,20 @@ function describe(
           remedy: `start workers of the version that ran ${cluster} before, or ${otherwise}`,
         };
       }
-      if (message !== null && KEY_IS_MISSING.test(message)) {
+      if (message !== null && isKeyMissing(message)) {
         return {
           ...{ cluster, kind: 'missing-key' },
           message: `${name} is stuck, because the workers cannot read it${cause}`,
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
+        };
+      }
+      // The words that say so are encrypted themselves.
+      if (message === null && failureKey !== null && failureKey !== startKey) {
+        const startedWith = startKey === null ? 'without encryption' : `with the key ${startKey}`;
+        return {
+          ...{ cluster, kind: 'missing-key' },
+          message: `${name} is stuck, because its workflow fails on the workers, which encrypt with the key ${failureKey}; the workflow was started ${startedWith}`,
+          remedy: `${SAME_KEYS}; the workflow continues when every worker has the key that it was started with`,
         };
       }
       if (obstacle.isStartUnreadable === true) {
@@ -147,12 +164,15 @@ function describe(
         message: `${name} is stuck, because the workers start its workflow task and do not complete it (attempt ${obstacle.attempt})`,
         remedy: `check the log of the worker, and whether the worker runs out of memory; then ${otherwise}`,
       };
-    case 'ended':
+    case 'ended': {
+      const message = `the workflow of ${name} ${endOf(obstacle)}`;
+      if (!obstacle.unusable) return { cluster, kind: 'ended', message, remedy: restart };
       return {
-        ...{ cluster, kind: 'ended' },
-        message: `the workflow of ${name} ${endOf(obstacle)}`,
-        remedy: restart,
+        ...{ cluster, kind: 'ended', neverBegan: true },
+        message: `${message}; nothing of it can be recovered, because ${plainText(obstacle.unusable, 300)}`,
+        remedy: `\`ospatch remove ${cluster}\` deletes what Temporal keeps of the workflow; \`ospatch apply -f FILE --discard-history\` creates the cluster`,
       };
+    }
     case 'paused-on-server':
       return {
         ...{ cluster, kind: 'paused-on-server' },
@@ -167,6 +187,14 @@ function describe(
         remedy: `start \`ospatch worker --task-queue ${taskQueue}\`, or ${otherwise}`,
       };
     }
+    case 'no-version': {
+      const { deployment, buildId } = obstacle.version;
+      return {
+        ...{ cluster, kind: 'no-worker' },
+        message: `${name} is stuck, because its workflow is pinned to version ${plainText(buildId, 100)} of the deployment ${plainText(deployment, 100)}, of which no worker polls the task queue ${plainText(obstacle.taskQueue, 200)}`,
+        remedy: `start a worker of that version with OSPATCH_WORKER_DEPLOYMENT=${plainText(deployment, 100)}, or ${otherwise}`,
+      };
+    }
     case 'activity-paused': {
       const { activity, activityId } = obstacle;
       return {
@@ -178,14 +206,10 @@ function describe(
   }
 }
 
-/** The remedy for a cluster whose workflow runs and holds no recoverable state. */
-export function giveUp(cluster: string): string {
-  return `give the cluster up: \`temporal workflow terminate --workflow-id cluster/${cluster}\`, then \`ospatch remove ${cluster}\``;
-}
-
-/** Whether a failure comes from a payload that the workflow sandbox could not decode. */
-export function isUnreadablePayload(message: string): boolean {
-  return /a payload in Temporal (?:has the encoding|is no JSON)/.test(message);
+/** Of a cluster which there is nothing to recover of. */
+export function giveUp(cluster: string, isOpen = true): string {
+  const end = isOpen ? `\`temporal workflow terminate --workflow-id cluster/${cluster}\`, then ` : '';
+  return `give the cluster up: ${end}\`ospatch remove ${cluster}\``;
 }
 
 /** The error of a query or request to a stuck cluster. */
@@ -216,7 +240,8 @@ function pauseOf({ by, at, reason }: ServerPause): string {
   return `${who}${since}${reason === null ? '' : ` (${plainText(reason, 200)})`}`;
 }
 
-function causeOf(message: string | null): string {
-  const text = message === null ? 'the failure is encrypted, and cannot be read here' : plainText(message, MAX_CAUSE);
+function causeOf(message: string | null, key: string | null = null): string {
+  const encrypted = `the failure is encrypted${key === null ? '' : ` with the key ${key}`}, and cannot be read here`;
+  const text = message === null ? encrypted : plainText(message, MAX_CAUSE);
   return withoutFullStop(text);
 }

@@ -57,20 +57,41 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
 
 /** All results of `sharedMachines`, by node name. */
 export function sharedMachineWarnings(own: readonly Machine[], others: readonly Machine[]): Map<string, NodeWarning> {
-  const index = new Map<string, Machine[]>();
-  for (const machine of [...own, ...others]) {
-    for (const key of keysOf(machine)) index.set(key, [...(index.get(key) ?? []), machine]);
-  }
+  const known = new KnownMachines([...own, ...others]);
   const warnings = own.flatMap((machine): [string, NodeWarning][] => {
-    const twin = keysOf(machine)
-      .flatMap((key) => index.get(key) ?? [])
-      .find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
-    return twin === undefined ? [] : [[machine.node, warningOf(machine, twin)]];
+    const found = known.warningOf(machine);
+    return found === null ? [] : [[machine.node, found]];
   });
   return new Map(warnings);
 }
 
-/** Most reliable first. */
+/** Machines by all that they are told apart by. */
+export class KnownMachines {
+  private readonly byKey = new Map<string, Machine[]>();
+
+  constructor(machines: readonly Machine[] = []) {
+    for (const machine of machines) this.add(machine);
+  }
+
+  add(machine: Machine): void {
+    for (const key of keysOf(machine)) {
+      const same = this.byKey.get(key);
+      if (same === undefined) this.byKey.set(key, [machine]);
+      else same.push(machine);
+    }
+  }
+
+  /** Null when no other node is this machine. */
+  warningOf(machine: Machine): NodeWarning | null {
+    for (const key of keysOf(machine)) {
+      const twin = this.byKey.get(key)?.find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
+      if (twin !== undefined) return warningOf(machine, twin);
+    }
+    return null;
+  }
+}
+
+/** The surest first. */
 function keysOf({ address, hostKeys, machineId }: Machine): string[] {
   return [
     `address ${address}`,

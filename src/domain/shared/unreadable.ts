@@ -13,3 +13,20 @@ export function whyUnreadable(value: unknown): string | null {
   if (typeof value !== 'string' || !value.startsWith(UNREADABLE)) return null;
   return plainText(value.slice(UNREADABLE.length), MAX_WHY);
 }
+
+/**
+ * How sentences about payloads begin that cannot be read. A failure reaches whoever looks for its cause as a text, through
+ * several programs, so these words are what it is known by.
+ */
+export const PAYLOAD_ENCRYPTED = 'payload in Temporal is encrypted with the key';
+export const PAYLOAD_UNREADABLE = 'payload in Temporal cannot be read';
+
+/** Whether a failure says that a key is missing. */
+export function isKeyMissing(message: string): boolean {
+  return message.includes(PAYLOAD_ENCRYPTED);
+}
+
+/** Whether a failure says that a payload cannot be read for another reason. */
+export function isUnreadablePayload(message: string): boolean {
+  return message.includes(PAYLOAD_UNREADABLE);
+}

@@ -39,7 +39,10 @@ export async function firstState(input: ClusterInput | undefined): Promise<First
   const expected = clusterWorkflowId(spec.name);
   const { workflowId } = workflowInfo();
   if (workflowId !== expected) {
-    throw specFailure(`cluster ${spec.name} must run as workflow ${expected}, this is ${workflowId}`);
+    const hint = workflowId.startsWith(`${expected}-`)
+      ? '; a Temporal Schedule adds the time to the id, so a cluster has its schedule in patching.schedule'
+      : '';
+    throw specFailure(`cluster ${spec.name} must run as workflow ${expected}, this is ${workflowId}${hint}`);
   }
   const createdBy = typeof input?.applyId === 'string' ? input.applyId : null;
   return { state: newClusterState(spec, createdBy, at, windows), searchAttributes };

@@ -12,7 +12,7 @@ import type { Payload, PayloadConverter } from '@temporalio/common';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../domain/shared/payload-encodings';
 import { plainText } from '../../domain/shared/text';
-import { unreadable } from '../../domain/shared/unreadable';
+import { PAYLOAD_ENCRYPTED, PAYLOAD_UNREADABLE, unreadable } from '../../domain/shared/unreadable';
 import { isForgiven } from './forgiven-payloads';
 
 class ForgivingPayloadConverter implements PayloadConverter {
@@ -40,11 +40,11 @@ function explain({ metadata }: Payload, cause: unknown): string {
   const encoding = textOf(metadata?.['encoding']);
   if (encoding === ENCRYPTED_ENCODING) {
     const key = textOf(metadata?.[ENCRYPTION_KEY]);
-    return `a payload in Temporal is encrypted with the key ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
+    return `a ${PAYLOAD_ENCRYPTED} ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
   }
-  if (encoding === COMPRESSED_ENCODING) return 'a compressed payload in Temporal cannot be decompressed: it is damaged';
-  if (encoding === 'json/plain') return `a payload in Temporal is not JSON: ${messageOf(cause)}`;
-  return `a payload in Temporal has the encoding ${encoding === '' ? 'none' : encoding}, which this worker does not know; a newer worker may`;
+  if (encoding === COMPRESSED_ENCODING) return `a compressed ${PAYLOAD_UNREADABLE}: it is damaged`;
+  if (encoding === 'json/plain') return `a ${PAYLOAD_UNREADABLE}: it is not JSON (${messageOf(cause)})`;
+  return `a ${PAYLOAD_UNREADABLE}: its encoding is ${encoding === '' ? 'none' : encoding}, which this worker does not know; a newer worker may`;
 }
 
 function messageOf(cause: unknown): string {

@@ -1,6 +1,7 @@
 import { ClusterClient } from '../../../src/client/cluster-client';
 import type { RecoveryPlan } from '../../../src/client/recovery';
 import { runCli } from '../../../src/cli/main';
+import { PAYLOAD_ENCRYPTED } from '../../../src/domain/shared/unreadable';
 import type { StuckCause } from '../../../src/domain/inspection/stuck';
 import { describeStuck } from '../../../src/domain/inspection/stuck';
 import { fakeClient, fakeTerminal } from '../support';
@@ -8,7 +9,7 @@ import { fakeClient, fakeTerminal } from '../support';
 const AT = '2026-11-23T11:00:00.000Z';
 const FAILED: StuckCause = { kind: 'task-failed', isNondeterminism: false, message: 'boom', attempt: 4 };
 const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: AT, reason: null };
-const LOST_KEY: StuckCause = { ...FAILED, message: 'payloads in Temporal are encrypted with the key one' };
+const LOST_KEY: StuckCause = { ...FAILED, message: `a ${PAYLOAD_ENCRYPTED} one` };
 
 function plan(health: RecoveryPlan['health'], more: Partial<RecoveryPlan> = {}): RecoveryPlan {
   return { cluster: 'demo', health, stateOf: AT, nodes: 2, kept: [], lost: [], run: null, ...more };

@@ -164,7 +164,7 @@ nodes:
     const other = `${HEADER.replace('prod-eu', 'old-eu')}${NODE}`;
     expect(await problemsIn(`${HEADER}${NODE}---\n${other}`)).toEqual([
       expect.stringContaining(
-        'nodes[0].host: found "10.0.0.12", which is the address of node w-1 of cluster prod-eu too: both would patch and reboot one machine',
+        'nodes[0].host: w-1 and node w-1 of cluster prod-eu have the same address, so both patch and reboot one machine, each in its own windows; remove the node from one of the two',
       ),
     ]);
   });

@@ -1,5 +1,6 @@
 import type { StuckCause } from '../../../src/domain/inspection/stuck';
-import { describeStuck, describeStuckRun, isUnreadablePayload } from '../../../src/domain/inspection/stuck';
+import { PAYLOAD_ENCRYPTED } from '../../../src/domain/shared/unreadable';
+import { describeStuck, describeStuckRun } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
 const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
@@ -71,18 +72,47 @@ describe('src/domain/inspection/stuck', () => {
     expect(stuck.remedy).not.toContain('recover');
   });
 
-  test('a missing key is remedied by the key, and not by a recovery that loses state', () => {
-    const { kind, remedy } = describeStuck(
-      'demo',
-      failed('payloads in Temporal are encrypted (key one), and no key is configured here'),
-    );
+  test('a missing key is remedied by the key, and not by giving up what is known', () => {
+    const { kind, remedy } = describeStuck('demo', failed(`a ${PAYLOAD_ENCRYPTED} one, and no key is configured here`));
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');
   });
 
-  test('an unreadable start argument is not remedied by a recovery, which could not read the argument either', () => {
-    const message = 'a payload in Temporal has the encoding binary/foreign, which this worker does not know';
-    expect(isUnreadablePayload(message)).toBe(true);
+  test('a workflow that never was a cluster is not recovered, and what is left of it can be deleted', () => {
+    const ended = { kind: 'ended', how: 'terminated', at: null, message: '' } as const;
+    expect(describeStuck('demo', ended)).not.toHaveProperty('neverBegan');
+    const { message, remedy, neverBegan } = describeStuck('demo', { ...ended, unusable: 'its spec is\u001bno spec' });
+    expect(neverBegan).toBe(true);
+    expect(message).toMatch(
+      /was terminated in Temporal; nothing of it can be recovered, because its spec is no spec$/,
+    );
+    expect(remedy).toMatch(/^`ospatch remove demo`/);
+    expect(remedy).not.toContain('recover');
+  });
+
+  test('a failure that nobody here can read says by its key what is missing', () => {
+    const unread = { ...failed(null), failureKey: 'theirs', startKey: 'ours' };
+    const { kind, message, remedy } = describeStuck('demo', unread);
+    expect(kind).toBe('missing-key');
+    expect(message).toMatch(/encrypt with the key theirs; the workflow was started with the key ours$/);
+    expect(remedy).not.toContain('recover');
+    // Of the same key there is another reason for the failure.
+    const same = describeStuck('demo', { ...unread, startKey: 'theirs' });
+    expect(same).toMatchObject({ kind: 'failing', message: expect.stringContaining('the key theirs, and cannot') });
+  });
+
+  test('a workflow that is pinned to a version without workers is named with the version', () => {
+    const version = { deployment: 'ospatch', buildId: '0.1.0-1' };
+    const { kind, message, remedy } = describeStuckRun('demo', 'cluster/demo/run/3-k1', {
+      ...{ kind: 'no-version', taskQueue: 'ospatch', version },
+    });
+    expect(kind).toBe('no-worker');
+    expect(message).toContain('run 3 of cluster demo is stuck, because its workflow is pinned to version 0.1.0-1');
+    expect(remedy).toContain('OSPATCH_WORKER_DEPLOYMENT=ospatch');
+  });
+
+  test('a start argument that nobody can read is not remedied by a recovery, which could not read it either', () => {
+    const message = 'a payload in Temporal cannot be read';
     const { kind, remedy } = describeStuck('demo', { ...failed(message), isStartUnreadable: true });
     expect(kind).toBe('unreadable-start');
     expect(remedy).toContain('temporal workflow terminate --workflow-id cluster/demo');

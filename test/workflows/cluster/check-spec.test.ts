@@ -85,7 +85,7 @@ describe('src/workflows/cluster/check-spec', () => {
   it('carries a spec once: in the start of a new cluster, in the update of an existing one', () =>
     harness.withWorker(async (cluster) => {
       const { client } = cluster.env;
-      const session = { client, encrypts: false, address: harness.address, namespace: 'default', deadlineMs: 15_000 };
+      const session = { client, keyIds: [], address: harness.address, namespace: 'default', deadlineMs: 15_000 };
       const api = ClusterClient.of({ ...session, taskQueue: cluster.name }, 'ann');
       const spec = clusterSpec(undefined, {}, cluster.name);
       const copies = async (marker: string): Promise<number> => {

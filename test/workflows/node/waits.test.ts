@@ -99,7 +99,7 @@ describe('src/workflows/node/unreachable: the wait for an unreachable node', () 
     whileWaiting(async (cluster, node) => {
       const before = { events: await events(cluster), looks: node.looks() };
       const { client } = harness.env;
-      const session = { ...{ client, encrypts: false, address: '' }, namespace: 'default', taskQueue: cluster.name };
+      const session = { ...{ client, keyIds: [], address: '' }, namespace: 'default', taskQueue: cluster.name };
       const { current } = await readLiveStatus({ ...session, deadlineMs: 20_000 }, cluster.name);
       expect(current).toMatchObject([
         {
