@@ -1,4 +1,4 @@
-/** Whether the workflow of a cluster goes on: read from Temporal alone, without a worker. */
+/** Whether the workflow of a cluster makes progress, determined from Temporal alone, without a worker. */
 import type { Payload } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
@@ -97,12 +97,12 @@ export async function readObstacle(session: TemporalSession, described: Describe
       ? null
       : { kind: 'no-version', taskQueue, version };
   }
-  // Whether workers poll the usual one is known to whoever asks.
+  // The caller knows whether workers poll the usual task queue.
   if (!taskQueue || taskQueue === session.taskQueue) return null;
   return (await countPollers(session, taskQueue, 'workflows')) > 0 ? null : { kind: 'no-worker', taskQueue };
 }
 
-/** The version that a workflow stays on; null: it follows to the current one, or has none. */
+/** The version that a workflow is pinned to; null for auto-upgrade and unversioned workflows. */
 function pinnedTo(info: VersioningInfo | null | undefined): WorkerVersion | null {
   const isPinned = info?.behavior === VersioningBehavior.VERSIONING_BEHAVIOR_PINNED;
   return isPinned ? versionOf(info?.deploymentVersion) : null;
@@ -161,7 +161,7 @@ async function taskBlocker(
   return null;
 }
 
-/** What a failure that cannot be read here is encrypted with, and what its workflow was started with. */
+/** The keys of an undecodable failure and of the workflow input. */
 async function keysOf(
   session: TemporalSession,
   execution: Execution,
@@ -183,7 +183,7 @@ async function canReadStart(session: TemporalSession, execution: Execution): Pro
   return (await readStart(session, execution)).isReadable;
 }
 
-/** With the key missing here nobody knows, and it counts as readable. */
+/** Decodes the workflow input. Unknown without the key, which counts as readable. */
 async function readStart(
   session: TemporalSession,
   execution: Execution,
@@ -198,18 +198,18 @@ async function readStart(
   }
 }
 
-/** Why a workflow that has ended was never a cluster; null when it was, or when that is not known. */
+/** Why a closed workflow holds no recoverable cluster; null when it may. */
 async function whyUnusable(session: TemporalSession, cluster: string, execution: Execution): Promise<string | null> {
   const start = await readStart(session, execution);
   if (!start.isReadable) return `what it was started with cannot be read here: ${start.why}`;
   const { argument, isKnown } = start;
-  // A state that this version cannot use is one of another version.
+  // An unusable state is one of another version.
   if (!isKnown || (typeof argument === 'object' && argument !== null && 'state' in argument)) return null;
   const state = readStartArgument(structuredClone(argument), cluster, new Date().toISOString(), validateSpecObject);
   return typeof state === 'string' ? `what it was started with cannot be used: ${state}` : null;
 }
 
-/** A start by hand with a spec that is not valid never was a cluster. */
+/** A workflow started by hand with an invalid spec was never a cluster. */
 async function closingFailure(
   session: TemporalSession,
   execution: Execution,
@@ -238,7 +238,7 @@ async function lastEvents(
   return history?.events ?? [];
 }
 
-/** Null when it is encrypted with a key that is not here. */
+/** Null when the failure is encrypted with a key that is not available here. */
 export async function failureMessage(
   { client }: TemporalSession,
   failure: Failure | null | undefined,

@@ -39,7 +39,7 @@ export interface ConnectOptions {
 
 export interface TemporalSession {
   client: Client;
-  /** Ids of the keys that are here; the first encrypts. Empty: nothing is encrypted. */
+  /** Ids of the available payload encryption keys; the first one encrypts. Empty: no encryption. */
   keyIds: readonly string[];
   address: string;
   namespace: string;

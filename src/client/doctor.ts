@@ -37,7 +37,7 @@ import { readStuckRun } from './run-health';
 
 export interface InstallationDiagnosis {
   findings: Finding[];
-  /** Whether workers answer, so that they can look at nodes. */
+  /** Whether a worker is available to inspect nodes. */
   hasWorker: boolean;
 }
 

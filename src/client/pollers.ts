@@ -1,4 +1,4 @@
-/** Who polls a task queue, as Temporal has seen lately. */
+/** The workers that poll a task queue, as reported by Temporal. */
 import type { temporal } from '@temporalio/proto';
 import type { QueueSeen, WorkerVersion } from '../domain/inspection/workers';
 import type { TemporalSession } from './connection';
@@ -9,12 +9,12 @@ const WORKER_SEEN_MS = 90_000;
 /** Temporal's task queue types. */
 const KINDS = { workflows: 1, activities: 2 } as const;
 
-/** A poller that is a version of a Worker Deployment. */
+/** `WORKER_VERSIONING_MODE_VERSIONED` */
 const VERSIONED = 2;
 
 type Version = temporal.api.deployment.v1.IWorkerDeploymentVersion;
 
-/** Throws what Temporal's client throws. */
+/** Throws the errors of Temporal's client. */
 export async function readQueue(
   { client, namespace }: TemporalSession,
   taskQueue: string,
@@ -36,7 +36,7 @@ export async function readQueue(
   };
 }
 
-/** Throws what Temporal's client throws. */
+/** Throws the errors of Temporal's client. */
 export async function countPollers(
   session: TemporalSession,
   taskQueue: string,
@@ -45,7 +45,7 @@ export async function countPollers(
   return (await readQueue(session, taskQueue, kind)).pollers.length;
 }
 
-/** As Temporal says it; null: none. */
+/** Null: no version. */
 export function versionOf(version: Version | null | undefined): WorkerVersion | null {
   const { deploymentName, buildId } = version ?? {};
   return deploymentName && buildId ? { deployment: deploymentName, buildId } : null;

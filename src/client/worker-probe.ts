@@ -1,4 +1,4 @@
-/** Gives workers a task that asks for nothing: whether they begin it, and whether each side reads what the other writes. */
+/** Probes workers with empty workflows: whether they execute them, and whether both sides can decrypt each other's payloads. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -12,17 +12,17 @@ import type { TemporalCalls } from './temporal-calls';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 
-/** Temporal hands each task to any of the workers: with so many for each, hardly one is left out. */
+/** Any worker may receive a probe, so several per worker are sent to reach most of them. */
 const TASKS_PER_WORKER = 3;
 const MAX_TASKS = 12;
 
-/** An idle worker takes 0.1 s, a busy one answers people first. */
+/** An idle worker takes 0.1 s; a busy one serves probes at a high priority. */
 const ANSWERS_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 100;
-/** Whatever is left of a task ends by itself. */
+/** Execution timeout of a probe. */
 const TASK_LIMIT_MS = 30_000;
 
-/** The answers that came in; one of the workers may have given several. @throws OspatchError as `call` */
+/** The answers, several of which may come from one worker. @throws OspatchError as `call` */
 export async function probeWorkers(calls: TemporalCalls, workers: number): Promise<WorkerAnswer[]> {
   const tasks = workers === 1 ? 1 : Math.min(workers * TASKS_PER_WORKER, MAX_TASKS);
   return Promise.all(Array.from({ length: tasks }, () => probe(calls)));
@@ -34,7 +34,7 @@ async function probe(calls: TemporalCalls): Promise<WorkerAnswer> {
     client.workflow.start(WORKFLOW_TYPES.inspectNodes, {
       workflowId: probeWorkflowId(randomUUID()),
       taskQueue,
-      // Of no node: the workflow ends with its first task.
+      // An inspection of no nodes completes with its first workflow task.
       args: [{ targets: [] }],
       priority: { priorityKey: WORKFLOW_PRIORITIES.inspectNodes },
       workflowExecutionTimeout: TASK_LIMIT_MS,
@@ -62,7 +62,7 @@ async function readEvents({ session }: TemporalCalls, workflowId: string): Promi
   return history?.events ?? [];
 }
 
-/** Null: there is none yet. */
+/** Null: no answer yet. */
 async function answerIn({ session }: TemporalCalls, events: readonly Event[]): Promise<WorkerAnswer | null> {
   const identity = startedBy(events) ?? '';
   for (const event of events) {

@@ -46,7 +46,7 @@ export function inspectionWorkflowId(cluster: string, unique: string): string {
   return `${clusterWorkflowId(cluster)}/inspect/${unique}`;
 }
 
-/** Belongs to no cluster. */
+/** Of a probe of the workers, which belongs to no cluster. */
 export function probeWorkflowId(unique: string): string {
   return `doctor/${unique}`;
 }

@@ -55,7 +55,7 @@ export function isEncrypted({ metadata }: Payload): boolean {
   return textOf(metadata?.['encoding']) === ENCRYPTED_ENCODING;
 }
 
-/** The key that a payload is encrypted with, by name and fingerprint; null: with none. */
+/** Id of the encryption key of a payload; null: not encrypted. */
 export function keyIdOf(payload: Payload | null | undefined): string | null {
   return payload && isEncrypted(payload) ? plainText(textOf(payload.metadata?.[ENCRYPTION_KEY]), 80) : null;
 }

@@ -1,4 +1,4 @@
-/** Clusters that do not go on, on a real server: each is named with its cause, soon, and without a worker that works. */
+/** Stuck clusters on a real server: each is reported with its cause, soon, and without a working worker. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,7 +46,7 @@ function makeKeys(name: string): string {
   return dir;
 }
 
-/** The messages of errors about workers. */
+/** Errors about workers, with their remedies. */
 async function workerErrors(client: ClusterClient): Promise<string[]> {
   const { findings } = await client.diagnoseInstallation();
   const errors = findings.filter(({ severity, check }) => severity === 'error' && check === 'worker');
@@ -264,7 +264,7 @@ describe('src/client: stuck clusters', () => {
     await cluster.handle.terminate();
   });
 
-  it('finds out that workers and command cannot read each other, before anything is asked of a cluster', async () => {
+  it('reports that workers and command have different encryption keys, without a cluster', async () => {
     const cluster = harness.newCluster();
     const [encrypted, plain] = [await clientOf(cluster, keys), await clientOf(cluster)];
     await harness.withWorkerFor(cluster, async () => {
@@ -288,7 +288,7 @@ describe('src/client: stuck clusters', () => {
       expect(await workerErrors(encrypted)).toEqual([
         expect.stringMatching(/key one:\w+, and .* does not have that key and encrypts with the key two:/),
       ]);
-      // Its words are encrypted, too.
+      // The failure message is encrypted too.
       expect(await soon(() => encrypted.apply(clusterSpec(undefined, {}, cluster.name)))).toMatchObject({
         type: 'Stuck',
         details: { kind: 'missing-key' },
@@ -299,7 +299,7 @@ describe('src/client: stuck clusters', () => {
     await cluster.handle.terminate();
   });
 
-  it('names workers of a version that is not current, and its remedy makes them work', async () => {
+  it('reports workers of a version that is not current, and the remedy gives them work', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster);
     const { code } = await workflowBundle();
@@ -334,7 +334,7 @@ describe('src/client: stuck clusters', () => {
     await cluster.handle.terminate();
   });
 
-  it('names a start argument that the workers cannot read, and recovers nothing from it', async () => {
+  it('reports a start argument that the workers cannot read, and refuses to recover from it', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster);
     const payload = { metadata: { encoding: Buffer.from('binary/of-tomorrow') }, data: Buffer.from('x') };
@@ -357,7 +357,7 @@ describe('src/client: stuck clusters', () => {
     // A workflow beyond recovery is not ended either.
     expect((await cluster.handle.describe()).status.name).toBe('RUNNING');
     await cluster.handle.terminate();
-    // Nor can it be when it has.
+    // It is not recoverable after its end either.
     expect(await client.health(cluster.name)).toMatchObject({
       ...{ state: 'stuck' },
       stuck: { kind: 'ended', neverBegan: true, remedy: expect.not.stringContaining('recover') as string },

@@ -94,6 +94,7 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
 interface Seen {
   /** Cluster names with their positions. */
   names: Map<string, string>;
+  /** The nodes by machine. */
   machines: KnownMachines;
 }
 
@@ -138,7 +139,7 @@ function sizeIssues(spec: ClusterSpec): SpecIssue[] {
   return message === null ? [] : [{ severity: 'error', path: ['nodes'], at: 'key', message }];
 }
 
-/** Nodes that are machines of nodes before them. */
+/** Reports nodes that are machines of earlier nodes. */
 function sharedMachineIssues(spec: ClusterSpec, known: KnownMachines): SpecIssue[] {
   return machinesOf(spec, []).flatMap((machine, index): SpecIssue[] => {
     known.add(machine);

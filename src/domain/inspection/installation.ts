@@ -10,13 +10,13 @@ import { plainText } from '../shared/text';
 import type { Where } from './where';
 import { whereFlags } from './where';
 
-/** What Temporal said about itself. */
+/** What the Temporal server reported. */
 export interface ServerSeen extends Where {
-  /** Empty when it does not say. */
+  /** Empty when the server does not report one. */
   version: string;
 }
 
-/** Update-with-start, which `apply` needs, is on by default from here on. */
+/** The first version with update-with-start, which `apply` needs, enabled by default. */
 const OLDEST_SERVER = [1, 26] as const;
 
 export function diagnoseServer({ address, namespace, version }: ServerSeen): Finding {

@@ -31,16 +31,16 @@ export interface StuckCluster {
   /** One sentence that names the cluster and the cause. */
   message: string;
   remedy: string;
-  /** Of a workflow that has ended: `recover` has nothing to start from. */
+  /** Of a closed workflow: `recover` has no state to start from. */
   neverBegan?: boolean;
 }
 
 /** Temporal's view of a workflow without progress. Times are ISO 8601. */
 export type StuckCause =
   /**
-   * `message` of the failure; null when it cannot be read here. `attempt` of the workflow task; null = of a query.
-   * `isStartUnreadable`: what the workflow was started with cannot be decoded here either. `failureKey`: what the failure
-   * is encrypted with, where that key is not here; `startKey`: what the workflow was started with is encrypted with.
+   * `message` of the failure; null when it cannot be decoded here. `attempt` of the workflow task; null for a query.
+   * `isStartUnreadable`: the workflow input cannot be decoded here either. `failureKey`, `startKey`: the encryption keys of
+   * an undecodable failure and of the workflow input.
    */
   | {
       kind: 'task-failed';
@@ -51,12 +51,12 @@ export type StuckCause =
       failureKey?: string | null;
       startKey?: string | null;
     }
-  /** `version`: of the workers that the workflow is pinned to. */
+  /** `version`: the one that the workflow is pinned to. */
   | { kind: 'no-version'; taskQueue: string; version: WorkerVersion }
   | { kind: 'task-timed-out'; attempt: number }
-  /** `unusable`: why it cannot be started again from what it was started with. Absent: it can, as far as is known. */
+  /** `unusable`: why the workflow input is no recoverable state. */
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null; unusable?: string | null }
-  /** `taskQueue`: of its workflow, which is another one than that of the workers. */
+  /** `taskQueue`: of the workflow; the workers poll another one. */
   | { kind: 'no-worker'; taskQueue: string }
   | ({ kind: 'paused-on-server' } & ServerPause)
   | ({ kind: 'activity-paused'; activity: string; activityId: string } & ServerPause);
@@ -136,7 +136,7 @@ function describe(
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
         };
       }
-      // The words that say so are encrypted themselves.
+      // The failure message is encrypted too.
       if (message === null && failureKey !== null && failureKey !== startKey) {
         const startedWith = startKey === null ? 'without encryption' : `with the key ${startKey}`;
         return {
@@ -206,7 +206,7 @@ function describe(
   }
 }
 
-/** Of a cluster which there is nothing to recover of. */
+/** The remedy for a cluster whose workflow holds no recoverable state. */
 export function giveUp(cluster: string, isOpen = true): string {
   const end = isOpen ? `\`temporal workflow terminate --workflow-id cluster/${cluster}\`, then ` : '';
   return `give the cluster up: ${end}\`ospatch remove ${cluster}\``;

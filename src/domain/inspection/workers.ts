@@ -1,4 +1,4 @@
-/** What is wrong with the workers of a task queue, from what Temporal says of them and from how they answer. */
+/** Diagnoses the workers of a task queue from Temporal's list of pollers and from the answers to probes. */
 import type { Finding } from './finding';
 import { ok, problem, warning } from './finding';
 import { plainText, withoutFullStop } from '../shared/text';
@@ -18,25 +18,25 @@ export interface Poller {
   version: WorkerVersion | null;
 }
 
-/** The workers of a task queue, as Temporal has seen them lately. */
+/** The workers of a task queue, as reported by Temporal. */
 export interface QueueSeen {
   pollers: readonly Poller[];
-  /** Which workers get new work: of the current version, and of one that is being ramped up. Null: those of no version. */
+  /** The versions that receive new work: the current one and a ramping one. Null: unversioned workers. */
   receivers: readonly (WorkerVersion | null)[];
 }
 
-/** Why workers that poll do nothing. */
+/** Why polling workers receive no work. */
 export interface Idle {
   message: string;
   remedy: string;
 }
 
-/** How a worker has answered a task that asks for nothing. `key`: what the answer is encrypted with; null: nothing. */
+/** Result of a probe. `key`: the encryption key of the answer; null: not encrypted. */
 export type WorkerAnswer =
   | { kind: 'done'; identity: string; key: string | null }
-  /** `message`: null when it cannot be read here. */
+  /** `message`: null when it cannot be decoded here. */
   | { kind: 'failed'; identity: string; key: string | null; message: string | null }
-  /** `identity`: of the worker that has begun the task; null: none has. */
+  /** `identity`: the worker that started the probe; null: none did. */
   | { kind: 'none'; identity: string | null };
 
 export const SAME_KEYS =
@@ -44,14 +44,14 @@ export const SAME_KEYS =
 
 const MAX_NAMED = 3;
 
-/** Those of the workers that get new work. */
+/** The workers that receive new work. */
 export function atWork({ pollers, receivers }: QueueSeen): Poller[] {
   return pollers.filter(({ version }) => receivers.some((one) => isSameVersion(one, version)));
 }
 
 /**
- * Null when a worker gets work, or none polls. `release`: of this package: of several versions that of the same release
- * is put into use.
+ * Null when a worker receives work, or none polls. `release`: the version of this package, which is preferred in the remedy
+ * when workers have several versions.
  */
 export function explainIdle(seen: QueueSeen, taskQueue: string, where: Where, release: string): Idle | null {
   const { pollers, receivers } = seen;
@@ -76,7 +76,7 @@ export function explainIdle(seen: QueueSeen, taskQueue: string, where: Where, re
   };
 }
 
-/** Workers beside those that get work. */
+/** Reports workers without new work beside workers with it. */
 export function diagnoseVersions(seen: QueueSeen, where: Where): Finding[] {
   if (atWork(seen).length === 0) return [];
   const { pollers, receivers } = seen;
@@ -102,8 +102,8 @@ export function diagnoseVersions(seen: QueueSeen, where: Where): Finding[] {
 }
 
 /**
- * What the answers of the workers say about keys and code. `keys`: those that this command has, the first encrypts; empty:
- * none.
+ * Diagnoses encryption keys and code from the answers to probes. `keys`: those of this command, the first one encrypts;
+ * empty: none.
  */
 export function diagnoseAnswers(
   answers: readonly WorkerAnswer[],
@@ -125,7 +125,7 @@ export function diagnoseAnswers(
     : [ok('worker', `the workers and this command can read what the other encrypts (key ${own})`)];
 }
 
-/** Null: the worker and this command understand each other. */
+/** Null: no problem. */
 function findingOf(
   answer: WorkerAnswer,
   keys: readonly string[],
@@ -167,7 +167,7 @@ function findingOf(
     );
 }
 
-/** As the subject of a sentence in the singular. */
+/** The subject of a sentence, in the singular. */
 function nameWorkers(identities: string[]): string {
   const named = identities
     .sort()
@@ -183,7 +183,7 @@ function setCurrent({ deployment, buildId }: WorkerVersion, where: Where): strin
   return `temporal worker deployment set-current-version --deployment-name ${deployment} --build-id ${buildId}${whereFlags(where)}`;
 }
 
-/** Each once, in the order of their names. */
+/** Distinct versions, sorted by name. */
 function versionsOf(pollers: readonly Poller[]): WorkerVersion[] {
   const versions = new Map(pollers.flatMap(({ version }) => (version === null ? [] : [[nameOf(version), version]])));
   return [...versions.values()].sort((a, b) => nameOf(a).localeCompare(nameOf(b)));

@@ -65,7 +65,7 @@ export function sharedMachineWarnings(own: readonly Machine[], others: readonly 
   return new Map(warnings);
 }
 
-/** Machines by all that they are told apart by. */
+/** Index of machines by address, host key and machine id. */
 export class KnownMachines {
   private readonly byKey = new Map<string, Machine[]>();
 
@@ -91,7 +91,7 @@ export class KnownMachines {
   }
 }
 
-/** The surest first. */
+/** Most reliable first. */
 function keysOf({ address, hostKeys, machineId }: Machine): string[] {
   return [
     `address ${address}`,

@@ -14,19 +14,16 @@ export function whyUnreadable(value: unknown): string | null {
   return plainText(value.slice(UNREADABLE.length), MAX_WHY);
 }
 
-/**
- * How sentences about payloads begin that cannot be read. A failure reaches whoever looks for its cause as a text, through
- * several programs, so these words are what it is known by.
- */
+/** Parts of the messages about undecodable payloads, by which such a failure is recognised in another process. */
 export const PAYLOAD_ENCRYPTED = 'payload in Temporal is encrypted with the key';
 export const PAYLOAD_UNREADABLE = 'payload in Temporal cannot be read';
 
-/** Whether a failure says that a key is missing. */
+/** Whether a failure message reports a missing key. */
 export function isKeyMissing(message: string): boolean {
   return message.includes(PAYLOAD_ENCRYPTED);
 }
 
-/** Whether a failure says that a payload cannot be read for another reason. */
+/** Whether a failure message reports a payload that cannot be decoded for another reason. */
 export function isUnreadablePayload(message: string): boolean {
   return message.includes(PAYLOAD_UNREADABLE);
 }

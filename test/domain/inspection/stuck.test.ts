@@ -72,7 +72,7 @@ describe('src/domain/inspection/stuck', () => {
     expect(stuck.remedy).not.toContain('recover');
   });
 
-  test('a missing key is remedied by the key, and not by giving up what is known', () => {
+  test('a missing key is remedied by the key, and not by a recovery that loses state', () => {
     const { kind, remedy } = describeStuck('demo', failed(`a ${PAYLOAD_ENCRYPTED} one, and no key is configured here`));
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');
@@ -83,9 +83,7 @@ describe('src/domain/inspection/stuck', () => {
     expect(describeStuck('demo', ended)).not.toHaveProperty('neverBegan');
     const { message, remedy, neverBegan } = describeStuck('demo', { ...ended, unusable: 'its spec is\u001bno spec' });
     expect(neverBegan).toBe(true);
-    expect(message).toMatch(
-      /was terminated in Temporal; nothing of it can be recovered, because its spec is no spec$/,
-    );
+    expect(message).toMatch(/was terminated in Temporal; nothing of it can be recovered, because its spec is no spec$/);
     expect(remedy).toMatch(/^`ospatch remove demo`/);
     expect(remedy).not.toContain('recover');
   });
@@ -111,7 +109,7 @@ describe('src/domain/inspection/stuck', () => {
     expect(remedy).toContain('OSPATCH_WORKER_DEPLOYMENT=ospatch');
   });
 
-  test('a start argument that nobody can read is not remedied by a recovery, which could not read it either', () => {
+  test('an unreadable start argument is not remedied by a recovery, which could not read the argument either', () => {
     const message = 'a payload in Temporal cannot be read';
     const { kind, remedy } = describeStuck('demo', { ...failed(message), isStartUnreadable: true });
     expect(kind).toBe('unreadable-start');

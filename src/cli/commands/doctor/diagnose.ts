@@ -98,7 +98,7 @@ async function diagnose(
   try {
     if (client !== null) {
       const seen = await client.diagnoseCluster(spec, options);
-      // What the files tell of nodes that are one machine is among what all clusters do.
+      // The comparison with all clusters includes the shared machines found in the files.
       const own = found.filter(
         ({ message }) => !seen.findings.some((one) => one.check === 'nodes' && message.includes(one.message)),
       );
