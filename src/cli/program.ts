@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { plainLines } from '../domain/shared/text';
 import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
 import { addGlobalOptions } from './options/global-options';
@@ -78,15 +79,25 @@ export function buildProgram(context: CliContext): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeErr: (text) => context.stderr.write(plainLines(shortenArgument(text))),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 usage or invalid spec.');
+    .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 usage or invalid spec, 130 after Ctrl-C.');
   addGlobalOptions(program);
   for (const register of COMMANDS) register(program, context);
-  for (const command of program.commands) {
-    command.showHelpAfterError(`  fix: ospatch ${command.name()} --help shows what is allowed`);
-  }
+  for (const command of program.commands) showHelp(command, 'ospatch');
   return program.showHelpAfterError('  fix: ospatch --help shows what is allowed');
+}
+
+/** Usage errors of a command, and of the commands below it, name its own help. */
+function showHelp(command: Command, parent: string): void {
+  const name = `${parent} ${command.name()}`;
+  command.showHelpAfterError(`  fix: ${name} --help shows what is allowed`);
+  for (const child of command.commands) showHelp(child, name);
+}
+
+/** An invalid value of an option is quoted in the error, however long it is. */
+function shortenArgument(text: string): string {
+  return text.replace(/^(error: option '.*?' argument '.{100}).*(' is invalid\.)/s, '$1…$2');
 }

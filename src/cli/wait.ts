@@ -5,6 +5,7 @@ import type { RunSummary } from '../domain/cluster/messages';
 import { isNode } from '../domain/cluster/member';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { CliContext } from './io/context';
+import { EXIT_INTERRUPTED } from './io/interrupt';
 import { print, printNote } from './io/output';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
 import { watchCluster } from './watch';
@@ -108,6 +109,7 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
     printNote(context, `the cluster ${cluster} was removed meanwhile, so ${what} will not be reported`);
     context.setExitCode(1);
   } else {
+    context.setExitCode(EXIT_INTERRUPTED);
     printNote(
       context,
       `detached: ${what} continues. Follow: ospatch status ${cluster} --watch   Cancel: ospatch cancel ${cluster}`,

@@ -2,6 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { TASK_QUEUE } from '../contract/workflow-ids';
 import { OspatchError } from '../domain/shared/errors';
+import { plainText } from '../domain/shared/text';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { noServer } from './errors';
@@ -57,6 +58,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   const ring = keys === undefined ? keyRingFromEnv(process.env) : readKeyRing(keys);
   const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? config.namespace ?? 'default';
+  assertAddress(address);
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   try {
     const connection = await Connection.connect({
@@ -99,4 +101,16 @@ function readConfig(profile: string | undefined): ReturnType<typeof loadClientCo
       { cause: error },
     );
   }
+}
+
+/** What the connection would retry until the timeout. @throws OspatchError `Usage` */
+function assertAddress(address: string): void {
+  const [, port] = /:(\d+)$/.exec(address) ?? [];
+  const isUrl = /^https?:\/\//i.test(address);
+  if (!isUrl && (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535))) return;
+  throw new OspatchError({
+    type: 'Usage',
+    message: `the address of the Temporal server: found ${JSON.stringify(plainText(address, 200))}; allowed: host:port${isUrl ? ', without http://' : ', with a port from 1 to 65535'}`,
+    remedy: 'correct --address, TEMPORAL_ADDRESS or the profile, e.g. localhost:7233',
+  });
 }

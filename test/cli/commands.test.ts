@@ -7,7 +7,7 @@ import { describeStuck } from '../../src/domain/inspection/stuck';
 import { failedInspection } from '../../src/domain/inspection/node';
 import type { DrainPreview } from '../../src/domain/kubernetes/types';
 import { nodeInspection } from '../support/builders';
-import { fakeClient, fakeTerminal, node, status, summary } from './support';
+import { fakeClient, fakeTerminal, node, runStatus, status, summary } from './support';
 
 type Answers = Parameters<typeof fakeClient>[0];
 
@@ -47,11 +47,55 @@ describe('src/cli/commands', () => {
     ['dev', '--port', '80'],
     ['status', 'demo', '--watch', '-o', 'json'],
     ['apply', '-f', 'x.yaml', '--dry-run', '--wait'],
+    ['validate', '-f', ''],
+    ['helper', 'install', 'demo'],
   ])('%s %s %s %s is a usage error with a fix', async (...args) => {
     const { err, code } = await run(args);
     expect(code).toBe(2);
     expect(err).toMatch(/error: .*\n +fix: /);
     expect(err.trim().split('\n')).toHaveLength(2);
+  });
+
+  test.each([
+    ['a terminal escape', '--nodes', 'w-1\u001b[2J'],
+    ['thousands of characters', '--reason', 'x'.repeat(6_000)],
+  ])('an invalid value with %s is quoted without harm', async (_, option, value) => {
+    const { err, code } = await run(['patch', 'demo', option, value]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error: option '.*' is invalid\. .*\n +fix: /);
+    expect(err).not.toContain('\u001b');
+    expect(err.length).toBeLessThan(600);
+  });
+
+  test.each(['http://localhost:7233', 'https://t.example', 'localhost:99999', 'localhost:0'])(
+    'the server address %s is a usage error, without waiting for a connection',
+    async (address) => {
+      const terminal = fakeTerminal();
+      await runCli(['list', '--address', address], terminal.context);
+      expect(terminal.exitCode()).toBe(2);
+      expect(terminal.err()).toMatch(/^error: .*allowed: host:port.*\n {2}fix: .*--address/);
+    },
+  );
+
+  test.each([
+    ['status', ['status', 'demo', '--watch'], /run 7 of demo continues/],
+    ['patch', ['patch', 'demo', '--wait'], /run 7 of demo continues/],
+    ['remove', ['remove', 'demo', '--yes'], /the removal of demo continues/],
+  ])('Ctrl-C detaches from %s with exit code 130', async (_, args, message) => {
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const before = process.listenerCount('SIGINT');
+    const ctrlC = setInterval(() => {
+      if (process.listenerCount('SIGINT') > before) process.emit('SIGINT');
+    }, 10);
+    const { err, code } = await run(args, {
+      status: () => Promise.resolve(status([node('w-1')], { run: runStatus(7) })),
+      patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      health: () => Promise.resolve({ state: 'running' }),
+      remove: () => Promise.resolve({ run: null }),
+      untilRemoved: never,
+    }).finally(() => clearInterval(ctrlC));
+    expect(err).toMatch(message);
+    expect(code).toBe(130);
   });
 
   test('a missing server or cluster is one sentence with a fix and exit code 1', async () => {

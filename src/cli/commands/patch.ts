@@ -15,7 +15,7 @@ Examples:
   ospatch patch prod-eu --wait -o json
 
 With --wait the exit code is 1 when a node failed or was not tried, or the run was cancelled; a reboot that is pending
-is no failure. Ctrl-C detaches and leaves the run alone.`;
+is no failure. Ctrl-C detaches, with exit code 130, and leaves the run alone.`;
 
 interface PatchOptions {
   nodes?: string[];

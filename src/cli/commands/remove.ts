@@ -43,7 +43,7 @@ async function remove(
   cluster: string,
   options: RemoveOptions,
 ): Promise<void> {
-  const { orInterrupted, untilInterrupted } = await import('../io/interrupt.js');
+  const { EXIT_INTERRUPTED, orInterrupted, untilInterrupted } = await import('../io/interrupt.js');
   const { yes = false, reason, output } = options;
   const health = await client.health(cluster);
   if (health.state === 'stuck' && health.stuck.kind === 'ended') {
@@ -67,8 +67,10 @@ async function remove(
       signal,
     ),
   );
-  if (ended === undefined)
+  if (ended === undefined) {
+    context.setExitCode(EXIT_INTERRUPTED);
     printNote(context, `detached: the removal of ${cluster} continues. Follow: ospatch status ${cluster} --watch`);
+  }
   if (output === 'json') return printJson(context, { cluster, removed: ended === true, cancelledRun: run });
   if (ended === true) print(context, `${cluster} removed`);
 }

@@ -67,6 +67,8 @@ async function watchStatus(context: CliContext, client: ClusterClient, cluster: 
   const { watchCluster } = await import('../watch.js');
   const { end, status } = await watchCluster(context, client, { cluster, until: () => false });
   if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
+  const { EXIT_INTERRUPTED } = await import('../io/interrupt.js');
+  context.setExitCode(EXIT_INTERRUPTED);
   if (status?.run)
     printNote(context, `detached: run ${status.run.number} of ${cluster} continues. Cancel: ospatch cancel ${cluster}`);
 }

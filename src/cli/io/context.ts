@@ -15,7 +15,7 @@ export interface CliContext {
   /** Absolute; base of relative file names. */
   cwd: string;
   /** 0 success, 1 failure, 2 usage or invalid spec. The process ends with it when the command is done. */
-  setExitCode(code: 0 | 1 | 2): void;
+  setExitCode(code: 0 | 1 | 2 | 130): void;
 }
 
 export function processContext(): CliContext {

@@ -1,3 +1,6 @@
+/** Exit code after Ctrl-C, as shells report it. */
+export const EXIT_INTERRUPTED = 130;
+
 /** Runs `body` with a signal that fires at the first Ctrl-C or SIGTERM; a second one ends the process as usual. */
 export async function untilInterrupted<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { LoadedSpecs, LoadSpecsOptions, SpecProblem } from '../../client/load/spec';
+import { defined } from '../../domain/shared/defined';
 import { OspatchError } from '../../domain/shared/errors';
 import { show } from '../../domain/spec/issues';
 import { readStdin } from '../io/context';
@@ -19,6 +20,14 @@ export function optionalFileOption(): Option {
 
 /** Commander keeps the last of several values, so the specs of the others would be passed over in silence. */
 function onlyOnce(file: string, earlier: string | undefined): string {
+  // A variable that is not set; it would mean the working directory.
+  if (file === '') {
+    throw new OspatchError({
+      type: 'Usage',
+      message: '-f: found an empty name; allowed: a file, a directory or -',
+      remedy: 'name the file; `-f .` is the working directory',
+    });
+  }
   if (earlier === undefined) return file;
   throw new OspatchError({
     type: 'Usage',
@@ -57,10 +66,15 @@ export function printProblems(context: CliContext, problems: readonly SpecProble
 }
 
 export function invalidSpec(source: string, problems: readonly SpecProblem[]): OspatchError {
-  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const errors = problems.filter(({ severity }) => severity === 'error');
   const name = source === '-' ? 'standard input' : source;
+  const remedies = errors.flatMap(({ remedy }) => remedy ?? []);
+  // Nothing is wrong with a spec that could not be read.
+  const [remedy] = remedies.length === errors.length ? remedies : [];
+  const { length } = errors;
   return new OspatchError({
     type: 'InvalidSpec',
-    message: `${name} is not valid: ${errors} error${errors === 1 ? '' : 's'}`,
+    message: `${name} ${remedy === undefined ? 'is not valid' : 'cannot be used'}: ${length} error${length === 1 ? '' : 's'}`,
+    ...defined({ remedy }),
   });
 }

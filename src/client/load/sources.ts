@@ -1,4 +1,4 @@
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf } from '../../domain/shared/error-code';
 
@@ -12,7 +12,14 @@ export interface SourceFile {
 
 export interface Sources {
   files: SourceFile[];
-  failures: { name: string; why: string }[];
+  failures: SourceFailure[];
+}
+
+/** `why` completes a sentence that begins with the name. */
+export interface SourceFailure {
+  name: string;
+  why: string;
+  remedy: string;
 }
 
 interface SourceOptions {
@@ -23,6 +30,7 @@ interface SourceOptions {
 // A spec of 5,000 nodes with three host keys each has about 4.5 MiB.
 const MAX_BYTES = 8 * 1_048_576;
 const TOO_LARGE = 'is larger than 8 MiB; split it into several files';
+const SPLIT = 'put the clusters into several files, and name their directory';
 const STDIN_NAME = '<stdin>';
 
 /** The files of a source: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`. */
@@ -35,7 +43,7 @@ export async function readSources(source: string, options: SourceOptions): Promi
     const path = resolve(cwd, name);
     const read = await readText(path, MAX_BYTES);
     if ('text' in read) files.push({ name, directory: dirname(path), text: read.text });
-    else failures.push({ name, why: read.why });
+    else failures.push({ name, why: read.why, remedy: read.remedy });
   }
   return { files, failures };
 }
@@ -44,7 +52,7 @@ async function readStdin(options: SourceOptions, cwd: string): Promise<Sources> 
   const text = (await options.stdin?.()) ?? '';
   if (Buffer.byteLength(text) <= MAX_BYTES)
     return { files: [{ name: STDIN_NAME, directory: cwd, text }], failures: [] };
-  return { files: [], failures: [{ name: STDIN_NAME, why: TOO_LARGE }] };
+  return { files: [], failures: [{ name: STDIN_NAME, why: TOO_LARGE, remedy: SPLIT }] };
 }
 
 async function listFiles(source: string, cwd: string): Promise<{ names: string[]; failures: Sources['failures'] }> {
@@ -52,39 +60,65 @@ async function listFiles(source: string, cwd: string): Promise<{ names: string[]
     if (!(await stat(resolve(cwd, source))).isDirectory()) return { names: [source], failures: [] };
     const entries = await readdir(resolve(cwd, source));
     const names = entries.filter((name) => /\.ya?ml$/.test(name)).sort();
-    if (names.length === 0) return { names, failures: [{ name: source, why: 'has no *.yaml or *.yml file in it' }] };
+    if (names.length === 0) {
+      const remedy = 'name one file, or a directory with *.yaml files in it; directories below are not searched';
+      return { names, failures: [{ name: source, why: 'has no *.yaml or *.yml file in it', remedy }] };
+    }
     return { names: names.map((name) => join(source, name)), failures: [] };
   } catch (error) {
-    return { names: [], failures: [{ name: source, why: whyUnreadable(error) }] };
+    return { names: [], failures: [{ name: source, ...describeUnreadable(error) }] };
   }
 }
 
-type ReadText = { text: string } | { code: string; why: string };
+type ReadText = { text: string } | { code: string; why: string; remedy: string };
 
 /** The text of a file of at most `maxBytes`; `why` completes a sentence that begins with its name. */
 export async function readText(path: string, maxBytes: number): Promise<ReadText> {
   try {
-    const info = await stat(path);
-    if (info.size > maxBytes) return { code: 'EFBIG', why: maxBytes === MAX_BYTES ? TOO_LARGE : 'is too large' };
-    const bytes = await readFile(path);
+    const bytes = await readAtMost(path, maxBytes);
+    if (bytes === null) {
+      return { code: 'EFBIG', why: maxBytes === MAX_BYTES ? TOO_LARGE : 'is too large', remedy: SPLIT };
+    }
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (error) {
-    return { code: codeOf(error) ?? '', why: whyUnreadable(error) };
+    return { code: codeOf(error) ?? '', ...describeUnreadable(error) };
   }
 }
 
-function whyUnreadable(error: unknown): string {
+/** Null for a larger file. Pipes and devices have no size, so the bytes are counted as they are read. */
+async function readAtMost(path: string, maxBytes: number): Promise<Buffer | null> {
+  const file = await open(path);
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of file.createReadStream({ autoClose: false, end: maxBytes })) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+    }
+    return size > maxBytes ? null : Buffer.concat(chunks);
+  } finally {
+    await file.close();
+  }
+}
+
+function describeUnreadable(error: unknown): { why: string; remedy: string } {
+  const remedy = 'give the user that runs ospatch access to the file';
   switch (codeOf(error)) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return 'does not exist';
+      return {
+        why: 'does not exist',
+        remedy: 'name a file or directory that exists; names are relative to the working directory',
+      };
     case 'EACCES':
-      return 'cannot be read: permission denied';
+      return { why: 'cannot be read: permission denied', remedy };
     case 'EISDIR':
-      return 'is a directory';
+      return { why: 'is a directory', remedy: 'name a file' };
+    case 'ELOOP':
+      return { why: 'is a symbolic link to itself', remedy: 'name the file itself' };
     case 'ERR_ENCODING_INVALID_ENCODED_DATA':
-      return 'is not UTF-8 text';
+      return { why: 'is not UTF-8 text', remedy: 'name a YAML file, and save it as UTF-8' };
     default:
-      return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      return { why: `cannot be read: ${error instanceof Error ? error.message : String(error)}`, remedy };
   }
 }

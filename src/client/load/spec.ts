@@ -38,6 +38,8 @@ export interface SpecProblem {
   /** `nodes[2].ssh.port`; empty when the problem concerns the whole document. */
   path: string;
   message: string;
+  /** Only for a problem of the file as a whole. */
+  remedy?: string;
 }
 
 export interface LoadedCluster {
@@ -63,6 +65,7 @@ export interface LoadedSpecs {
 // A known_hosts file of a large site has some thousand lines.
 const MAX_KNOWN_HOSTS_BYTES = 16 * 1_048_576;
 const DEFAULT_KNOWN_HOSTS = 'known_hosts';
+const NO_SPEC = 'write a spec into the file: docs/spec.md explains the fields, and examples/ has some';
 
 /**
  * Reads and validates all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`.
@@ -73,12 +76,12 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
   const clusters: LoadedCluster[] = [];
   const seen: Seen = { names: new Map(), machines: new KnownMachines() };
   const { files, failures } = await readSources(source, options);
-  problems.push(...failures.map(({ name, why }) => fileProblem(name, why)));
+  problems.push(...failures.map(({ name, why, remedy }) => fileProblem(name, why, remedy)));
   for (const file of files) {
     const { documents, problems: yamlProblems } = parseDocuments(file.text);
     const found: SpecProblem[] = yamlProblems.map((problem) => ({ ...problem, file: file.name, path: '' }));
     if (documents.length === 0 && found.length === 0)
-      found.push(fileProblem(file.name, 'holds no spec: every document in it is empty'));
+      found.push(fileProblem(file.name, 'holds no spec: every document in it is empty', NO_SPEC));
     for (const document of documents) {
       const loaded = await loadDocument(document, file, source, options, seen);
       found.push(...loaded.problems);
@@ -179,6 +182,6 @@ async function readKnownHosts(name: string, directory: string, issues: SpecIssue
   return { name, text: null };
 }
 
-function fileProblem(file: string, message: string): SpecProblem {
-  return { severity: 'error', file, line: null, column: null, path: '', message };
+function fileProblem(file: string, message: string, remedy: string): SpecProblem {
+  return { severity: 'error', file, line: null, column: null, path: '', message, remedy };
 }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSpecs } from '../../../src/client/load/spec';
@@ -123,6 +123,22 @@ nodes:
     ])('with %s are rejected', async (_what, content, message) => {
       write('a.yaml', content);
       expect(await problemsOf('a.yaml')).toEqual([`a.yaml:null:null: : ${message}`]);
+    });
+
+    it('that never end are read up to the limit', async () => {
+      expect(await problemsOf('/dev/zero')).toEqual([expect.stringMatching(/is larger than 8 MiB/)]);
+    });
+
+    it('that cannot be read have a remedy of their own', async () => {
+      symlinkSync('loop.yaml', join(cwd, 'loop.yaml'));
+      write('blank.yaml', '# nothing\n');
+      for (const [file, remedy] of [
+        ['none.yaml', /that exists/],
+        ['loop.yaml', /the file itself/],
+        ['blank.yaml', /docs\/spec\.md/],
+      ] as const) {
+        expect((await load(file)).problems).toMatchObject([{ remedy: expect.stringMatching(remedy) }]);
+      }
     });
 
     it('that do not exist, and directories without YAML files, are reported', async () => {
