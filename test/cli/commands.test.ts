@@ -93,6 +93,7 @@ describe('src/cli/commands', () => {
       health: () => Promise.resolve({ state: 'running' }),
       remove: () => Promise.resolve({ run: null }),
       untilRemoved: never,
+      awaitRunEnd: never,
     }).finally(() => clearInterval(ctrlC));
     expect(err).toMatch(message);
     expect(code).toBe(130);

@@ -26,7 +26,7 @@ function calls({
     workflow: { getHandle: () => ({ describe: jest.fn() }) },
     workflowService: { describeTaskQueue, describeWorkflowExecution },
   };
-  const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', deadlineMs };
+  const session = { client, address: 'host:7233', namespace: 'default', taskQueue: 'ospatch', keyIds: [], deadlineMs };
   return new TemporalCalls(session as unknown as TemporalSession);
 }
 
