@@ -289,7 +289,7 @@ describe('src/client: stuck clusters', () => {
         expect.stringMatching(/key one:\w+, and .* does not have that key and encrypts with the key two:/),
       ]);
       // The failure message is encrypted too.
-      expect(await soon(() => encrypted.apply(clusterSpec(undefined, {}, cluster.name)))).toMatchObject({
+      expect(await withinSeconds(() => encrypted.apply(clusterSpec(undefined, {}, cluster.name)))).toMatchObject({
         type: 'Stuck',
         details: { kind: 'missing-key' },
         message: expect.stringMatching(/key two:\w+; the workflow was started with the key one:/) as string,
@@ -320,7 +320,7 @@ describe('src/client: stuck clusters', () => {
         ),
       ]);
       const spec = clusterSpec(undefined, {}, cluster.name);
-      expect(await soon(() => client.apply(spec))).toMatchObject({
+      expect(await withinSeconds(() => client.apply(spec))).toMatchObject({
         type: 'NoWorker',
         message: expect.stringContaining(buildId),
       });
