@@ -87,7 +87,7 @@ async function follow(
       } catch (error) {
         if (isOspatchError(error) && error.type === 'NotFound' && status !== null) return { end: 'removed', status };
         if (!isTransient(error) || status === null) throw error;
-        const notice = `${(error as Error).message}; retrying, and the run itself is safe in Temporal`;
+        const notice = `${(error as Error).message}; retrying; the run itself continues in Temporal`;
         if (!lost) view.say(notice);
         lost = true;
         view.show(status, notice);

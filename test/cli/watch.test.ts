@@ -36,7 +36,7 @@ describe('src/cli/watch', () => {
     expect(lines).toEqual([
       'run 7 (on-demand) of 2 nodes',
       'w-1 apply',
-      'no worker polls the task queue ospatch; retrying, and the run itself is safe in Temporal',
+      'no worker polls the task queue ospatch; retrying; the run itself continues in Temporal',
       'Temporal and the worker answer again',
       'w-1 patched',
       'run 7 succeeded: 2 patched',
