@@ -1,30 +1,46 @@
 /** Knows whether somebody has reset the workflow in Temporal. */
 import { workflowInfo } from '@temporalio/workflow';
+import { getActivator } from '@temporalio/workflow/lib/global-attributes';
 
-/** The history length that the first workflow task after the last reset has; null: there was none. */
-let resetTask: number | null = null;
-let listener: (() => void) | null = null;
-let isUnheard = false;
+interface Resets {
+  /** The history length that the first workflow task after the last reset has; null: there was none. */
+  task: number | null;
+  listener: (() => void) | null;
+  isUnheard: boolean;
+}
+
+/** By the activator of a workflow, because all workflows of a worker share this module. */
+const known = new WeakMap<object, Resets>();
+
+function resets(): Resets {
+  const workflow = getActivator();
+  const own = known.get(workflow) ?? { task: null, listener: null, isUnheard: false };
+  known.set(workflow, own);
+  return own;
+}
 
 /** `task`: the history length of the workflow task that comes first after the reset. */
 export function noteResetTask(task: number): void {
-  resetTask = task;
+  resets().task = task;
 }
 
 export function notifyReset(): void {
-  if (listener === null) isUnheard = true;
-  else listener();
+  const own = resets();
+  if (own.listener === null) own.isUnheard = true;
+  else own.listener();
 }
 
 /** `heard` is called for each reset, at once for one that has been noticed already. Called by one workflow only once. */
 export function onReset(heard: () => void): void {
-  listener = heard;
-  if (!isUnheard) return;
-  isUnheard = false;
+  const own = resets();
+  own.listener = heard;
+  if (!own.isUnheard) return;
+  own.isUnheard = false;
   heard();
 }
 
 /** Whether a message that arrives now may be one that Temporal repeats because of a reset. */
 export function mayBeRepeated(): boolean {
-  return resetTask !== null && workflowInfo().historyLength === resetTask;
+  const { task } = resets();
+  return task !== null && workflowInfo().historyLength === task;
 }
