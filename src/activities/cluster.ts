@@ -1,9 +1,8 @@
-import { activityInfo, getClient, heartbeat, sleep } from '@temporalio/activity';
+import { getClient } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
 import { formatInstant } from '../domain/schedule/zone';
 import { runWorkflowId } from '../contract/workflow-ids';
-import { MAX_CLOSED_DELAY_MS } from '../domain/node/time-limits';
 import type {
   AuditRecord,
   ClusterActivities,
@@ -17,15 +16,11 @@ import { hostKeyProblems } from '../domain/trust/spec-host-keys';
 import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
-import { FIRST_HOLD_MS, RetryLater, nextDelayMs } from '../retry/hand-back';
-import { toApplicationFailure } from './errors';
-import { awaitNodePatch, cancelChildren } from './node-patches';
+import { awaitNodePatch, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
-
-/** Poll interval while waiting for another workflow to end. */
-const CLOSED_POLL_MS = 2_000;
+import { WorkflowEnds } from './workflow-ends';
 
 /** Limits on reported problems: a document that is not a spec may have one in every line. */
 const MAX_PROBLEMS = 50;
@@ -36,15 +31,8 @@ export interface AuditLog {
   info(fields: Record<string, unknown>, message: string): void;
 }
 
-export interface ClusterActivityOptions {
-  /** How long the first attempt of a wait for another workflow holds its activity slot; default 30 s. */
-  firstHoldMs?: number;
-}
-
-export function createClusterActivities(
-  audit: AuditLog,
-  { firstHoldMs = FIRST_HOLD_MS }: ClusterActivityOptions = {},
-): ClusterActivities {
+/** `ends`: the waits for other workflows; closed by the caller. */
+export function createClusterActivities(audit: AuditLog, ends = new WorkflowEnds()): ClusterActivities {
   const searchAttributes = rememberSearchAttributes();
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
@@ -64,9 +52,9 @@ export function createClusterActivities(
       return Promise.resolve(record.result);
     },
     lastRun,
-    awaitNodePatch,
+    awaitNodePatch: (execution) => awaitNodePatch(ends, execution),
     cancelChildren,
-    awaitWorkflowClosed: (workflowId) => awaitWorkflowClosed(workflowId, firstHoldMs),
+    awaitWorkflowClosed: (workflowId) => awaitWorkflowClosed(ends, workflowId),
   };
 }
 
@@ -134,29 +122,4 @@ function refused(all: readonly string[]): SpecVerdict {
   const problems = all.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
   const more = all.length - problems.length;
   return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
-}
-
-async function awaitWorkflowClosed(workflowId: string, firstHoldMs: number): Promise<void> {
-  const handle = getClient().workflow.getHandle(workflowId);
-  const { attempt, scheduledTimestampMs } = activityInfo();
-  const begunAt = Date.now();
-  // A workflow that ends soon is awaited in place; later attempts poll once.
-  const holdMs = attempt === 1 ? firstHoldMs : 0;
-  for (;;) {
-    try {
-      const { status } = await handle.describe();
-      if (status.name !== 'RUNNING' && status.name !== 'PAUSED') return;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return;
-      throw error;
-    }
-    if (Date.now() - begunAt >= holdMs) {
-      const waitedMs = Math.max(0, Date.now() - scheduledTimestampMs);
-      const wait = { kind: 'workflow', observedMs: waitedMs, maxDelayMs: MAX_CLOSED_DELAY_MS };
-      const delayMs = nextDelayMs(waitedMs, MAX_CLOSED_DELAY_MS);
-      throw toApplicationFailure(new RetryLater(wait, delayMs, `${workflowId} to end`), attempt);
-    }
-    heartbeat();
-    await sleep(CLOSED_POLL_MS);
-  }
 }

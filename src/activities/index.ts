@@ -16,6 +16,7 @@ import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
 import type { NodeActivities } from '../contract/activities/node';
 import { defined } from '../domain/shared/defined';
+import { WorkflowEnds } from './workflow-ends';
 
 export interface ActivityDeps {
   /** Directory of the private keys named in `ssh.identity`. */
@@ -52,6 +53,7 @@ export function createActivities({
   const connections = createConnections({ kubeconfigDir });
   const kubernetesActivities = createKubernetesActivities({ connections, log, ...defined({ now }) });
   const apis = new EksApis();
+  const ends = new WorkflowEnds();
   return {
     activities: {
       ...nodeActivities,
@@ -60,11 +62,12 @@ export function createActivities({
         const { plan, ...report } = await nodeActivities.preflight(input);
         return { ...report, plan: summarisePlan(plan) };
       },
-      ...createClusterActivities(log),
+      ...createClusterActivities(log, ends),
       ...kubernetesActivities,
       ...createEksActivities({ log, apis }),
     },
     close: async () => {
+      await ends.close();
       pool.close();
       apis.close();
       await connections.close();

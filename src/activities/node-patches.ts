@@ -1,22 +1,57 @@
-/** Queries and cancels node patches that are no longer children of the run workflow. */
-import { getClient } from '@temporalio/activity';
+/** Waits for and cancels workflows that are not children of the run workflow. */
+import { getClient, heartbeat } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { MemberSettled } from '../domain/cluster/member';
 import { parseSettled } from '../domain/run/progress-parser';
+import type { Execution, WorkflowEnds } from './workflow-ends';
 
-export async function awaitNodePatch(execution: {
-  workflowId: string;
-  workflowRunId: string;
-}): Promise<MemberSettled | null> {
-  const { workflowId, workflowRunId } = execution;
-  const handle = getClient().workflow.getHandle(workflowId, workflowRunId);
-  try {
-    const { status } = await handle.describe();
-    if (status.name === 'RUNNING' || status.name === 'PAUSED') {
-      throw ApplicationFailure.retryable(`${workflowId} is still running`, 'StillRunning');
+export async function awaitNodePatch(
+  ends: WorkflowEnds,
+  { workflowId, workflowRunId }: { workflowId: string; workflowRunId: string },
+): Promise<MemberSettled | null> {
+  const client = getClient();
+  let runId = workflowRunId;
+  const look = async (): Promise<{ result: MemberSettled | null } | { goesOnAs: Execution }> => {
+    for (;;) {
+      const handle = client.workflow.getHandle(workflowId, runId, { followRuns: false });
+      const described = await describeOrNull(handle);
+      if (described === null) return { result: null };
+      if (isOpen(described)) return { goesOnAs: { workflowId, runId } };
+      // Somebody has reset it: it works on as another execution.
+      const resetTo = described.raw.workflowExtendedInfo?.resetRunId ?? '';
+      if (resetTo === '') return { result: parseSettled(await handle.result().catch(detailsOfFailure)) };
+      runId = resetTo;
     }
-    return parseSettled(await handle.result().catch(detailsOfFailure));
+  };
+  const now = await look();
+  return 'result' in now ? now.result : ends.answerAtEndOf(now.goesOnAs, look);
+}
+
+export async function awaitWorkflowClosed(ends: WorkflowEnds, workflowId: string): Promise<void> {
+  const handle = getClient().workflow.getHandle(workflowId);
+  const look = async (): Promise<{ result: undefined } | { goesOnAs: Execution }> => {
+    const described = await describeOrNull(handle);
+    if (described === null || !isOpen(described)) return { result: undefined };
+    return { goesOnAs: { workflowId, runId: described.runId } };
+  };
+  const now = await look();
+  if (!('goesOnAs' in now)) return;
+  // For those who ask what is waited for.
+  heartbeat({ holder: workflowId });
+  ends.answerAtEndOf(now.goesOnAs, look);
+}
+
+function isOpen({ status }: WorkflowExecutionDescription): boolean {
+  return status.name === 'RUNNING' || status.name === 'PAUSED';
+}
+
+async function describeOrNull(handle: {
+  describe(): Promise<WorkflowExecutionDescription>;
+}): Promise<WorkflowExecutionDescription | null> {
+  try {
+    return await handle.describe();
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;

@@ -5,7 +5,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
-import { clusterWorkflowId } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { HowEnded, StuckCause, StuckCluster } from '../domain/inspection/stuck';
 import { describeStuck } from '../domain/inspection/stuck';
 import type { WorkerVersion } from '../domain/inspection/workers';
@@ -60,6 +60,8 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   if (described === null || !execution || !status) return { state: 'absent' };
   const stuck = (obstacle: StuckCause): ClusterHealth => ({ state: 'stuck', stuck: describeStuck(cluster, obstacle) });
   const how = HOW_ENDED.get(status);
+  const foreign = foreignType(described, [WORKFLOW_TYPES.cluster]);
+  if (foreign !== null) return how === undefined ? stuck({ kind: 'id-taken', type: foreign }) : { state: 'absent' };
   if (how === undefined) {
     const obstacle = await readObstacle(session, described);
     return obstacle === null ? { state: 'running' } : stuck(obstacle);
@@ -71,6 +73,12 @@ export async function readHealth(session: TemporalSession, cluster: string): Pro
   if (end.neverBegan) return { state: 'absent' };
   const unusable = await orNull(whyUnusable(session, cluster, execution));
   return stuck({ kind: 'ended', how, at: timeOf(closeTime), message: end.message, unusable });
+}
+
+/** The type of a workflow that is none of `types`; null when it is one. */
+export function foreignType(described: Described, types: readonly string[]): string | null {
+  const type = described.workflowExecutionInfo?.type?.name ?? '';
+  return type === '' || types.includes(type) ? null : type;
 }
 
 /** Why an open workflow makes no progress; null when it does. */

@@ -167,6 +167,19 @@ function noAnswer(context: CallContext, cause: unknown): OspatchError {
   );
 }
 
+/** A cluster begins a fresh history before that, unless a node is in work all the time. */
+function tooManyUpdates({ cluster }: CallContext, cause: unknown): OspatchError {
+  const name = cluster ?? 'NAME';
+  return new OspatchError(
+    {
+      type: 'Refused',
+      message: `cluster ${name} has taken as many requests as Temporal allows while one node is patched`,
+      remedy: `wait for that node (\`ospatch status ${name}\`), or send a signal: \`temporal workflow signal --workflow-id cluster/${name} --name pause\` (or resume, cancelRun, patchNow)`,
+    },
+    { cause },
+  );
+}
+
 function fromFailure(failure: Error, cause: Error): OspatchError {
   // The cause of a workflow or activity failure is at the end of the chain.
   if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause !== undefined) {
@@ -253,6 +266,7 @@ function fromGrpc(code: number, details: string, context: CallContext, error: un
       // The server's answer to a query when no worker has polled for some minutes, or when a workflow task has failed
       // several times.
       if (/poller|workflow task in failed state/i.test(details)) return noAnswer(context, error);
+      if (/limit on the total number of .*updates/i.test(details)) return tooManyUpdates(context, error);
       return new OspatchError(
         { type: 'Internal', message: `Temporal rejected the call: ${details}` },
         { cause: error },

@@ -14,7 +14,6 @@ import { NODE_STEPS } from '../domain/node/report';
 import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { StuckCluster } from '../domain/inspection/stuck';
-import { describeStuckRun } from '../domain/inspection/stuck';
 import type { NodeInWork, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
@@ -23,9 +22,8 @@ import { progressQuery, specQuery } from '../contract/messages';
 import type { KnownStatus } from './pages';
 import { readStatus } from './pages';
 import type { TemporalSession } from './connection';
-import { readObstacle } from './cluster-health';
 import { readHeartbeat } from './heartbeat';
-import { readStuckRun, readStuckWorkflow } from './run-health';
+import { readStuck, readStuckRun, readStuckWorkflow } from './run-health';
 import { waitsForOtherWorker } from './protocol';
 import { defined } from '../domain/shared/defined';
 
@@ -41,6 +39,8 @@ export interface LiveNode {
   node: string;
   /** `waiting` = another workflow is still working on this node. */
   state: 'patching' | 'waiting';
+  /** Of a `waiting` node: what works on it, e.g. `run 3`. Absent: not known. */
+  heldBy?: string;
   startedAt: string;
   step: NodeProgress['step'] | null;
   /** Finished packages during apply, pods during drain. */
@@ -201,16 +201,24 @@ async function readLiveNode(
   const base = baseOf(current);
   try {
     const workflowId = nodeWorkflowId(cluster, current.node);
-    const { raw } = await session.client.workflow.getHandle(workflowId).describe();
-    const obstacle = await readObstacle(session, raw);
-    const stuck = obstacle === null ? null : describeStuckRun(cluster, workflowId, obstacle);
+    const { raw, type, staticSummary } = await session.client.workflow.getHandle(workflowId).describe();
+    const stuck = await readStuck(session, cluster, workflowId, raw);
     const activity = raw.pendingActivities?.[0];
     const live = activity === undefined || stuck !== null ? base : await readActivity(session, base, activity, current);
-    return { ...live, stuck };
+    if (current.state !== 'waiting') return { ...live, stuck };
+    const isForeign = stuck?.kind === 'id-taken';
+    const heldBy = isForeign ? `a workflow of the type ${plainText(type, 100)}` : runOf(await staticSummary());
+    return { ...live, ...defined({ heldBy: heldBy ?? undefined }), stuck };
   } catch {
     // Informational; the run does not depend on it.
     return { ...base, stuck: null };
   }
+}
+
+/** The run that a node patch belongs to, from its summary in Temporal. */
+function runOf(summary: string | undefined): string | null {
+  const [, run] = /: (run \d+) \(/.exec(summary ?? '') ?? [];
+  return run ?? null;
 }
 
 function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {

@@ -369,7 +369,11 @@ export class Harness {
     activities: object = {},
     options: Pick<
       WorkerOptions,
-      'workflowBundle' | 'dataConverter' | 'enableNonLocalActivities' | 'workerDeploymentOptions'
+      | 'workflowBundle'
+      | 'dataConverter'
+      | 'enableNonLocalActivities'
+      | 'workerDeploymentOptions'
+      | 'maxConcurrentActivityTaskExecutions'
     > = {},
   ): Promise<void> {
     const worker = await Worker.create({
@@ -457,12 +461,13 @@ export class TestCluster {
     return this.env.client.workflow.getHandle(clusterWorkflowId(this.name));
   }
 
-  async apply(spec: ClusterSpec): Promise<ApplySpecAnswer> {
+  /** `taskQueue`: of the worker that runs its workflows. */
+  async apply(spec: ClusterSpec, taskQueue = this.name): Promise<ApplySpecAnswer> {
     const applyId = randomUUID();
     // Two calls: the time-skipping server now and then fails both halves of an update-with-start.
     const handle = await this.env.client.workflow.start('cluster', {
       workflowId: clusterWorkflowId(this.name),
-      taskQueue: this.name,
+      taskQueue,
       args: [{ spec, applyId }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });

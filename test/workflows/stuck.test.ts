@@ -240,6 +240,48 @@ describe('src/client: stuck clusters', () => {
       );
     }));
 
+  /** Starts a foreign workflow that no worker runs. */
+  async function takeId(workflowId: string): Promise<void> {
+    await harness.env.client.workflow.start('reports', { workflowId, taskQueue: 'of-somebody-else' });
+  }
+
+  it('names a foreign workflow under the id of a node patch, and continues once it is terminated as the remedy says', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster);
+    await harness.withWorkerFor(cluster, async () => {
+      const workflowId = nodeWorkflowId(cluster.name, 'w-1');
+      await takeId(workflowId);
+      await client.apply(clusterSpec(undefined, {}, cluster.name));
+      await client.patch(cluster.name);
+      const named = async (): Promise<boolean> => (await client.list()).some(({ stuck }) => stuck?.kind === 'id-taken');
+      await waitFor(named, { what: 'the wait for it' });
+      await expectNamed(cluster, client, {
+        kind: 'id-taken',
+        message: `the patch of w-1 of cluster ${cluster.name} cannot begin, because a workflow of the type reports, which is none of ospatch, runs under its id ${workflowId}`,
+        remedy: `\`temporal workflow terminate --workflow-id ${workflowId}\` ends that workflow and frees the id`,
+      });
+      const heldBy = 'a workflow of the type reports';
+      expect((await client.status(cluster.name)).current).toMatchObject([{ node: 'w-1', state: 'waiting', heldBy }]);
+      await harness.env.client.workflow.getHandle(workflowId).terminate('as told');
+      expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    });
+    await cluster.handle.terminate();
+  });
+
+  it('names a foreign workflow under the id of the cluster, which can be applied once that is terminated', async () => {
+    const cluster = harness.newCluster();
+    const client = await clientOf(cluster);
+    await takeId(cluster.handle.workflowId);
+    await harness.withWorkerFor(cluster, async () => {
+      const stuck = { type: 'Stuck', details: { kind: 'id-taken' } };
+      expect(await withinSeconds(() => client.status(cluster.name))).toMatchObject(stuck);
+      expect(await withinSeconds(() => client.apply(clusterSpec(undefined, {}, cluster.name)))).toMatchObject(stuck);
+      await cluster.handle.terminate('as told');
+      expect(await client.apply(clusterSpec(undefined, {}, cluster.name))).toMatchObject({ result: 'created' });
+    });
+    await cluster.handle.terminate();
+  });
+
   it('names the key that the workers lack', async () => {
     const cluster = harness.newCluster();
     const client = await clientOf(cluster, keys);

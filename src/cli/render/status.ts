@@ -124,7 +124,8 @@ export function countOutcomes(run: RunSummary): string {
 
 /** `apply 3/12`, `drain 4/40 pods`, `reboot`, `waiting`; what the node in work does at this moment. */
 export function stepOf(live: LiveNode): string {
-  if (live.state === 'waiting') return 'waiting for another run to finish on this node';
+  if (live.state === 'waiting')
+    return `waiting for ${oneLine(live.heldBy ?? 'another run', 120)} to finish on this node`;
   if (live.step === null) return 'starting';
   if (live.total === null) return live.step;
   if (live.step === 'drain') return `drain ${live.done ?? 0}/${live.total} pods`;

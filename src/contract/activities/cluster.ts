@@ -59,8 +59,8 @@ export interface ClusterActivities {
    */
   lastRun(input: { cluster: string; createdAt: string; after: number }): Promise<number>;
   /**
-   * The end of a node patch; null when it is unknown because the patch was terminated or Temporal has deleted it. Fails
-   * with the retryable `StillRunning` while the patch runs.
+   * Waits until a node patch has ended, following resets. Null when its end is unknown because the patch was terminated or
+   * Temporal has deleted it.
    */
   awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<MemberSettled | null>;
   /** Cancels all children left running by an ended workflow. */

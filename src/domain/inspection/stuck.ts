@@ -11,7 +11,7 @@ import type { WorkerVersion } from './workers';
  * `failing`: the workflow code fails for another reason. `timing-out`: workers start the workflow task and do not
  * complete it. `ended`: the workflow has ended although nobody removed the cluster. `paused-on-server`: the workflow or
  * one of its activities is paused in Temporal, which is not `ospatch pause`. `no-worker`: the workflow is on a task
- * queue that no worker polls.
+ * queue that no worker polls. `id-taken`: a foreign workflow runs under the workflow id.
  */
 export const STUCK_KINDS = [
   'nondeterminism',
@@ -22,6 +22,7 @@ export const STUCK_KINDS = [
   'ended',
   'paused-on-server',
   'no-worker',
+  'id-taken',
 ] as const;
 export type StuckKind = (typeof STUCK_KINDS)[number];
 
@@ -58,6 +59,8 @@ export type StuckCause =
   | { kind: 'ended'; how: HowEnded; at: string | null; message: string | null; unusable?: string | null }
   /** `taskQueue`: of the workflow; the workers poll another one. */
   | { kind: 'no-worker'; taskQueue: string }
+  /** `type`: of the foreign workflow. */
+  | { kind: 'id-taken'; type: string }
   | ({ kind: 'paused-on-server' } & ServerPause)
   | ({ kind: 'activity-paused'; activity: string; activityId: string } & ServerPause);
 
@@ -195,6 +198,12 @@ function describe(
         remedy: `start a worker of that version with OSPATCH_WORKER_DEPLOYMENT=${plainText(deployment, 100)}, or ${otherwise}`,
       };
     }
+    case 'id-taken':
+      return {
+        ...{ cluster, kind: 'id-taken' },
+        message: `${name} cannot begin, because a workflow of the type ${plainText(obstacle.type, 100)}, which is none of ospatch, runs under its id ${workflowId}`,
+        remedy: `\`temporal workflow terminate --workflow-id ${workflowId}\` ends that workflow and frees the id`,
+      };
     case 'activity-paused': {
       const { activity, activityId } = obstacle;
       return {

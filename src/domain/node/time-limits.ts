@@ -35,13 +35,10 @@ export const TRANSACTION_TIMEOUT_MS = 24 * HOUR_MS;
 export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
 
 /**
- * Polling of a node patch that an earlier workflow of the run left running, in case the patch was terminated; normally
- * its signal arrives first. Each poll is billed: 16 a day, and at most 5 more each time the run is suspended.
+ * One attempt at waiting for another workflow to close, which is noticed at once. A killed worker loses its waits; other
+ * workers start them again after this time. Each attempt is billed.
  */
-export const ADOPTED_LOOKS = { initialInterval: 10_000, backoffCoefficient: 8, maximumInterval: 2 * HOUR_MS } as const;
-
-/** Longest interval between polls for the end of another workflow that holds a node. */
-export const MAX_CLOSED_DELAY_MS = HOUR_MS;
+export const END_WATCH_MS = HOUR_MS;
 
 /** Minimum interval between polls, whatever the node answers. */
 export const MIN_POLL_MS = 250;

@@ -12,7 +12,10 @@ import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from '../spec/types'
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
 
-/** `failed`: at least one node failed. `stopped`: the failure budget was spent and nodes were not tried. */
+/**
+ * `failed`: at least one node failed. `stopped`: the failure budget was spent and nodes were not tried. `cancelled`: the run
+ * was, or the patch of a node that has not failed.
+ */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
 
 /** A run workflow hands over to the next one of the same run after this many nodes, which bounds its history. */
@@ -200,7 +203,10 @@ export function withinBudget(failures: number, onFailure: OnFailure): boolean {
 /** The outcome of a run, derived from its nodes. */
 export function runOutcome(settled: readonly CommonSettled[], cancelled: boolean): RunOutcome {
   if (cancelled) return 'cancelled';
-  if (!settled.some((node) => node.outcome === 'failed')) return 'succeeded';
+  if (!settled.some((node) => node.outcome === 'failed')) {
+    // Somebody has cancelled a node patch in Temporal, and not the run.
+    return settled.some((node) => node.outcome === 'cancelled') ? 'cancelled' : 'succeeded';
+  }
   return settled.some((node) => node.outcome === 'not-tried') ? 'stopped' : 'failed';
 }
 

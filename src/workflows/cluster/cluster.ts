@@ -282,6 +282,7 @@ class ClusterLoop {
 
   private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
     this.publish();
+    this.runSupervisor.watchLost();
     const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
     const historyEnds = this.isInFlight ? null : this.historyStarted + this.generationMs;

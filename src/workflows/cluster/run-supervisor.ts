@@ -40,7 +40,9 @@ import { reportOf } from '../shared/endings';
 import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
+import { membersOf } from '../run/members';
 import { run as runWorkflow } from '../run/run';
+import { LostPatches } from './lost-patches';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -63,6 +65,8 @@ export class RunSupervisor {
   private putDown = false;
   /** The run workflow was started only to wait for the lost nodes of a cancelled run. */
   private startedCancelled = false;
+  /** Of a run that is suspended. */
+  private readonly lostPatches: LostPatches;
   /** How lost nodes ended of which the report of the run workflow may not know. */
   private lostEnds: MemberSettled[] = [];
 
@@ -71,7 +75,9 @@ export class RunSupervisor {
     private readonly state: ClusterState,
     private readonly visibility: { readonly registered: readonly string[] },
     private readonly changed: () => void,
-  ) {}
+  ) {
+    this.lostPatches = new LostPatches(state.spec.name, (run, settled) => this.noteLostEnd(run, settled));
+  }
 
   get isRunning(): boolean {
     return this.scope !== null;
@@ -101,12 +107,34 @@ export class RunSupervisor {
     this.changed();
   }
 
+  /** While a run is suspended, hears of the node patches that it has left, however they end. */
+  watchLost(): void {
+    const { run, spec } = this.state;
+    if (run === null || run.suspended === null || this.scope !== null) return;
+    this.lostPatches.watch(run, (name) => {
+      const nodes = isSelfManaged(spec) ? spec.nodes.filter((one) => one.name === name) : [];
+      return membersOf(this.inputOf(run, nodes, { resumeFrom: null, restrictions: {} })).find(
+        (one) => one.name === name,
+      );
+    });
+  }
+
+  private noteLostEnd(run: ActiveRun, settled: MemberSettled): void {
+    if (this.state.run !== run || run.suspended === null) return;
+    const isKnown = run.suspended.lost?.some(({ node }) => node === settled.node) !== true;
+    if (isKnown) return;
+    settleNodes(this.state, run, [settled]);
+    settleLost(run.suspended, [settled]);
+    this.changed();
+  }
+
   /** Starts the run workflow of `run`, or goes on with it where it was suspended. */
   start(run: ActiveRun): void {
     const { spec } = this.state;
     const scope = new CancellationScope();
     const cursor = this.withoutRemoved(run);
     run.suspended = null;
+    this.lostPatches.stop();
     this.scope = scope;
     this.lostEnds = [];
     this.startedCancelled = run.state === 'cancelling';

@@ -185,7 +185,7 @@ class NodeGroupUpdate {
 
   private endCancelled(): void {
     this.result.outcome = 'cancelled';
-    const message = `the run was cancelled before node group ${this.input.nodeGroup} was updated`;
+    const message = `the update was cancelled before node group ${this.input.nodeGroup} was updated`;
     this.result.error = { type: 'Cancelled', message };
   }
 

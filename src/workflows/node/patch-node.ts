@@ -388,7 +388,7 @@ class NodePatch {
   }
 
   private throwIfCancelled(): void {
-    if (this.steps.cancelled) throw new CancelledFailure('the run was cancelled');
+    if (this.steps.cancelled) throw new CancelledFailure('the patch was cancelled');
   }
 }
 

@@ -160,7 +160,7 @@ export class NodeRecord {
     this.result.outcome = asked ? 'failed' : 'cancelled';
     this.result.error = {
       type: 'Cancelled',
-      message: `the run was cancelled ${this.whenCancelled(step)}`,
+      message: `the patch was cancelled ${this.whenCancelled(step)}`,
       ...defined({ remedy: asked ? `ospatch check ${this.input.cluster}` : undefined }),
     };
   }

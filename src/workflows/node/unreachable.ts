@@ -52,7 +52,8 @@ interface NodeInRun {
 
 /** Tells whoever goes on with the run that the node is waited for; `message` says for what, and how that ends. */
 export function notifyRun(patch: NodeInRun, message: string): Promise<void> {
-  const lost = { node: patch.node.name, message, workflowRunId: workflowInfo().runId };
+  // The run knows the node patch as it was started, also if somebody has reset it since.
+  const lost = { node: patch.node.name, message, workflowRunId: workflowInfo().firstExecutionRunId };
   return tellRun(patch, nodeUnreachableSignal, lost, { settled: [], lost: [lost] });
 }
 

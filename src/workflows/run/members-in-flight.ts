@@ -13,9 +13,9 @@ import type { LostInRun, NodeInWork, RunInput } from '../../domain/run/run';
 import { failedUnrecorded, notTried } from '../../domain/run/run';
 import { defined } from '../../domain/shared/defined';
 import type { ErrorInfo } from '../../domain/shared/errors';
-import { nodePatchEnds } from '../shared/activity-options';
+import { workflowEnds } from '../shared/activity-options';
 import { settledOf } from '../shared/endings';
-import { toErrorInfo } from '../shared/failures';
+import { terminatedPatch, toErrorInfo } from '../shared/failures';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { foundBy } from '../shared/search-attributes';
 import { timestamp } from '../shared/timestamp';
@@ -144,8 +144,8 @@ export class MembersInFlight {
   }
 
   /**
-   * Waits for one that was adopted. Its own signal comes first. One that was terminated sends none, so now and then it is
-   * looked for.
+   * Waits for one that was adopted. Normally its own signal comes first; a terminated one sends none, so an activity waits
+   * for its end as well.
    */
   async awaitAdopted(adopted: MemberInFlight): Promise<void> {
     const { run } = this;
@@ -154,7 +154,7 @@ export class MembersInFlight {
     if (run.restrictions.cancelled) this.cancelAdopted(adopted);
     await this.forbidReboots(adopted);
     const look = (): Promise<MemberSettled | null> =>
-      nodePatchEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [execution]);
+      workflowEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [execution]);
     // A run that is cancelled waits on: its cancellation reaches the node patch, which says how it ended.
     const waiting = new CancellationScope({ cancellable: true, parent: new CancellationScope({ cancellable: false }) });
     const settled = await waiting.run(() =>
@@ -168,7 +168,7 @@ export class MembersInFlight {
     );
     waiting.cancel();
     if (run.isSettled(name)) return;
-    run.settle(settled ?? (await this.failed(adopted, run.members.get(name), terminated(name))));
+    run.settle(settled ?? (await this.failed(adopted, run.members.get(name), terminatedPatch(name))));
   }
 
   /** The record of a node patch that could not say itself how it ended. */
@@ -229,14 +229,5 @@ function newMember(
     ...{ node, state: 'patching', startedAt, workflowRunId },
     ...defined({ taskQueue }),
     ...{ child: null, rebootsForbidden: false, lost, terminated: false, unheard: false },
-  };
-}
-
-/** Of a node patch whose end nobody has heard of. */
-function terminated(node: string): ErrorInfo {
-  return {
-    type: 'UnreachableAfterChange',
-    message: `the patch of ${node} was terminated in Temporal, so its progress is unknown`,
-    remedy: 'check the node; the next run repairs what was left behind',
   };
 }

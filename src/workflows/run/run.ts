@@ -28,7 +28,6 @@ import type {
 } from '../../domain/run/run';
 import {
   NODES_PER_RUN_WORKFLOW,
-  isNodeRun,
   notTried,
   runFailure,
   runOutcome,
@@ -42,8 +41,7 @@ import { publishRunEnd } from '../shared/search-attributes';
 import type { RunMember } from './member';
 import type { MemberInFlight, RunOfMembers } from './members-in-flight';
 import { MembersInFlight } from './members-in-flight';
-import { nodeGroupMember } from './node-group-member';
-import { nodeMember } from './node-member';
+import { membersOf } from './members';
 import { ProgressReporter } from './progress-reporter';
 import { RestrictionsInForce } from './restrictions';
 
@@ -265,12 +263,6 @@ class RunLoop implements RunOfMembers {
   show(): void {
     setCurrentDetails(renderRunProgress(this.progress(), this.kind));
   }
-}
-
-function membersOf(input: RunInput): RunMember[] {
-  return isNodeRun(input)
-    ? input.nodes.map((node) => nodeMember(input, node))
-    : input.nodes.map(({ name }) => nodeGroupMember(input, name));
 }
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: MemberInFlight): NodeInWork {

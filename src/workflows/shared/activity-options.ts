@@ -6,11 +6,12 @@ import type { EksActivities } from '../../contract/activities/eks';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import {
-  ADOPTED_LOOKS,
+  END_WATCH_MS,
   HEARTBEAT_TIMEOUT_MS,
   INSPECTION_MS,
   INSPECTION_RETRIES_MS,
 } from '../../domain/node/time-limits';
+import { MINUTE_MS } from '../../domain/shared/time-units';
 import { defined } from '../../domain/shared/defined';
 
 /**
@@ -117,16 +118,14 @@ export const awsInspection = proxyActivities<EksActivities>({
   retry: { maximumAttempts: 2 },
 });
 
-export const temporalWaits = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed'>>({
-  startToCloseTimeout: ATTEMPT_TIMEOUT,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+/**
+ * Waits for the ends of other workflows. An attempt ends by itself some time before it would time out, which it does only
+ * when its worker has died.
+ */
+export const workflowEnds = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed' | 'awaitNodePatch'>>({
+  startToCloseTimeout: END_WATCH_MS + MINUTE_MS,
   retry,
-});
-
-/** Waits for a node patch of another run workflow. Each look ends at once, so that the wait holds no slot of a worker. */
-export const nodePatchEnds = proxyActivities<Pick<ClusterActivities, 'awaitNodePatch'>>({
-  startToCloseTimeout: '1 minute',
-  retry: ADOPTED_LOOKS,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
 /** What is left to do after a run workflow that was terminated; the cluster does not wait for it for long. */

@@ -14,15 +14,22 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   const cause = failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure ? failure.cause : failure;
   if (cause instanceof ApplicationFailure) return fromApplicationFailure(cause);
   if (cause instanceof CancelledFailure) return { type: 'Cancelled', message: `${what} was cancelled` };
-  if (cause instanceof TerminatedFailure) {
-    return {
-      type: 'UnreachableAfterChange',
-      message: `${what} was terminated in Temporal, so its progress is unknown`,
-      remedy: 'check the node; the next run repairs what was left behind',
-    };
-  }
+  if (cause instanceof TerminatedFailure) return terminatedInTemporal(what);
   if (cause instanceof TimeoutFailure) return fromTimeout(cause, what);
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
+}
+
+/** Of a node patch that has ended without a word. */
+export function terminatedPatch(node: string): ErrorInfo {
+  return terminatedInTemporal(`the patch of ${node}`);
+}
+
+function terminatedInTemporal(what: string): ErrorInfo {
+  return {
+    type: 'UnreachableAfterChange',
+    message: `${what} was terminated in Temporal, so its progress is unknown`,
+    remedy: 'check the node; the next run repairs what was left behind',
+  };
 }
 
 /** The same for what somebody at a terminal waits for, which changes nothing. */

@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { CancellationScope, condition } from '@temporalio/workflow';
-import { temporalWaits } from './activity-options';
+import { workflowEnds } from './activity-options';
 
 /**
  * Options of every child: the id is reused run after run, and a parent that dies must leave its children time to finish
@@ -41,7 +41,7 @@ export async function startLockedChild<H>(
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       onWaiting();
       await whileWanted(shouldStart, () =>
-        temporalWaits.awaitWorkflowClosed.executeWithOptions(
+        workflowEnds.awaitWorkflowClosed.executeWithOptions(
           { summary: `wait for ${workflowId}, which is still running` },
           [workflowId],
         ),

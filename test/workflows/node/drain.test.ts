@@ -337,7 +337,7 @@ describe('src/workflows/node/drain', () => {
         expect(first(status)).toMatchObject({
           lastOutcome: 'cancelled',
           lastError: {
-            message: 'the run was cancelled while w-1 was being drained; none of its packages was changed',
+            message: 'the patch was cancelled while w-1 was being drained; none of its packages was changed',
           },
         });
         expect(cluster.nodes.log.slice(-2)).toEqual(['drain w-1', 'uncordon w-1']);
