@@ -155,7 +155,7 @@ describe('src/workflows/run: the wait for a node patch of a terminated run', () 
         what: 'the begin of the wait',
       });
       const { client } = harness.env;
-      const session = { ...{ client, encrypts: false, address: '' }, namespace: 'default', taskQueue: cluster.name };
+      const session = { ...{ client, keyIds: [], address: '' }, namespace: 'default', taskQueue: cluster.name };
       const { current } = await readLiveStatus({ ...session, deadlineMs: 20_000 }, cluster.name);
       expect(current).toMatchObject([{ node: 'w-1', state: 'waiting', heldBy: 'run 1' }]);
       // The slot of the worker is for somebody else, and the other one is held by the apply.
