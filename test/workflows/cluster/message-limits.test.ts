@@ -1,16 +1,21 @@
-/** The server limits the updates of an execution: what a cluster that is flooded while a node is patched answers. */
+/** The server limits updates and signals per execution: a cluster that is flooded while a node is patched loses nothing. */
 import { ClusterClient } from '../../../src/client/cluster-client';
 import { clusterSpec } from '../../support/builders';
+import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 
-/** The default of the server is 2,000. */
+/** The defaults of the server are 2,000 and 10,000. */
 const UPDATES = 20;
+const SIGNALS = 60;
 
 let harness: Harness;
 
 beforeAll(async () => {
-  harness = await Harness.start('real', null, { 'history.maxTotalUpdates': UPDATES });
+  harness = await Harness.start('real', null, {
+    'history.maxTotalUpdates': UPDATES,
+    'history.maximumSignalsPerExecution': SIGNALS,
+  });
 });
 
 afterAll(() => harness.stop());
@@ -23,7 +28,7 @@ async function inWork(cluster: TestCluster): Promise<() => void> {
   return release;
 }
 
-describe('src/workflows/cluster: a flood of updates', () => {
+describe('src/workflows/cluster: a flood of messages', () => {
   it('rejects an update with a signal as the remedy, and accepts updates again after the node in work', () =>
     harness.withWorker(async (cluster) => {
       const release = await inWork(cluster);
@@ -49,5 +54,27 @@ describe('src/workflows/cluster: a flood of updates', () => {
       } finally {
         await client.close();
       }
+    }));
+
+  it('completes its run after more signals than the server accepts', () =>
+    harness.withWorker(async (cluster) => {
+      const release = await inWork(cluster);
+      const flood = async (): Promise<void> => {
+        for (let sent = 0; sent <= SIGNALS; sent += 1) await cluster.handle.signal('resume', { by: `loop ${sent}` });
+      };
+      const refused = await flood().catch((error: unknown) => (error as Error).cause);
+      release();
+      expect(refused).toMatchObject({ details: expect.stringContaining('limit for signal') as string });
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+      expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
+      await waitFor(
+        () =>
+          cluster.handle.signal('resume').then(
+            () => true,
+            () => false,
+          ),
+        { what: 'a fresh history' },
+      );
     }));
 });
