@@ -9,6 +9,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure, IllegalStateError } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { END_WATCH_MS } from '../domain/node/time-limits';
+import { defined } from '../domain/shared/defined';
 
 const GRPC_NOT_FOUND = 5;
 
@@ -86,7 +87,7 @@ async function untilAnswered<T>(signal: AbortSignal, call: () => Promise<T>): Pr
 async function untilClosed(client: Client, execution: Execution, signal: AbortSignal): Promise<void> {
   const { namespace } = client.options;
   for (let nextPageToken: Uint8Array | undefined; ;) {
-    const page = { ...(nextPageToken === undefined ? {} : { nextPageToken }) };
+    const page = defined({ nextPageToken });
     try {
       const { history, nextPageToken: next } = await client.withAbortSignal(signal, () =>
         client.workflowService.getWorkflowExecutionHistory({
