@@ -4,13 +4,15 @@ import type { EksInspection } from '../../domain/eks/node-groups';
 import { noWorkerAtSite } from '../../domain/cluster/task-queues';
 import { SITE_ANSWERS_WITHIN, awsInspection, optionsFor } from '../shared/activity-options';
 import { isNotTakenUp, toInspectionError } from '../shared/failures';
+import { failOnBadInput } from '../shared/short-lived';
 import { defined } from '../../domain/shared/defined';
 
 /** `taskQueue`: of the workers that call AWS. */
-export async function inspectEks({
-  taskQueue,
-  ...input
-}: InspectEksInput & { taskQueue?: string }): Promise<EksInspection> {
+export async function inspectEks(input: InspectEksInput & { taskQueue?: string }): Promise<EksInspection> {
+  return failOnBadInput(() => inspect(input));
+}
+
+async function inspect({ taskQueue, ...input }: InspectEksInput & { taskQueue?: string }): Promise<EksInspection> {
   const name = `EKS cluster ${input.access.cluster}`;
   const site = defined({ taskQueue });
   const soon = defined({ scheduleToStartTimeout: taskQueue === undefined ? undefined : SITE_ANSWERS_WITHIN });

@@ -22,6 +22,7 @@ import {
 } from '../shared/activity-options';
 import { isNotTakenUp, isTimeout, failureOf, toInspectionError } from '../shared/failures';
 import { kubernetesTarget, machineOf } from '../node/drain';
+import { failOnBadInput } from '../shared/short-lived';
 import { defined } from '../../domain/shared/defined';
 
 export interface InspectNodesInput {
@@ -40,7 +41,11 @@ export interface InspectNodesInput {
 }
 
 /** Inspects all nodes at the same time; the caller limits their number. One failure does not affect other nodes. */
-export async function inspectNodes({
+export async function inspectNodes(input: InspectNodesInput): Promise<NodeInspection[]> {
+  return failOnBadInput(() => inspectAll(input));
+}
+
+function inspectAll({
   targets,
   kubernetes,
   ineffectiveReboots,
@@ -71,6 +76,10 @@ export interface InspectKubernetesInput {
 }
 
 export async function inspectKubernetes(input: InspectKubernetesInput): Promise<KubernetesInspection> {
+  return failOnBadInput(() => inspectCluster(input));
+}
+
+async function inspectCluster(input: InspectKubernetesInput): Promise<KubernetesInspection> {
   const { cluster, kubernetes, probe } = input;
   const { access } = kubernetesTarget(cluster, probe, kubernetes);
   const api = { ...probe, name: cluster };
@@ -98,7 +107,11 @@ export interface UncordonNodeInput {
  * Runs under the id of a node patch, so that no run works on the node at the same time. `false`: there was no cordon of
  * ospatch.
  */
-export async function uncordonNode({ cluster, kubernetes, node }: UncordonNodeInput): Promise<boolean> {
+export async function uncordonNode(input: UncordonNodeInput): Promise<boolean> {
+  return failOnBadInput(() => uncordon(input));
+}
+
+async function uncordon({ cluster, kubernetes, node }: UncordonNodeInput): Promise<boolean> {
   const target: KubernetesTarget = kubernetesTarget(cluster, node, kubernetes);
   try {
     const options = inspectionOptions(node, 'uncordon');
@@ -117,6 +130,10 @@ export interface ReadNodeLogInput extends ReadLogInput {
 }
 
 export async function readNodeLog(input: ReadNodeLogInput): Promise<{ log: string; truncated: boolean }> {
+  return failOnBadInput(() => readLog(input));
+}
+
+async function readLog(input: ReadNodeLogInput): Promise<{ log: string; truncated: boolean }> {
   const { target: node } = input;
   try {
     const options = inspectionOptions(node, 'read the log');

@@ -7,6 +7,7 @@ import type { NodeRunPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
+import { failOnBadInput } from '../shared/short-lived';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -32,6 +33,10 @@ export interface PrefetchedNode {
 }
 
 export async function prefetchNodes(input: PrefetchNodesInput): Promise<PrefetchedNode[]> {
+  return failOnBadInput(() => prefetchAll(input));
+}
+
+async function prefetchAll(input: PrefetchNodesInput): Promise<PrefetchedNode[]> {
   const results: PrefetchedNode[] = [];
   const queue = [...input.nodes];
   const work = async (): Promise<void> => {

@@ -7,6 +7,7 @@ import { taskQueueOf } from '../../domain/cluster/task-queues';
 import type { NodeSpec } from '../../domain/spec/types';
 import { SITE_ANSWERS_WITHIN, refreshFactsOnce } from '../shared/activity-options';
 import { isNotTakenUp } from '../shared/failures';
+import { failOnBadInput } from '../shared/short-lived';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -32,6 +33,10 @@ export interface RefreshedNode {
 
 /** A node that cannot be read is left out. */
 export async function refreshFacts(input: RefreshFactsInput): Promise<RefreshedNode[]> {
+  return failOnBadInput(() => refreshAll(input));
+}
+
+async function refreshAll(input: RefreshFactsInput): Promise<RefreshedNode[]> {
   const refreshed: RefreshedNode[] = [];
   const sites = new Map<string | undefined, NodeSpec[]>();
   for (const node of input.nodes) {
