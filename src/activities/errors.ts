@@ -4,7 +4,7 @@ import { WAITING } from '../contract/waiting';
 import type { ErrorInfo, ErrorType } from '../domain/shared/errors';
 import { assertNever, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
-import { RetryLater } from '../retry/hand-back';
+import { RetryLater } from '../retry/slot-release';
 import { defined } from '../domain/shared/defined';
 
 /**

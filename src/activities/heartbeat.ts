@@ -9,8 +9,8 @@ import type { DrainedSoFar } from '../kubernetes/drain/drain';
 import type { Contender } from '../node/contention';
 import { CONTENDERS } from '../node/contention';
 import type { BegunJobs } from '../node/session';
-import type { HandedBack } from '../retry/hand-back';
-import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/hand-back';
+import type { HandedBack } from '../retry/slot-release';
+import { FIRST_HOLD_MS, Hold, LATER_HOLD_MS, RetryLater, observedSince } from '../retry/slot-release';
 import { defined } from '../domain/shared/defined';
 
 /**

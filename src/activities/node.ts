@@ -23,7 +23,7 @@ import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { inspectFailedNode } from '../node/inspect-failed';
-import { RetryLater } from '../retry/hand-back';
+import { RetryLater } from '../retry/slot-release';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
 import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from './heartbeat';

@@ -8,7 +8,7 @@ import type { AwsErrorKind } from './errors';
 import { AwsError, isAwsError } from './errors';
 import { EksApi } from './eks-api';
 import type { Backoff } from '../retry/backoff';
-import type { Hold } from '../retry/hand-back';
+import type { Hold } from '../retry/slot-release';
 import { Retry } from '../retry/retry-until';
 import { HOUR_MS, MINUTE_MS } from '../domain/shared/time-units';
 import { defined } from '../domain/shared/defined';

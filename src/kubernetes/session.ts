@@ -5,7 +5,7 @@ import { OspatchError } from '../domain/shared/errors';
 import type { BlockedPod, KubeNode } from '../domain/kubernetes/types';
 import type { ApiErrorKind, KubernetesApi } from './client/api';
 import { ApiError } from './client/api';
-import type { Hold } from '../retry/hand-back';
+import type { Hold } from '../retry/slot-release';
 import type { ObservedCall } from '../retry/observed-times';
 import { ObservedTimes } from '../retry/observed-times';
 import type { RetryOptions, Transient } from '../retry/retry-until';

@@ -1,5 +1,5 @@
 /** Waits for what currently occupies the node: another job, a lock holder, or systemd. */
-import type { Hold } from '../retry/hand-back';
+import type { Hold } from '../retry/slot-release';
 
 /** Maximum delay between polls while holding no activity slot; most waits last minutes. */
 const MAX_DELAY_MS = 60_000;

@@ -3,7 +3,7 @@
  */
 import type { ErrorType } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
-import type { Hold } from '../retry/hand-back';
+import type { Hold } from '../retry/slot-release';
 import type { ObservedCall } from '../retry/observed-times';
 import { ObservedTimes } from '../retry/observed-times';
 import type { Attempt, RetryOptions, Transient } from '../retry/retry-until';

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackoffOptions } from './backoff';
 import { Backoff } from './backoff';
-import type { Hold } from './hand-back';
+import type { Hold } from './slot-release';
 
 /** Attempts never take longer; a larger difference means that this machine was suspended. */
 const MAX_ATTEMPT_MS = 120_000;

@@ -1,4 +1,4 @@
-import { Hold, RetryLater } from '../../src/retry/hand-back';
+import { Hold, RetryLater } from '../../src/retry/slot-release';
 import type { RetryOptions } from '../../src/retry/retry-until';
 import { Retry } from '../../src/retry/retry-until';
 

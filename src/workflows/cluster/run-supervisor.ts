@@ -23,7 +23,7 @@ import { isLost, toNodeError } from '../../domain/node/status';
 import type { RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
-import { briefCursor, briefErrors } from '../../domain/run/brief';
+import { briefCursor, briefErrors } from '../../domain/run/hand-over-size';
 import {
   failedUnrecorded,
   notTried,

@@ -7,7 +7,7 @@ import type { MemberSettled } from '../../../src/domain/cluster/member';
 import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { MAX_NODES } from '../../../src/domain/spec/types';
 import { MAX_STATE_BYTES_PER_NODE, specTooLarge } from '../../../src/domain/spec/size';
-import { briefCursor, briefErrors } from '../../../src/domain/run/brief';
+import { briefCursor, briefErrors } from '../../../src/domain/run/hand-over-size';
 import type { RunCursor } from '../../../src/domain/run/run';
 import { quarantinedNodes } from '../../../src/domain/run/run';
 import { storedBytes } from '../../../src/encryption/compression';

@@ -1,4 +1,4 @@
-import { Hold, RetryLater, longestDelayMs, nextDelayMs, observedSince } from '../../src/retry/hand-back';
+import { Hold, RetryLater, longestDelayMs, nextDelayMs, observedSince } from '../../src/retry/slot-release';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -34,7 +34,7 @@ function waitFor(totalMs: number, lookMs: number, maxDelayMs?: number) {
   return { attempts, longestGapMs, heldMs, gaps };
 }
 
-describe('src/retry/hand-back', () => {
+describe('src/retry/slot-release', () => {
   it.each([0, 1_000, 3_000, 10_000])(
     'costs fewer than 245 attempts in 24 h, with polls of %i ms, and notices the end within 6 min at any time',
     (lookMs) => {
