@@ -134,6 +134,7 @@ async function command(
   args: string[],
   before: string[] = [],
   onStart: (child: ChildProcess) => void = () => undefined,
+  exitCode = 0,
 ): Promise<void> {
   console.log(`\n${pc.green('$')} ${pc.bold([name, ...args].join(' '))}`);
   const child = spawn(file, [...before, ...args], {
@@ -147,15 +148,16 @@ async function command(
     child.once('error', reject);
     child.once('exit', resolve);
   });
-  if (code !== 0) throw new Error(`"${name} ${args.join(' ')}" exited with code ${code}`);
+  if (code !== exitCode) throw new Error(`"${name} ${args.join(' ')}" exited with code ${code}`);
 }
 
 /** Follows a run started by someone else until it ends. */
 async function watchRun(shell: Shell, run: number): Promise<void> {
-  const watching = command(shell, 'ospatch', process.execPath, ['status', CLUSTER, '--watch'], [PROGRAM], (watch) => {
+  const endAfterRun = (watch: ChildProcess): void => {
     void untilRunEnds(shell, run).finally(() => watch.kill('SIGINT'));
-  });
-  await watching;
+  };
+  const args = ['status', CLUSTER, '--watch'];
+  await command(shell, 'ospatch', process.execPath, args, [PROGRAM], endAfterRun, EXIT_INTERRUPTED);
 }
 
 async function untilRunEnds(shell: Shell, run: number): Promise<void> {
