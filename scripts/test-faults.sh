@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 results=.test-results
 mkdir -p "$results"
+trap 'exit 130' INT
 rm -rf "$results"/faults "$results"/faults.json*
 
 [ "$(id -u)" = 0 ] || { echo "error: real nodes need root" >&2; exit 1; }
