@@ -145,7 +145,9 @@ describe('src/encryption/codec', () => {
     it('are not unpacked when they are decompression bombs, alone or together', async () => {
       const bomb = (bytes: number): Payload => ({
         metadata: { encoding: Buffer.from(COMPRESSED_ENCODING) },
-        data: deflateSync(temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(bytes) }).finish()),
+        data: deflateSync(temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(bytes) }).finish(), {
+          level: 1,
+        }),
       });
       const codec = createCodec(null);
       await expect(codec.decode([bomb(MAX_UNPACKED_BYTES)])).rejects.toMatchObject({
