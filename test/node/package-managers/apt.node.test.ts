@@ -225,7 +225,9 @@ describe('src/node/package-managers/apt on a node with custom settings', () => {
     const run = await patch();
     const outcome = await run.apply();
     await sh(node, 'rm /etc/dpkg/dpkg.cfg.d/own');
-    expect(outcome).toMatchObject({ result: { error: { message: expect.stringContaining('but the packages are not installed') } } });
+    expect(outcome).toMatchObject({
+      result: { error: { message: expect.stringContaining('but the packages are not installed') } },
+    });
   });
 
   it('has one notation for foreign architectures, epochs, new, moved and removed packages', async () => {
