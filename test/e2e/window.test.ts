@@ -1,4 +1,4 @@
-/** Failures on a node in the window of a run: unrelated, caused by an update, or for want of space. */
+/** Failures on a node in the window of a run: unrelated, caused by an update, or caused by a full disk. */
 import '../support/slow-suite';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

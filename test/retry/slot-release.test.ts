@@ -57,7 +57,7 @@ describe('src/retry/slot-release', () => {
 
   it('counts the pauses and polls between two attempts, and nothing beyond', () => {
     const left = { kind: 'unreachable', observedMs: HOUR_MS, maxDelayMs: 5 * MINUTE_MS, atMs: 0, attempt: 20 };
-    // The next attempt was due after 5 min and began after 5 min, or hours later for want of a worker.
+    // The next attempt was due after 5 min and began after 5 min, or hours later when no worker was running.
     expect(observedSince(left, 21, 5 * MINUTE_MS)).toBe(5 * MINUTE_MS);
     expect(observedSince(left, 21, 9 * HOUR_MS)).toBe(5 * MINUTE_MS);
     // Ten attempts later, with polls of 15 s each.

@@ -134,7 +134,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect((await preview()).blockers).toEqual([expect.stringContaining('two budgets select, here a and b of')]);
   });
 
-  it('warns of a budget that cannot count its pods for want of a controller', async () => {
+  it('warns of a budget that cannot count its pods because they have no controller', async () => {
     kube.api.pod('shop', 'bare', { owner: null });
     kube.api.budgets.push({
       namespace: 'shop',
