@@ -94,16 +94,20 @@ export type {
   NodeStatus,
 } from './domain/node/status';
 export type { NodeWarning, WarningKind } from './domain/node/warning';
+export type { RunLimits } from './domain/run/limits';
+export type { RunHold } from './domain/run/next-step';
 export type {
   LostInRun,
   NodeInWork,
   NodeGroupRunPolicy,
+  NodePatchPolicy,
   NodeRunPolicy,
   RunCursor,
   RunOutcome,
   RunPolicy,
   RunTrigger,
 } from './domain/run/run';
+export type { RunStage, Stage } from './domain/run/stages';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
@@ -111,16 +115,18 @@ export type { OnHidden, PackagePolicy, PhasedUpdates } from './domain/spec/packa
 export type { RestartMode, RestartPolicy } from './domain/spec/restart-policy';
 export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
+  Amount,
   ClusterSpec,
   ClusterType,
   CustomDate,
   EksPatching,
   EksSpec,
+  FailureBudget,
   HelperMode,
   NodeRole,
   NodeSpec,
   NotPatchableSpec,
-  OnFailure,
+  OnExceeded,
   PatchableSpec,
   Patching,
   PowerCycleHook,
@@ -128,10 +134,12 @@ export type {
   Preset,
   Rollout,
   RolloutOrder,
+  RolloutStage,
   Schedule,
   SelfManagedSpec,
   SshAccess,
   SshHop,
+  ZoneRule,
 } from './domain/spec/types';
 export type { EncryptionKey, KeyRing } from './encryption/key-ring';
 export type { WorkerLimits } from './worker-limits';

@@ -12,6 +12,7 @@ import type { KubernetesConnections } from '../kubernetes/client/connections';
 import type { DrainedSoFar } from '../kubernetes/drain/drain';
 import { drainDeadline, drainNode } from '../kubernetes/drain/drain';
 import { awaitHealthy } from '../kubernetes/drain/health';
+import { nodesOutOfService } from '../kubernetes/drain/out-of-service';
 import { findStaleCordons } from '../kubernetes/drain/stale-cordons';
 import { drainPreview } from '../kubernetes/drain/preview';
 import type { KubeNode } from '../domain/kubernetes/types';
@@ -38,6 +39,9 @@ export interface KubernetesActivityDeps {
 
 /** Limit for a query of the interactive `doctor`. */
 const STALE_CORDONS_LIMIT_MS = 10_000;
+
+/** A run that knows nothing newer starts no node; it asks again. */
+const OUT_OF_SERVICE_LIMIT_MS = 30_000;
 
 /** An API server on the rebooted node needs time to start, and a working node should not stay cordoned. */
 const AFTER_WORK: ReadonlySet<NodeStep> = new Set<NodeStep>(['verify', 'uncordon']);
@@ -151,6 +155,13 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
     awaitWorkloads: ({ target, workloads, timeoutMs }) =>
       inKubernetes({ step: 'verify', target }, within(timeoutMs), (session, { elapsedMs }) =>
         awaitWorkloads(session, { workloads, timeoutMs: left(timeoutMs, elapsedMs()) }),
+      ),
+
+    outOfService: ({ cluster, access, nodeNames }) =>
+      inKubernetes(
+        { step: 'preflight', target: { cluster, node: cluster, nodeName: '', access } },
+        beforeChange(OUT_OF_SERVICE_LIMIT_MS),
+        (session) => nodesOutOfService(session, nodeNames),
       ),
 
     findStaleCordons: ({ cluster, access }) =>

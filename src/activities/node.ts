@@ -21,6 +21,7 @@ import { runHook } from '../hooks/run-hook';
 import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
+import { unreachableNodes } from './unreachable-nodes';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { inspectFailedNode } from '../node/inspect-failed';
 import { RetryLater } from '../retry/slot-release';
@@ -248,6 +249,8 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         const number = attempt * JOBS_PER_ATTEMPT + INSPECTION_JOB;
         return inspectFailedNode(session, { token, number, packages });
       }),
+
+    unreachableNodes: ({ targets }) => unreachableNodes(deps.pool, targets),
 
     readFacts: ({ target, unreachableTimeoutMs, observedMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs, observedMs), async (session) => {

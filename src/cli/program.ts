@@ -27,6 +27,7 @@ import { registerRemove } from './commands/remove';
 import { registerReplay } from './commands/replay';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';
+import { registerSteering } from './commands/steer';
 import { registerStatus } from './commands/status';
 import { registerSudoers } from './commands/sudoers';
 import { registerUncordon } from './commands/uncordon';
@@ -53,6 +54,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPause,
   registerResume,
   registerCancel,
+  registerSteering,
   registerStatus,
   registerList,
   registerHistory,

@@ -27,6 +27,7 @@ import type {
   RemoveAnswer,
 } from '../domain/cluster/messages';
 import { SPEC_MISSING } from '../domain/cluster/messages';
+import type { SteeringAnswer, SteeringMessage, SteeringName } from '../domain/cluster/steering';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
 import { diffSpecs } from '../domain/spec/diff';
@@ -42,6 +43,7 @@ import {
   removeUpdate,
   resumeUpdate,
   specQuery,
+  STEERING_UPDATES,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
 import type { backUpClusters } from './backup';
@@ -229,6 +231,19 @@ export class ClusterClient {
   async cancelRun(cluster: string, message: Message = {}): Promise<CancelRunAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(cancelRunUpdate, { args: [this.signed(message)], updateId }),
+    );
+  }
+
+  /**
+   * Steers the run in progress, or locks a node: `skip`, `retry`, `setConcurrency`, `setMaxFailures`, `lock`, `unlock`.
+   *
+   * @returns what happens now, in one sentence
+   * @throws OspatchError `Refused` with what would be allowed
+   */
+  async steer(cluster: string, name: SteeringName, message: SteeringMessage): Promise<SteeringAnswer> {
+    const update = STEERING_UPDATES[name];
+    return this.calls.request(cluster, (handle, updateId) =>
+      handle.executeUpdate(update, { args: [this.signed(message)], updateId }),
     );
   }
 

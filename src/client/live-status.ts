@@ -92,7 +92,7 @@ export async function readLiveStatus(
     return { ...status, current: await readListing(session, cluster, status), ...(stuck === null ? {} : told(stuck)) };
   }
   const nodes = mergeProgress(status.nodes, progress);
-  const inWork = [...(progress.current === null ? [] : [progress.current]), ...(progress.lost ?? [])];
+  const inWork = [...progress.inFlight, ...progress.lost];
   const live = await readLiveNodes(session, cluster, inWork);
   return { ...status, run: { ...run, done: progress.done }, nodes, ...live };
 }
@@ -117,12 +117,14 @@ function told({ kind, message, remedy }: StuckCluster): Pick<LiveStatus, 'stuck'
 /** Updates nodes with the progress of the run, which is ahead of the cluster's. */
 export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgressPage): MemberStatus[] {
   const settled = new Map(progress.settled.map((one) => [one.node, one]));
+  const inFlight = new Map(progress.inFlight.map(({ node, state }) => [node, state]));
   return nodes.map((node) => {
     const one = settled.get(node.name);
     if (one !== undefined && (node.state === 'waiting' || node.state === 'patching')) {
       return transition(node, { kind: 'settled', settled: one });
     }
-    return progress.current?.node === node.name ? { ...node, state: progress.current.state, lastError: null } : node;
+    const state = inFlight.get(node.name);
+    return state === undefined ? node : { ...node, state, lastError: null };
   });
 }
 

@@ -15,6 +15,7 @@ import type {
   RemoveAnswer,
   StatusPage,
 } from '../domain/cluster/messages';
+import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
 import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
@@ -42,6 +43,29 @@ export const applySpecUpdate = defineUpdate<
   [Omit<ApplySpecMessage, 'spec'> & Partial<ApplySpecMessage>]
 >('applySpec');
 export const removeUpdate = defineUpdate<RemoveAnswer, [Message]>('remove');
+
+export const skipSignal = defineSignal<[SteeringMessage]>('skip');
+export const retrySignal = defineSignal<[SteeringMessage]>('retry');
+export const setConcurrencySignal = defineSignal<[SteeringMessage]>('setConcurrency');
+export const setMaxFailuresSignal = defineSignal<[SteeringMessage]>('setMaxFailures');
+export const lockSignal = defineSignal<[SteeringMessage]>('lock');
+export const unlockSignal = defineSignal<[SteeringMessage]>('unlock');
+
+export const skipUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('skip');
+export const retryUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('retry');
+export const setConcurrencyUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('setConcurrency');
+export const setMaxFailuresUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('setMaxFailures');
+export const lockUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('lock');
+export const unlockUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('unlock');
+
+export const STEERING_UPDATES = {
+  skip: skipUpdate,
+  retry: retryUpdate,
+  setConcurrency: setConcurrencyUpdate,
+  setMaxFailures: setMaxFailuresUpdate,
+  lock: lockUpdate,
+  unlock: unlockUpdate,
+} as const;
 
 export const statusQuery = defineQuery<StatusPage, [PageRequest?]>('status');
 export const nodesQuery = defineQuery<NodesPage, [PageRequest?]>('nodes');

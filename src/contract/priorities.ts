@@ -39,6 +39,8 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   awaitWorkloads: BACK_TO_SERVICE,
   readFacts: BACK_TO_SERVICE,
   inspectFailedNode: BACK_TO_SERVICE,
+  outOfService: BEGUN,
+  unreachableNodes: BEGUN,
   inspectNode: PERSON_WAITS,
   readLog: PERSON_WAITS,
   findStaleCordons: PERSON_WAITS,

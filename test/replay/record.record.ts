@@ -11,7 +11,7 @@ import { version } from '../../package.json';
 import { createEksActivities } from '../../src/activities/eks';
 import type { EksSpec } from '../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../src/domain/spec/restart-policy';
-import { clusterSpec } from '../support/builders';
+import { STOP_ON_FAILURE, clusterSpec } from '../support/builders';
 import { EksServer, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
@@ -46,7 +46,7 @@ function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
   return {
     ...{ apiVersion: 'ospatch/v1', name, type: 'eks' },
     eks: { region: 'eu-central-1', cluster: eks.cluster, nodeGroups, force: false, endpoint: eks.endpoint },
-    patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
   };
 }
 

@@ -6,7 +6,9 @@ import type { LoopContext } from '../../src/domain/cluster/decide';
 import type { ActiveRun, ClusterState } from '../../src/domain/cluster/state';
 import { startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
-import type { NodeSpec, Patching, SelfManagedSpec } from '../../src/domain/spec/types';
+import { limitsOf } from '../../src/domain/run/limits';
+import type { NodeRunPolicy } from '../../src/domain/run/run';
+import type { NodeSpec, Patching, Rollout, SelfManagedSpec } from '../../src/domain/spec/types';
 import { ok, worstOf } from '../../src/domain/inspection/finding';
 import type { NodeInspection } from '../../src/domain/inspection/node';
 
@@ -30,6 +32,26 @@ export function nodeSpec(name: string, more: Partial<NodeSpec> = {}): NodeSpec {
   };
 }
 
+/** What `onFailure: stop` and `onFailure: continue` are short for. */
+export const STOP_ON_FAILURE = { maxFailures: 0, onExceeded: 'stop' } as const;
+export const CONTINUE_ON_FAILURE = { maxFailures: '100%', onExceeded: 'stop' } as const;
+
+/** One node at a time, and none after a failure. */
+export function rollout(more: Partial<Rollout> = {}): Rollout {
+  return { order: 'workers-first', concurrency: 1, zones: 'any', ...STOP_ON_FAILURE, ...more };
+}
+
+/** The same for a run of `nodes` nodes. */
+export function runPolicy(nodes: number, more: Partial<NodeRunPolicy> = {}): NodeRunPolicy {
+  return {
+    ...{ kind: 'node', rebootIfRequired: true, withoutDrain: false, prefetch: false, unreachableTimeoutMs: 600_000 },
+    limits: limitsOf(rollout(), nodes, nodes),
+    rolesApart: true,
+    stages: [{ size: nodes, soakMs: 0, concurrency: null }],
+    ...more,
+  };
+}
+
 export function clusterSpec(
   names: string[] = ['cp-1', 'w-1', 'w-2'],
   patching: Partial<Patching> = {},
@@ -43,7 +65,7 @@ export function clusterSpec(
       patchOnBoot: false,
       rebootIfRequired: true,
       timeZone: 'UTC',
-      rollout: { order: 'workers-first', onFailure: 'stop' },
+      rollout: rollout(),
       prefetch: 'before-drain',
       unreachableTimeout: '10m',
       lockTimeout: '2h',
@@ -68,14 +90,7 @@ export const IDLE: LoopContext = {
 export function beginRun(state: ClusterState, nodes: string[], startedAt = '2027-01-01T00:00:00.000Z'): ActiveRun {
   return startRun(state, {
     ...{ number: state.nextRun, trigger: 'on-demand', startedAt, by: null, reason: null, nodes: [...nodes] },
-    policy: {
-      kind: 'node',
-      rebootIfRequired: true,
-      withoutDrain: false,
-      prefetch: false,
-      onFailure: 'stop',
-      unreachableTimeoutMs: 1,
-    },
+    policy: runPolicy(nodes.length),
   });
 }
 

@@ -1,11 +1,10 @@
 /** The largest possible state of a cluster, which continue-as-new must carry. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { policyFor } from '../../src/domain/cluster/decide';
 import type { ClusterState } from '../../src/domain/cluster/state';
 import { newClusterState, settleNodes, startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
-import { clusterSpec, randomHostKey, settled } from './builders';
+import { clusterSpec, randomHostKey, runPolicy, settled } from './builders';
 
 const HOST_KEYS = () => [
   randomHostKey('ssh-ed25519', 32),
@@ -84,7 +83,7 @@ export function worstState(nodes: number, name?: string): ClusterState {
     by: 'ann@example.com',
     reason: 'x'.repeat(500),
     nodes: names,
-    policy: policyFor(spec, 'on-demand'),
+    policy: runPolicy(names.length),
   });
   const cursor = names.map((name, at) => failure(name, at));
   settleNodes(state, run, cursor);

@@ -55,6 +55,8 @@ export interface SimulatedNode {
   stillOutdated: string[];
   /** Fails to start after its restart. */
   breaks: string | null;
+  /** Nobody can log in to it. */
+  isDown: boolean;
   reboots: number;
   applies: number;
   osVersion: string;
@@ -109,6 +111,7 @@ class SimulatedNodes {
       notRestarted: [],
       stillOutdated: [],
       breaks: null,
+      isDown: false,
       reboots: 0,
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
@@ -253,6 +256,8 @@ class SimulatedNodes {
         const { type, message } = preflightError;
         throw ApplicationFailure.create({ message, type, nonRetryable: true, details: [preflightError] });
       },
+      unreachableNodes: ({ targets }) =>
+        Promise.resolve(targets.map(({ name }) => name).filter((name) => this.node(name).isDown)),
       readLog: () => Promise.resolve({ log: 'log', truncated: false }),
     };
   }

@@ -23,6 +23,8 @@ export function kubernetesPolicy(
 export class SimulatedKubernetes {
   /** By the node's name in Kubernetes. */
   readonly cordons = new Map<string, CordonOwner>();
+  /** Not Ready, by the node's name in Kubernetes. */
+  readonly down = new Set<string>();
   readonly machines: string[] = [];
   preview: Partial<DrainPreview> = {};
   report: Partial<DrainReport> = {};
@@ -85,6 +87,10 @@ export class SimulatedKubernetes {
         return this.cordons.delete(target.nodeName);
       },
       awaitWorkloads: ({ target }) => this.begin('awaitWorkloads', target),
+      outOfService: async ({ nodeNames }) => {
+        await this.begin('outOfService', { nodeName: '' });
+        return nodeNames.filter((name) => this.cordons.has(name) || this.down.has(name));
+      },
       findStaleCordons: async () => {
         await this.begin('findStaleCordons', { nodeName: '' });
         return [...this.cordons].map(([nodeName, owner]) => ({ nodeName, owner }));

@@ -69,6 +69,13 @@ export interface StaleCordonsInput {
   access: KubernetesAccess;
 }
 
+export interface OutOfServiceInput {
+  cluster: string;
+  access: KubernetesAccess;
+  /** The nodes that count, by their names in Kubernetes. */
+  nodeNames: string[];
+}
+
 /** A node with a cordon that ospatch set and never removed. */
 export interface StaleCordon {
   nodeName: string;
@@ -100,6 +107,8 @@ export interface KubernetesActivities {
   uncordon(input: UncordonInput): Promise<boolean>;
   /** Fails with `Unhealthy` and the workloads with fewer available pods than before the drain and than desired. */
   awaitWorkloads(input: AwaitWorkloadsInput): Promise<void>;
+  /** Which of the nodes are missing, not Ready or cordoned, whoever cordoned them, by their names in Kubernetes. */
+  outOfService(input: OutOfServiceInput): Promise<string[]>;
   /** Cordons of ospatch on any node of the Kubernetes cluster, for `ospatch doctor`. */
   findStaleCordons(input: StaleCordonsInput): Promise<StaleCordon[]>;
 }

@@ -165,5 +165,7 @@ export interface NodeActivities {
    * except that the helper may be installed.
    */
   inspectNode(input: InspectInput): Promise<NodeInspection>;
+  /** Which of the nodes nobody can log in to now, by name. A node that refuses the login is there, and not among them. */
+  unreachableNodes(input: { targets: NodeTarget[] }): Promise<string[]>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
 }

@@ -3,8 +3,10 @@ import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
-import type { NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
-import { orderNodes } from '../run/run';
+import type { NodePatchPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
+import { limitsOf, nodeGroupLimits } from '../run/limits';
+import { orderNodes } from '../run/order';
+import { stagesOf, toRunStage } from '../run/stages';
 import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -113,18 +115,18 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
 
   if (state.request !== null) {
     const { by, reason } = state.request;
-    return startRun(spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
+    return startRun(state, spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
   }
   if (due !== null) {
     const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
-    return startRun(spec, 'schedule', null, {
+    return startRun(state, spec, 'schedule', null, {
       window: { at: due, result: `run ${state.nextRun}${late}` },
       why: `the window of ${due} has started`,
     });
   }
   const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
   if (entered.length > 0) {
-    return startRun(spec, 'boot', entered, {
+    return startRun(state, spec, 'boot', entered, {
       why: `${entered.length} node${entered.length === 1 ? ' has' : 's have'} joined the cluster`,
     });
   }
@@ -168,8 +170,24 @@ function decideInRun(
   if (context.continueAsNewDue && context.runPutDown) {
     return { do: 'continue-as-new', message: 'continue-as-new is due' };
   }
+  const waiting = waitsForDecision(state, run);
+  if (state.paused === null && waiting !== null) return sleep(state, now, context, window, waiting);
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
   return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+/** Why a run that has suspended itself cannot go on before somebody decides; null: it can. */
+export function waitsForDecision(
+  { spec }: Pick<ClusterState, 'spec'>,
+  { number, policy, suspended }: ActiveRun,
+): string | null {
+  if (suspended?.hold?.kind !== 'budget') return null;
+  const { maxFailures } = policy.limits;
+  const { failures } = suspended;
+  if (failures <= maxFailures) return null;
+  const steer = ['retry', 'skip'].map((verb) => `\`ospatch ${verb} ${spec.name} NODE\``);
+  const more = [...steer, `\`ospatch set-max-failures ${spec.name} N\``, `\`ospatch cancel ${spec.name}\``];
+  return `run ${number} waits for a decision: ${failures} failed, more than the ${maxFailures} that may; ${more.join(', ')}`;
 }
 
 /**
@@ -213,6 +231,7 @@ function startWithinMs(spec: PatchableSpec): number {
 }
 
 function startRun(
+  state: ClusterState,
   spec: PatchableSpec,
   trigger: RunTrigger,
   names: string[] | null,
@@ -223,7 +242,7 @@ function startRun(
     message: more.why,
     start: {
       trigger,
-      ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(spec, names, trigger)),
+      ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(state, spec, names, trigger)),
       by: more.by ?? null,
       reason: more.reason ?? null,
       ...defined({ explicitNodes: trigger === 'on-demand' && names !== null ? (true as const) : undefined }),
@@ -233,12 +252,24 @@ function startRun(
 }
 
 function nodeWork(
+  state: ClusterState,
   spec: SelfManagedSpec,
   names: string[] | null,
   trigger: RunTrigger,
 ): Pick<RunStart, 'nodes' | 'policy'> {
   const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
-  return { nodes: orderNodes(wanted, spec.patching.rollout.order), policy: policyFor(spec, trigger) };
+  const { rollout } = spec.patching;
+  const lastPatched = new Map(state.nodes.map(({ name, lastAppliedPatchTime }) => [name, lastAppliedPatchTime]));
+  const stages = stagesOf(orderNodes(wanted, rollout.order, lastPatched), rollout.stages);
+  return {
+    nodes: stages.flatMap(({ nodes }) => nodes.map((name) => ({ name }))),
+    policy: {
+      ...policyFor(spec, trigger),
+      limits: limitsOf(rollout, wanted.length, spec.nodes.length),
+      rolesApart: typeof rollout.order === 'string',
+      stages: stages.map(toRunStage),
+    },
+  };
 }
 
 function nodeGroupWork(
@@ -254,7 +285,7 @@ function nodeGroupWork(
     ...defined({ nodeGroupsUnresolved: nodeGroups === 'all' ? (true as const) : undefined }),
     policy: {
       kind: 'node-group',
-      onFailure: spec.patching.rollout.onFailure,
+      ...nodeGroupLimits(spec.patching.rollout, wanted.length),
       ...defined({ taskQueue }),
       access: accessOf(spec.eks),
       force,
@@ -264,8 +295,8 @@ function nodeGroupWork(
   };
 }
 
-/** The policy with which a run of this trigger starts. */
-export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPolicy {
+/** How each node is patched in a run of this trigger. */
+export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodePatchPolicy {
   const { patching, kubernetes, taskQueue } = spec;
   const configured = parseDuration(patching.unreachableTimeout);
   return {
@@ -281,7 +312,6 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodeRunPo
     }),
     withoutDrain: patching.withoutDrain,
     prefetch: patching.prefetch !== 'off',
-    onFailure: patching.rollout.onFailure,
     unreachableTimeoutMs: trigger === 'boot' ? Math.max(configured, BOOT_UNREACHABLE_TIMEOUT_MS) : configured,
     ...defined({
       lockTimeoutMs: patching.lockTimeout === undefined ? undefined : parseDuration(patching.lockTimeout),
@@ -381,13 +411,30 @@ function sleep(
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }
 
-/** What a run in progress may no longer do. Restrictions only ever reduce what the run was started with. */
+function locksOf({ nodes }: ClusterState, run: ActiveRun): RunRestrictions['locked'] {
+  const inRun = new Set(run.nodes);
+  const locks = nodes.flatMap((row) =>
+    isNode(row) && row.lock !== undefined && inRun.has(row.name) ? [[row.name, row.lock] as const] : [],
+  );
+  if (locks.length === 0) return undefined;
+  return Object.fromEntries(
+    locks.map(([name, { by, reason, until }]) => {
+      const end = until === null ? '' : ` until ${until}`;
+      const why = `locked by ${by}${end}${reason === null ? '' : `: ${reason}`}`;
+      return [name, { why, untilMs: until === null ? null : Date.parse(until) }];
+    }),
+  );
+}
+
+/** What a run in progress may no longer do, and the limits that somebody has changed. */
 export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestrictions {
   return {
     // Nodes of a node group are replaced, so there is no reboot to forbid.
     rebootsForbidden: run.policy.kind === 'node' && !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,
+    limits: run.policy.limits,
+    ...defined({ skipped: run.skipped, retried: run.retried, locked: locksOf(state, run) }),
     ...defined({ cancelled: run.state === 'cancelling' ? (true as const) : undefined }),
   };
 }

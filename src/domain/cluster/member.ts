@@ -5,7 +5,8 @@ import type { NodeGroupSettled, NodeGroupStatus } from '../eks/status';
 import { afterUpdate } from '../eks/status';
 import type { NodePatchResult } from '../node/patch';
 import { toNodeSettled } from '../node/patch';
-import type { NodeError, NodeReading, NodeSettled, NodeStatus } from '../node/status';
+import { defined } from '../shared/defined';
+import type { NodeError, NodeLock, NodeReading, NodeSettled, NodeStatus } from '../node/status';
 import { afterPatch, afterReading, released } from '../node/status';
 import type { ClusterType } from '../spec/types';
 
@@ -40,7 +41,9 @@ export type MemberEvent =
   | { kind: 'settled'; settled: MemberSettled }
   /** Nodes only. */
   | { kind: 'read'; reading: NodeReading }
-  | { kind: 'trust-changed' };
+  | { kind: 'trust-changed' }
+  /** Of nodes only. Null: unlocked. */
+  | { kind: 'locked'; lock: NodeLock | null };
 
 /** The only function that changes the status of a member. Events of the other member kind are ignored. */
 export function transition(status: NodeStatus, event: MemberEvent): NodeStatus;
@@ -60,7 +63,13 @@ export function transition(status: MemberStatus, event: MemberEvent): MemberStat
       return status.kind === 'node' ? afterReading(status, event.reading) : status;
     case 'trust-changed':
       return status.kind === 'node' ? released(status) : status;
+    case 'locked':
+      return status.kind === 'node' ? withLock(status, event.lock) : status;
   }
+}
+
+function withLock({ lock: _, ...status }: NodeStatus, lock: NodeLock | null): NodeStatus {
+  return { ...status, ...defined({ lock: lock ?? undefined }) };
 }
 
 function afterSettling(status: MemberStatus, settled: MemberSettled): MemberStatus {

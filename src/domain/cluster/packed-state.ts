@@ -10,7 +10,15 @@ import type { ActiveRun, ClusterState } from './state';
 import { isSelfManaged } from './state';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from '../eks/status';
-import type { CommonSettled, NodeError, NodeOutcome, NodeReading, NodeSettled, NodeStatus } from '../node/status';
+import type {
+  CommonSettled,
+  NodeError,
+  NodeLock,
+  NodeOutcome,
+  NodeReading,
+  NodeSettled,
+  NodeStatus,
+} from '../node/status';
 import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from '../node/warning';
 import type { IneffectiveReboot } from '../node/reboot';
@@ -43,6 +51,7 @@ type PackedNode = [
   /** 0: none. 1: same as the last error. */
   quarantine: 0 | 1 | PackedError,
   ineffectiveReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
+  lock: NodeLock | 0,
   /** Stored only when the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
 ];
@@ -204,7 +213,7 @@ class Packer {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
-    const { lastError, warnings, quarantine, ineffectiveReboot, ...others } = rest;
+    const { lastError, warnings, quarantine, ineffectiveReboot, lock, ...others } = rest;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -226,6 +235,7 @@ class Packer {
       warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
       quarantine === undefined ? 0 : isSame(quarantine, lastError) ? 1 : this.error(name, quarantine),
       this.ineffective(ineffectiveReboot),
+      lock ?? 0,
       isNamed ? 0 : [name, role],
     ];
   }
@@ -395,7 +405,7 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, named] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, named] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -423,7 +433,10 @@ class Unpacker {
         quarantine:
           quarantine === 0 ? undefined : quarantine === 1 ? (error ?? undefined) : this.error(name, quarantine),
       }),
-      ...defined({ ineffectiveReboot: ineffectiveReboot === null ? undefined : this.ineffective(ineffectiveReboot) }),
+      ...defined({
+        ineffectiveReboot: ineffectiveReboot === null ? undefined : this.ineffective(ineffectiveReboot),
+        lock: lock === 0 ? undefined : lock,
+      }),
     };
   }
 

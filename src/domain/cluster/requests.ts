@@ -25,6 +25,8 @@ import type {
   SignalName,
 } from './messages';
 import { rejectionOf, typeChangeReason } from './messages';
+import type { SteeringAnswer, SteeringMessage, SteeringName } from './steering';
+import { checkSteering, steer } from './steering';
 import { isEks } from '../eks/node-groups';
 import { tooManyNodes } from '../spec/size';
 import { plainText } from '../shared/text';
@@ -103,8 +105,35 @@ function resultOf(answer: Answers[SignalName]): string {
   return answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`;
 }
 
+/** Why a steering request cannot be carried out, in one sentence; null when it can, or was already. */
+export function checkSteeringRequest(
+  state: ClusterState,
+  what: SteeringName,
+  message: SteeringMessage,
+  now: string,
+): string | null {
+  if (answerFor(state, requestKey(what, message)) !== undefined) return null;
+  return checkSteering(state, what, message, now);
+}
+
+/** Carries out a checked steering request at `now` (ISO 8601), once for each request id. */
+export function actOnSteering(
+  state: ClusterState,
+  what: SteeringName,
+  message: SteeringMessage,
+  now: string,
+): SteeringAnswer {
+  const key = requestKey(what, message);
+  const before = answerFor(state, key);
+  if (before !== undefined) return before as SteeringAnswer;
+  const answer = steer(state, what, message, now);
+  remember(state, key, answer);
+  record(state, what, message, answer.effect, now);
+  return answer;
+}
+
 /** Request ids are scoped by kind of request: pause and resume under one id are two requests. */
-function requestKey(what: SignalName, { requestId }: Message): string | undefined {
+function requestKey(what: SignalName | SteeringName, { requestId }: Message): string | undefined {
   return requestId === undefined || requestId === '' ? undefined : `${what}/${requestId}`;
 }
 

@@ -63,6 +63,10 @@ export interface ActiveRun {
   /** Who cancelled the run. Absent: unknown, or not cancelled. */
   cancelledBy?: { by: string; reason: string | null };
   suspended: RunCursor | null;
+  /** Why members are left out, by name. Absent: none is. */
+  skipped?: Record<string, string>;
+  /** How often members were given another turn, by name. Absent: none was. */
+  retried?: Record<string, number>;
   /** Queued runs that were cancelled together with this run, the last 19; their summaries are filed after it. */
   cancelledWith?: CancelledRequest[];
 }

@@ -3,6 +3,7 @@ import type { ActiveRun, ClusterState } from '../cluster/state';
 import type { ErrorInfo } from '../shared/errors';
 import { transition } from '../cluster/member';
 import { isEks } from './node-groups';
+import { nodeGroupLimits } from '../run/limits';
 import { rowsFor } from './rows';
 import { plainText } from '../shared/text';
 
@@ -21,6 +22,7 @@ export function takeNodeGroups(state: ClusterState, run: ActiveRun, listed: read
   const missing = wanted.filter((name) => !names.includes(name));
   if (missing.length > 0) return noSuchGroups(missing, names);
   run.nodes = wanted;
+  if (run.policy.kind === 'node-group') Object.assign(run.policy, nodeGroupLimits(run.policy.budget, wanted.length));
   const rows = new Set(state.nodes.map(({ name }) => name));
   run.removed = wanted.filter((name) => !rows.has(name));
   const queued = new Set(wanted);

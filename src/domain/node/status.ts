@@ -69,6 +69,22 @@ export interface NodeStatus extends CommonStatus {
   quarantine?: NodeError;
   /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
+  /** Keeps runs from the node, until it ends. Absent: nothing does. */
+  lock?: NodeLock;
+}
+
+export interface NodeLock {
+  at: string;
+  by: string;
+  reason: string | null;
+  /** ISO 8601; null: until the node is unlocked. */
+  until: string | null;
+}
+
+/** The lock that keeps runs from the node at `nowMs`; null: none does. */
+export function lockAt({ lock }: Pick<NodeStatus, 'lock'>, nowMs: number): NodeLock | null {
+  if (lock === undefined) return null;
+  return lock.until !== null && Date.parse(lock.until) <= nowMs ? null : lock;
 }
 
 export type NodeError = Pick<ErrorInfo, 'type' | 'message' | 'remedy'>;

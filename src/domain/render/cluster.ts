@@ -8,6 +8,9 @@ import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
 import type { RunProgressPage, RunTrigger } from '../run/run';
 
+/** Names in one sentence; the rest is counted. */
+const MAX_NAMES = 10;
+
 /** More rows make the page slow; the worst come first and the rest is counted. */
 const MAX_ROWS = 100;
 
@@ -62,11 +65,18 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
 export function renderRunProgress(progress: RunProgressPage, kind: MemberKind): string {
   const rows = progress.settled.slice(-MAX_ROWS).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
   return [
-    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${progress.current === null ? '' : `, now ${text(progress.current.node)} (${progress.current.state})`}`,
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${inFlightOf(progress)}`,
     '',
     ...RUN_HEADS[kind],
     ...rows,
   ].join('\n');
+}
+
+function inFlightOf({ inFlight, inFlightCount }: RunProgressPage): string {
+  if (inFlightCount === 0) return '';
+  const shown = inFlight.slice(0, MAX_NAMES).map(({ node, state }) => `${text(node)} (${state})`);
+  const more = inFlightCount - shown.length;
+  return `, now ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 const RUN_HEADS: Readonly<Record<MemberKind, readonly string[]>> = {

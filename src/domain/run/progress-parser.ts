@@ -7,14 +7,16 @@ import { parseIneffectiveReboot } from '../node/reboot';
 import { parseWarnings } from '../node/warning';
 import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
-import { MAX_NODES } from '../spec/types';
+import { MAX_NODES, ON_EXCEEDED } from '../spec/types';
+import type { RunLimits } from './limits';
 import type { LostNode, RunResult, RunProgress, RunRestrictions } from './run';
 import { defined } from '../shared/defined';
 
 /** Parses restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { rebootsForbidden, removedNodes, paused, handOver, cancelled } = value as Record<string, unknown>;
+  const { rebootsForbidden, removedNodes, paused, handOver, limits, skipped, retried, locked, cancelled } =
+    value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
   return {
     ...defined({
@@ -22,9 +24,49 @@ export function parseRestrictions(value: unknown): RunRestrictions | null {
       removedNodes: names,
       paused: typeof paused === 'boolean' ? paused : undefined,
       handOver: typeof handOver === 'boolean' ? handOver : undefined,
+      limits: parseLimits(limits) ?? undefined,
+      skipped: recordOf(skipped, (why) => textOrNull(why, 300)),
+      retried: recordOf(retried, (times) => (isCount(times) ? times : null)),
+      locked: recordOf(locked, parseLock),
       cancelled: typeof cancelled === 'boolean' ? cancelled : undefined,
     }),
   };
+}
+
+/** Parses the limits of a run; null when malformed. */
+function parseLimits(value: unknown): RunLimits | null {
+  const one = toRecord(value);
+  if (one === null) return null;
+  const { concurrency, maxUnavailable, oneZoneAtATime, maxFailures, onExceeded } = one;
+  if (!isCount(concurrency) || !isCount(maxFailures)) return null;
+  if (maxUnavailable !== null && !isCount(maxUnavailable)) return null;
+  const action = ON_EXCEEDED.find((known) => known === onExceeded);
+  if (typeof oneZoneAtATime !== 'boolean' || action === undefined) return null;
+  return { concurrency, maxUnavailable, oneZoneAtATime, maxFailures, onExceeded: action };
+}
+
+function parseLock(value: unknown): { why: string; untilMs: number | null } | null {
+  const one = toRecord(value);
+  const why = textOrNull(one?.['why'], 700);
+  const untilMs = one?.['untilMs'];
+  return why === null || (untilMs !== null && typeof untilMs !== 'number') ? null : { why, untilMs };
+}
+
+/** The entries of which `parse` makes something; undefined when the value has no entries. */
+function recordOf<T>(value: unknown, parse: (field: unknown) => T | null): Record<string, T> | undefined {
+  const record = toRecord(value);
+  if (record === null) return undefined;
+  const entries = Object.entries(record).slice(0, MAX_NODES);
+  return Object.fromEntries(
+    entries.flatMap(([name, field]) => {
+      const parsed = parse(field);
+      return parsed === null ? [] : [[name, parsed] as const];
+    }),
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
 
 /** Parses the progress of run `run` from workflow `workflowId`; null when malformed or from another run. */

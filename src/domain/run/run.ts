@@ -7,7 +7,10 @@ import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
 import type { IneffectiveReboot } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
-import type { NodeRole, NodeSpec, OnFailure, RolloutOrder } from '../spec/types';
+import type { FailureBudget, NodeSpec } from '../spec/types';
+import type { RunLimits } from './limits';
+import type { RunHold } from './next-step';
+import type { RunStage } from './stages';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
@@ -25,12 +28,20 @@ export const NODES_PER_RUN_WORKFLOW = 400;
 export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
 
 interface CommonRunPolicy {
-  onFailure: OnFailure;
+  limits: RunLimits;
   /** Task queue of the workers that reach the nodes, or AWS; a node may have its own. Absent: that of the workflows. */
   taskQueue?: string;
 }
 
-export interface NodeRunPolicy extends CommonRunPolicy {
+export interface NodeRunPolicy extends CommonRunPolicy, NodePatchPolicy {
+  /** Nodes of one role are over before one of the other is started. */
+  rolesApart: boolean;
+  /** In order; the nodes of the run stand in this order too. */
+  stages: RunStage[];
+}
+
+/** What the patch of one node is started with. */
+export interface NodePatchPolicy {
   kind: 'node';
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
@@ -49,10 +60,14 @@ export interface NodeRunPolicy extends CommonRunPolicy {
   packages?: PackagePolicy;
   /** How nodes are drained. Absent: no drain. */
   kubernetes?: KubernetesPolicy;
+  /** Task queue of the workers that reach the nodes; a node may have its own. Absent: that of the workflows. */
+  taskQueue?: string;
 }
 
 export interface NodeGroupRunPolicy extends CommonRunPolicy {
   kind: 'node-group';
+  /** For the limits once it is known which node groups there are. */
+  budget: FailureBudget;
   access: EksAccess;
   force: boolean;
   launchTemplates?: boolean;
@@ -67,6 +82,14 @@ export interface RunCursor {
   settled: MemberSettled[];
   /** Failures counted against the failure budget so far. */
   failures: number;
+  /** The last stage of which a member was started. Absent: the first. */
+  openStage?: number;
+  /** When the last member settled, ISO 8601. Absent: none has. */
+  lastSettledAt?: string;
+  /** How often members were given another turn, by name, as far as the run has taken that in. Absent: none was. */
+  retried?: Record<string, number>;
+  /** Why the run was suspended. Absent: by a pause, or for a fresh history. */
+  hold?: RunHold;
   /**
    * Node patches that continue without a run workflow because their nodes are unreachable after a change. Absent: none.
    */
@@ -80,6 +103,18 @@ export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[])
   cursor.settled = [...cursor.settled, ...ended];
   cursor.failures += ended.filter(({ outcome }) => outcome === 'failed').length;
   cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
+}
+
+/** Takes the end of a member out of the cursor of a suspended run, which gives it another turn. */
+export function removeSettled(cursor: RunCursor, node: string): void {
+  const ended = cursor.settled.filter((one) => one.node === node);
+  cursor.settled = cursor.settled.filter((one) => one.node !== node);
+  cursor.failures -= ended.filter(countsAsFailure).length;
+}
+
+/** Whether the end counts against the failure budget. That of a node in quarantine was known before the run. */
+export function countsAsFailure({ outcome, workflowRunId, error }: CommonSettled): boolean {
+  return outcome === 'failed' && !(workflowRunId === null && error?.type === 'HostKeyMismatch');
 }
 
 /** A node patch handed over by one run workflow to the next one of the same run. */
@@ -110,6 +145,8 @@ export interface NodeRunInput extends CommonRunInput {
   policy: NodeRunPolicy;
   /** In patching order. Frozen for the whole run. */
   nodes: NodeSpec[];
+  /** Nodes of the cluster that the run does not patch, for the limit of unavailable nodes. Absent: none, or no such limit. */
+  others?: NodeSpec[];
   /** Quarantined nodes, which count as failed and are not contacted. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /**
@@ -135,6 +172,14 @@ export interface RunRestrictions {
   paused?: boolean;
   /** The history of the cluster is almost full: the next run workflow takes over after the nodes in progress. */
   handOver?: boolean;
+  /** Those of the run, also when somebody has changed them. Absent: as before. */
+  limits?: RunLimits;
+  /** Why members are left out, by name. Absent: as before. */
+  skipped?: Record<string, string>;
+  /** How often members were given another turn, by name. Absent: as before. */
+  retried?: Record<string, number>;
+  /** Locks on nodes of the run, by name. Absent: none. */
+  locked?: Record<string, { why: string; untilMs: number | null }>;
   /** The run was cancelled while suspended, and only waits for its unreachable nodes. */
   cancelled?: boolean;
 }
@@ -168,9 +213,14 @@ export interface RunProgressPage {
   run: number;
   total: number;
   done: number;
-  current: NodeInWork | null;
-  /** Nodes in progress beside the current one that have been unreachable for long. */
-  lost?: NodeInWork[];
+  /** Members that are being patched, at most 100. */
+  inFlight: NodeInWork[];
+  /** How many are being patched. */
+  inFlightCount: number;
+  /** Nodes in progress beside those that have been unreachable for long, at most 100. */
+  lost: NodeInWork[];
+  /** What keeps the run from starting its next member; null: nothing, or there is none. */
+  hold: RunHold | null;
   /** A page of the settled nodes, in order. */
   settled: MemberSettled[];
   /** Start of the next page; null or absent: last page. */
@@ -187,17 +237,6 @@ export interface RunProgress {
   started: string[];
   /** Absent: none. */
   lost?: LostNode[];
-}
-
-/** Patching order: by role, then by position in the spec. */
-export function orderNodes(nodes: readonly NodeSpec[], order: RolloutOrder): NodeSpec[] {
-  const first: NodeRole = order === 'workers-first' ? 'worker' : 'control-plane';
-  return [...nodes.filter((node) => node.role === first), ...nodes.filter((node) => node.role !== first)];
-}
-
-/** Whether the run continues after `failures` failed nodes. */
-export function withinBudget(failures: number, onFailure: OnFailure): boolean {
-  return onFailure === 'continue' || failures === 0;
 }
 
 /** The outcome of a run, derived from its nodes. */
@@ -229,7 +268,11 @@ export function failedUnrecorded(
 
 /** The end of a member that left the spec before its turn. */
 export function skippedBecauseRemoved(kind: MemberKind, node: string): MemberSettled {
-  const why = `the ${memberName(kind)} was removed from the cluster before its turn`;
+  return skipped(kind, node, `the ${memberName(kind)} was removed from the cluster before its turn`);
+}
+
+/** The same for one that somebody has left out. `why`: one clause. */
+export function skipped(kind: MemberKind, node: string, why: string): MemberSettled {
   return { ...notTried(kind, node, why), outcome: 'skipped' };
 }
 

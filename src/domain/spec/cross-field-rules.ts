@@ -5,6 +5,7 @@
 import { kubernetesIssues } from './kubernetes-section';
 import { DEFAULT_SSH } from './normalise';
 import { restartIssues } from './restart-section';
+import { rolloutIssues } from './rollout-section';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
 import { canonicalHost, HOST_FORMAT, isHost } from '../trust/hosts';
@@ -16,6 +17,7 @@ export function ruleIssues(document: unknown): SpecIssue[] {
     ...leapDayIssues(document),
     ...kubernetesIssues(document),
     ...restartIssues(document),
+    ...rolloutIssues(document),
   ];
 }
 

@@ -1,20 +1,11 @@
 /** The schema of a spec document, and all text about its fields. */
 import { z } from 'zod';
 import { MAX_EXCLUDES, ONLY, ON_HIDDEN, PHASED_UPDATES } from './package-policy';
-import {
-  API_VERSION,
-  CLUSTER_TYPES,
-  HELPER_MODES,
-  MAX_JUMPS,
-  MAX_NODES,
-  NODE_ROLES,
-  ON_FAILURE,
-  ROLLOUT_ORDERS,
-  SSH_TRANSPORTS,
-} from './types';
+import { API_VERSION, CLUSTER_TYPES, HELPER_MODES, MAX_JUMPS, MAX_NODES, NODE_ROLES, SSH_TRANSPORTS } from './types';
 import { kubernetesSchema } from './kubernetes-section';
 import { eksDocument } from './eks-section';
 import { restartSchema } from './restart-section';
+import { rolloutSchema } from './rollout-section';
 import { scheduleSchema } from './schedule-section';
 import * as field from './fields';
 
@@ -110,19 +101,6 @@ const node = z.strictObject(
     hostKeys,
   },
   { error: 'a mapping with at least name' },
-);
-
-const rollout = z.strictObject(
-  {
-    order: field.choice(ROLLOUT_ORDERS).default('workers-first').describe('Which role is patched first.'),
-    onFailure: field
-      .choice(ON_FAILURE)
-      .default('stop')
-      .describe(
-        'stop: a failed node ends the run, and the remaining nodes are not tried. continue: the run proceeds to the next node.',
-      ),
-  },
-  { error: 'a mapping with order and onFailure' },
 );
 
 const powerCycleHook = z.strictObject(
@@ -234,7 +212,7 @@ const patching = z.strictObject(
       .describe(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
-    rollout: rollout.prefault({}).describe('Order and failure handling of a run.'),
+    rollout: rolloutSchema.prefault({}).describe('How a run goes through the nodes.'),
     prefetch: prefetch.describe(
       'When packages are downloaded. before-drain: before a node is drained, so that the node is in service meanwhile. beforeWindow: this long before each window, and packages still missing then before the drain. off: during the transaction.',
     ),

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { EksPolicy } from '../eks/policy';
 import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from '../eks/node-groups';
-import { ON_FAILURE } from './types';
 import * as field from './fields';
 import type { SpecIssue } from './issues';
 import { renderPath, show } from './issues';
+import { nodeGroupRolloutSchema } from './rollout-section';
 import { scheduleSchema } from './schedule-section';
 import { defined } from '../shared/defined';
 
@@ -68,18 +68,6 @@ const eks = z.strictObject(
   { error: 'a mapping with at least region and cluster' },
 );
 
-const rollout = z.strictObject(
-  {
-    onFailure: field
-      .choice(ON_FAILURE)
-      .default('stop')
-      .describe(
-        'stop: a failed node group ends the run, and the remaining groups are not tried. continue: the run proceeds to the next group.',
-      ),
-  },
-  { error: 'a mapping with onFailure' },
-);
-
 const patching = z.strictObject(
   {
     timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
@@ -88,7 +76,7 @@ const patching = z.strictObject(
       .describe(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
-    rollout: rollout.prefault({}).describe('Failure handling of a run.'),
+    rollout: nodeGroupRolloutSchema.prefault({}).describe('How a run goes through the node groups.'),
   },
   { error: 'a mapping with timeZone, schedule and rollout' },
 );

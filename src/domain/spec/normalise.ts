@@ -15,6 +15,7 @@ import { normaliseKubernetes } from './kubernetes-section';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
 import { normaliseRestart } from './restart-section';
 import { normaliseEks } from './eks-section';
+import { normaliseBudget, normaliseRollout } from './rollout-section';
 import { parseTrustEntry } from '../trust/host-keys';
 import { defined } from '../shared/defined';
 
@@ -38,7 +39,7 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
 
 export function normaliseEksCluster(document: EksDocument): EksSpec {
   const { taskQueue } = document;
-  const { schedule, ...patching } = document.patching;
+  const { schedule, rollout, ...patching } = document.patching;
   return {
     ...headerOf(document),
     type: document.type,
@@ -47,6 +48,7 @@ export function normaliseEksCluster(document: EksDocument): EksSpec {
     patching: {
       ...patching,
       ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
+      rollout: normaliseBudget(rollout),
     },
   } satisfies ClusterSpec;
 }
@@ -70,6 +72,7 @@ function normalisePatching({
   powerCycleHook,
   packages,
   restartServices,
+  rollout,
   ...patching
 }: PatchingDocument): Patching {
   return {
@@ -77,6 +80,7 @@ function normalisePatching({
     ...defined({ rebootCommand, powerCycleHook }),
     ...normaliseRestart(restartServices),
     ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
+    rollout: normaliseRollout(rollout),
     packages: normalisePackages(packages),
   };
 }

@@ -27,8 +27,18 @@ export type Preset = (typeof PRESETS)[number];
 export const ROLLOUT_ORDERS = ['workers-first', 'control-planes-first'] as const;
 export type RolloutOrder = (typeof ROLLOUT_ORDERS)[number];
 
+/** Shorthand: `stop` is `maxFailures: 0` with `onExceeded: stop`, `continue` is `maxFailures: 100%`. */
 export const ON_FAILURE = ['stop', 'continue'] as const;
 export type OnFailure = (typeof ON_FAILURE)[number];
+
+export const ON_EXCEEDED = ['stop', 'pause'] as const;
+export type OnExceeded = (typeof ON_EXCEEDED)[number];
+
+export const ZONE_RULES = ['any', 'one-at-a-time'] as const;
+export type ZoneRule = (typeof ZONE_RULES)[number];
+
+/** A number of nodes, or a share of them. */
+export type Amount = number | `${number}%`;
 
 /** How the helper gets onto a node: installed by ospatch on first use, or by an administrator. */
 export const HELPER_MODES = ['auto', 'preinstalled'] as const;
@@ -60,9 +70,32 @@ interface ScheduleOptions {
 export type Schedule = ScheduleOptions &
   ({ preset: Preset; anchor?: string } | { custom: CustomDate } | { cron: string } | { once: string });
 
-export interface Rollout {
-  order: RolloutOrder;
-  onFailure: OnFailure;
+export interface Rollout extends FailureBudget {
+  /** By role, or the names of the nodes that come first, in their order. */
+  order: RolloutOrder | string[];
+  /** Node patches at the same time. */
+  concurrency: Amount;
+  /** Nodes of the cluster that may be out of service at the same time, whoever is to blame. Absent: no such limit. */
+  maxUnavailable?: Amount;
+  zones: ZoneRule;
+  /** Absent: one stage with all nodes. */
+  stages?: RolloutStage[];
+}
+
+/** How many members of a run may fail, and what happens when more do. */
+export interface FailureBudget {
+  maxFailures: Amount;
+  onExceeded: OnExceeded;
+}
+
+/** A slice of a run's nodes, taken in order from those that no earlier stage has. */
+export interface RolloutStage {
+  /** How many, as a share of all nodes of the run, or those whose labels match. */
+  nodes: Amount | { selector: string };
+  /** How long the run waits after the last node of the stage, e.g. `1h`. Absent: not at all. */
+  soak?: string;
+  /** Less than that of the run. Absent: that of the run. */
+  concurrency?: Amount;
 }
 
 /** The last resort for a node that does not come back from a reboot. */
@@ -168,7 +201,7 @@ export interface EksSpec extends SpecHeader {
 export interface EksPatching {
   timeZone: string;
   schedule?: Schedule;
-  rollout: Pick<Rollout, 'onFailure'>;
+  rollout: FailureBudget;
 }
 
 /** A cluster that ospatch lists but never patches. Type `eks`: applied before node groups were supported. */

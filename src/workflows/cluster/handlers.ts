@@ -7,12 +7,16 @@ import {
   actOnApplySpec,
   actOnRemove,
   actOnRequest,
+  actOnSteering,
   beingRemoved,
   checkApplySpec,
   checkRequest,
+  checkSteeringRequest,
   rejectRequest,
 } from '../../domain/cluster/requests';
 import { REPEATED } from '../../domain/cluster/reset';
+import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
+import { STEERING, parseSteering } from '../../domain/cluster/steering';
 import { plainText } from '../../domain/shared/text';
 import { whyUnreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
@@ -32,6 +36,18 @@ const DESCRIPTIONS: Record<SignalName, string> = {
   resume: 'Undo pause. Input: nothing, or {"by": "..."}.',
   cancelRun: 'Cancel the run in progress; a package transaction that has begun is finished. Input: nothing.',
 };
+
+const STEERING_DESCRIPTIONS: Record<SteeringName, string> = {
+  skip: 'Leave a node out of the run in progress, or let its failure no longer count. Input: {"node": "w-1", "reason": "..."}.',
+  retry: 'Give a node that failed or was skipped another turn in the run in progress. Input: {"node": "w-1"}.',
+  setConcurrency:
+    'How many nodes the run in progress patches at the same time. Input: {"concurrency": 5} or {"concurrency": "10%"}.',
+  setMaxFailures: 'How many nodes of the run in progress may fail. Input: {"maxFailures": 2} or {"maxFailures": "5%"}.',
+  lock: 'Keep every run from a node. Input: {"node": "w-1", "until": "2027-01-31T18:00:00Z", "reason": "..."}; without until: until unlock.',
+  unlock: 'Undo lock. Input: {"node": "w-1"}.',
+};
+
+const ALL_SIGNALS = [...SIGNALS, ...STEERING].join(', ');
 
 /** What the messages are about. A cluster whose first spec is being checked has no state yet; reading it throws. */
 export interface HandledCluster {
@@ -58,6 +74,7 @@ class Handlers {
     // What arrived before there was a handler is handed over as each is registered: specs before what is asked of them.
     this.registerApplySpec();
     for (const name of SIGNALS) this.registerRequest(name);
+    for (const name of STEERING) this.registerSteering(name);
     this.registerRemove();
     this.registerQueries();
     setHandler(messages.runProgressSignal, (value) => this.signal('runProgress', () => this.cluster.progress(value)), {
@@ -65,11 +82,11 @@ class Handlers {
     });
     setDefaultSignalHandler((name) =>
       this.signal(name, () => {
-        this.refuse(`signal ${name}`, undefined, `no such signal; there are ${SIGNALS.join(', ')}`);
+        this.refuse(`signal ${name}`, undefined, `no such signal; there are ${ALL_SIGNALS}`);
       }),
     );
     setDefaultUpdateHandler((name) => {
-      throw refused(`no such update: ${plainText(name, 100)}; there are ${SIGNALS.join(', ')}, applySpec, remove`);
+      throw refused(`no such update: ${plainText(name, 100)}; there are ${ALL_SIGNALS}, applySpec, remove`);
     });
   }
 
@@ -140,6 +157,52 @@ class Handlers {
 
   private reasonAgainst(name: SignalName, message: PatchNowMessage, isRepeated: boolean): string | null {
     return isRepeated ? REPEATED : checkRequest(this.cluster.state, name, message);
+  }
+
+  private registerSteering(name: SteeringName): void {
+    const { cluster } = this;
+    const description = STEERING_DESCRIPTIONS[name];
+    setHandler(
+      messages[`${name}Signal`],
+      (value?: unknown) => {
+        const isRepeated = repeats(name);
+        return this.signal(name, () => {
+          const parsed = parseSteering(name, value);
+          const why = parsed.ok ? this.reasonAgainstSteering(name, parsed.message, isRepeated) : parsed.why;
+          if (parsed.ok && why === null) actOnSteering(cluster.state, name, parsed.message, timestamp());
+          else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
+          cluster.changed();
+        });
+      },
+      { description },
+    );
+    setHandler(
+      messages[`${name}Update`],
+      (value?: unknown) => {
+        const isRepeated = repeats(name);
+        return this.update(() => {
+          const message = readSteering(name, value);
+          const why = this.reasonAgainstSteering(name, message, isRepeated);
+          if (why !== null) throw refused(why);
+          const answer = actOnSteering(cluster.state, name, message, timestamp());
+          cluster.changed();
+          return answer;
+        });
+      },
+      {
+        description,
+        validator: (value?: unknown) => {
+          const message = readSteering(name, value);
+          // What is before it in the queue may change the answer.
+          const why = this.queue.isBusy ? null : this.reasonAgainstSteering(name, message, repeats(name));
+          if (why !== null) throw refused(why);
+        },
+      },
+    );
+  }
+
+  private reasonAgainstSteering(name: SteeringName, message: SteeringMessage, isRepeated: boolean): string | null {
+    return isRepeated ? REPEATED : checkSteeringRequest(this.cluster.state, name, message, timestamp());
   }
 
   private registerApplySpec(): void {
@@ -236,13 +299,19 @@ class Handlers {
   }
 }
 
-/** Whether a message may be one that a reset repeats and that must not be carried out twice; a pause may be. */
-function repeats(name: SignalName): boolean {
-  return name !== 'pause' && mayBeRepeated();
+/** Whether a message may be one that a reset repeats and that must not be carried out twice; a pause or a lock may be. */
+function repeats(name: SignalName | SteeringName): boolean {
+  return name !== 'pause' && name !== 'lock' && mayBeRepeated();
 }
 
 function readMessage(value: unknown): PatchNowMessage {
   const parsed = parseMessage(value);
+  if (!parsed.ok) throw refused(parsed.why);
+  return parsed.message;
+}
+
+function readSteering(name: SteeringName, value: unknown): SteeringMessage {
+  const parsed = parseSteering(name, value);
   if (!parsed.ok) throw refused(parsed.why);
   return parsed.message;
 }

@@ -20,18 +20,20 @@ import { priorityOf } from '../../contract/priorities';
 import { WORKFLOW_TYPES, nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError } from '../../domain/node/status';
 import { isLost, toNodeError } from '../../domain/node/status';
-import type { RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
-import type { NodeSpec } from '../../domain/spec/types';
+import type { NodeRunInput, RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
+import type { ClusterSpec, NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { briefCursor, briefErrors } from '../../domain/run/hand-over-size';
 import {
   failedUnrecorded,
   notTried,
+  removeSettled,
   quarantinedNodes,
   settleLost,
   skippedBecauseRemoved,
   ineffectiveReboots,
 } from '../../domain/run/run';
+import { stagesWithout } from '../../domain/run/stages';
 import type { MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
@@ -187,10 +189,13 @@ export class RunSupervisor {
     if (policy.kind === 'node-group') {
       return { ...input, nodes: run.nodes.map((name) => ({ name })), policy: { ...policy } };
     }
+    const { spec } = this.state;
+    const there = new Set(nodes.map(({ name }) => name));
     return {
       ...input,
       nodes,
-      policy: { ...policy },
+      policy: { ...policy, stages: stagesWithout(policy.stages, run.nodes, (name) => there.has(name)) },
+      ...othersOf(spec, run),
       ...this.quarantined(run),
       ...this.ineffective(run),
     };
@@ -233,20 +238,24 @@ export class RunSupervisor {
   /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */
   private withoutRemoved(run: ActiveRun): RunCursor | null {
     if (run.removed.length === 0) return run.suspended;
-    const { settled, failures, lost = [] } = run.suspended ?? nothingSettled();
+    const { settled, lost = [], ...place } = run.suspended ?? nothingSettled();
     const known = new Set([...settled, ...lost].map(({ node }) => node));
     const gone = run.removed.filter((name) => !known.has(name));
     return {
+      ...place,
       settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(run.policy.kind, name))],
-      failures,
       lost,
     };
   }
 
   private workflowEnded(run: ActiveRun, report: RunResult): void {
     this.workflowIsOver();
-    if (report.end === 'suspended') {
-      const { cursor } = report;
+    const { cursor } = report;
+    const again = Object.entries(run.retried ?? {}).filter(([name, times]) => times > (cursor.retried?.[name] ?? 0));
+    // A request that the run workflow did not hear of any more is for the next one.
+    for (const [name] of again) removeSettled(cursor, name);
+    if (report.end === 'suspended' || again.length > 0) {
+      cursor.retried = { ...run.retried };
       settleReport(this.state, run, cursor.settled);
       settleLost(cursor, this.lostEnds);
       queueUnstarted(this.state, run, cursor);
@@ -346,4 +355,12 @@ class CannotBegin extends Error {
   constructor(readonly info: ErrorInfo) {
     super(info.message);
   }
+}
+
+/** The nodes of the cluster that the run does not patch, where they count. */
+function othersOf(spec: ClusterSpec, { nodes, policy }: ActiveRun): Pick<NodeRunInput, 'others'> {
+  if (!isSelfManaged(spec) || policy.limits.maxUnavailable === null) return {};
+  const patched = new Set(nodes);
+  const others = spec.nodes.filter(({ name }) => !patched.has(name));
+  return defined({ others: others.length === 0 ? undefined : others });
 }

@@ -28,7 +28,7 @@ import {
 } from '../../domain/kubernetes/drain-record';
 import type { DrainRecord } from '../../domain/kubernetes/drain-record';
 import type { NodeFacts } from '../../domain/node/report';
-import type { NodeRunPolicy } from '../../domain/run/run';
+import type { NodePatchPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { Options } from '../shared/activity-options';
 import { kubernetes, optionsFor } from '../shared/activity-options';
@@ -246,7 +246,7 @@ interface EndlessWait {
 export function uncordonOwn(
   cluster: string,
   node: NodeSpec,
-  policy: NodeRunPolicy,
+  policy: NodePatchPolicy,
   wait: EndlessWait | null = null,
 ): Promise<ErrorInfo | null> {
   if (policy.kubernetes === undefined) return Promise.resolve(null);

@@ -1,6 +1,6 @@
 /** What a node patch is started with. */
 import type { IneffectiveReboot } from '../../domain/node/reboot';
-import type { NodeRunPolicy, RunTrigger } from '../../domain/run/run';
+import type { NodePatchPolicy, RunTrigger } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 
 export interface PatchNodeInput {
@@ -8,7 +8,7 @@ export interface PatchNodeInput {
   run: number;
   trigger: RunTrigger;
   node: NodeSpec;
-  policy: NodeRunPolicy;
+  policy: NodePatchPolicy;
   /** What the last reboot of the node did not remedy. Absent: nothing. */
   ineffectiveReboot?: IneffectiveReboot;
   /** Names of the search attributes that may be written. Absent: none. */

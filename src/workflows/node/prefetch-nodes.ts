@@ -3,7 +3,7 @@ import { isCancellation, uuid4 } from '@temporalio/workflow';
 import type { NodeReading } from '../../domain/node/status';
 import { readingFromFacts } from '../../domain/node/reading';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
-import type { NodeRunPolicy } from '../../domain/run/run';
+import type { NodePatchPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { optionsFor, cancellable } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
@@ -19,7 +19,7 @@ export interface PrefetchNodesInput {
   /** The start of the window, ISO 8601. */
   window: string;
   nodes: NodeSpec[];
-  policy: NodeRunPolicy;
+  policy: NodePatchPolicy;
   /** By node: the reboot that did not help, where the cluster remembers one. */
   ineffective: Record<string, IneffectiveReboot>;
 }

@@ -2,7 +2,7 @@
 import { CancellationScope, sleep, startChild } from '@temporalio/workflow';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import { leftCordoned } from '../../domain/kubernetes/drain-record';
-import type { NodeRunInput } from '../../domain/run/run';
+import type { NodePatchPolicy, NodeRunInput, NodeRunPolicy } from '../../domain/run/run';
 import { leftInQuarantine } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { uncordonOwn } from '../node/drain';
@@ -31,7 +31,7 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
         ...options,
         args: [
           {
-            ...{ cluster, run, trigger, node, policy: { ...policy, rebootIfRequired } },
+            ...{ cluster, run, trigger, node, policy: { ...patchPolicyOf(policy), rebootIfRequired } },
             ...defined({ ineffectiveReboot }),
             searchAttributes,
           },
@@ -46,4 +46,14 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
       return inTheWay === null ? failure : leftCordoned(cluster, name, inTheWay, failure);
     },
   };
+}
+
+/** Without what is about the whole run. */
+function patchPolicyOf({
+  limits: _limits,
+  stages: _stages,
+  rolesApart: _rolesApart,
+  ...policy
+}: NodeRunPolicy): NodePatchPolicy {
+  return policy;
 }

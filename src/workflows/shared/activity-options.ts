@@ -68,6 +68,16 @@ export const singleAttempt = proxyActivities<Pick<NodeActivities, 'powerCycle'>>
   retry: { maximumAttempts: 1 },
 });
 
+/** Which nodes are out of service, before others are taken out of service too. An old answer is worth nothing. */
+export const observation = proxyActivities<
+  Pick<NodeActivities, 'unreachableNodes'> & Pick<KubernetesActivities, 'outOfService'>
+>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '1 minute',
+  retry: { maximumAttempts: 1 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
 /** What a person waits for at a terminal: it answers soon or says why not. */
 export const inspection = proxyActivities<NodeActivities>({
   startToCloseTimeout: INSPECTION_MS,

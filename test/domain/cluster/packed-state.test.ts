@@ -11,7 +11,7 @@ import { briefCursor, briefErrors } from '../../../src/domain/run/hand-over-size
 import type { RunCursor } from '../../../src/domain/run/run';
 import { quarantinedNodes } from '../../../src/domain/run/run';
 import { storedBytes } from '../../../src/encryption/compression';
-import { IDLE, clusterSpec } from '../../support/builders';
+import { IDLE, STOP_ON_FAILURE, clusterSpec } from '../../support/builders';
 import { random, worstState } from '../../support/worst-state';
 import { nodesOf } from '../../support/members';
 
@@ -45,7 +45,7 @@ describe('src/domain/cluster/packed-state', () => {
       apiVersion: 'ospatch/v1',
       name: 'e',
       type: 'eks',
-      patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+      patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
     } as const;
     const access = { region: 'eu-west-1', cluster: 'e', nodeGroups: ['b', 'a'], force: false };
     const state = newClusterState({ ...eks, eks: access }, null, T0);

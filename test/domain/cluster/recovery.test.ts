@@ -1,13 +1,12 @@
 import type { PastEvent } from '../../../src/domain/cluster/recovery';
 import * as recovery from '../../../src/domain/cluster/recovery';
-import { policyFor } from '../../../src/domain/cluster/decide';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult } from '../../../src/domain/run/run';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { validateSpecObject } from '../../../src/domain/spec/parse';
-import { clusterSpec, settled } from '../../support/builders';
+import { clusterSpec, runPolicy, settled } from '../../support/builders';
 
 const recoverCluster = (state: ClusterState, past: readonly PastEvent[], now: string): recovery.RecoveredCluster =>
   recovery.recoverCluster(state, past, now, { checkSpec: validateSpecObject, runWorkflowId: () => WORKFLOW });
@@ -31,7 +30,7 @@ function started(more: Partial<NodeRunInput> = {}): PastEvent {
   const { nodes } = clusterSpec();
   const input: NodeRunInput = {
     ...{ cluster: 'demo', run: 1, trigger: 'on-demand', startedAt: T1, nodes, resumeFrom: null, restrictions: {} },
-    policy: policyFor(clusterSpec(), 'on-demand'),
+    policy: runPolicy(nodes.length),
     ...more,
   };
   return { at: T1, kind: 'run-started', workflowId: WORKFLOW, input };

@@ -2,10 +2,9 @@ import { isNumberUnknown, noteLastRun, noteReset, resetMessage } from '../../../
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
-import { policyFor } from '../../../src/domain/cluster/decide';
 import { notTried } from '../../../src/domain/run/run';
 import type { MemberSettled } from '../../../src/domain/cluster/member';
-import { clusterSpec } from '../../support/builders';
+import { clusterSpec, runPolicy } from '../../support/builders';
 
 const CREATED = '2026-11-01T00:00:00.000Z';
 const RESET = '2026-11-20T12:00:00.000Z';
@@ -21,7 +20,7 @@ function run(state: ClusterState, untried: string[] = []): void {
   const nodes = state.nodes.map(({ name }) => name);
   const active = startRun(state, {
     ...{ number: state.nextRun, trigger: 'on-demand', startedAt: RESET, by: null, reason: null, nodes },
-    policy: policyFor(clusterSpec(), 'on-demand'),
+    policy: runPolicy(nodes.length),
   });
   const settled = nodes.map((name): MemberSettled => ({
     ...notTried('node', name, 'x'),

@@ -1,5 +1,5 @@
 import { taskQueuesOf } from '../../../src/domain/cluster/task-queues';
-import { clusterSpec, nodeSpec } from '../../support/builders';
+import { STOP_ON_FAILURE, clusterSpec, nodeSpec } from '../../support/builders';
 
 describe('src/domain/cluster/task-queues', () => {
   it("lists each task queue of nodes once, and none when all nodes use the cluster's own", () => {
@@ -10,7 +10,7 @@ describe('src/domain/cluster/task-queues', () => {
   });
 
   it('lists the task queue of an EKS cluster', () => {
-    const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } } as const;
+    const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE } as const;
     const eks = { region: 'eu-central-1', cluster: 'prod', nodeGroups: 'all', force: false } as const;
     const spec = { apiVersion: 'ospatch/v1', name: 'e', type: 'eks', eks, patching, taskQueue: 'site-b' } as const;
     expect(taskQueuesOf(spec)).toEqual(['site-b']);

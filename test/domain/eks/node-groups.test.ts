@@ -9,8 +9,9 @@ import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { newNodeGroupStatus } from '../../../src/domain/eks/status';
 import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
-import { IDLE, settled } from '../../support/builders';
+import { IDLE, STOP_ON_FAILURE, settled } from '../../support/builders';
 import { defined } from '../../../src/domain/shared/defined';
+import { nodeGroupLimits } from '../../../src/domain/run/limits';
 
 const T0 = '2027-01-01T00:00:00.000Z';
 const ACCESS = { region: 'eu-central-1', cluster: 'Prod_1' };
@@ -19,7 +20,7 @@ function spec(policy: Partial<EksPolicy> = {}): EksSpec {
   return {
     ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
     eks: { ...ACCESS, nodeGroups: 'all', force: false, ...policy },
-    patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
   };
 }
 
@@ -36,7 +37,7 @@ function nodeGroupsUnresolved(state: ClusterState, names: string[] = []) {
   const more = defined({ explicitNodes: names.length === 0 ? undefined : true });
   const policy = {
     kind: 'node-group',
-    onFailure: 'stop',
+    ...nodeGroupLimits(STOP_ON_FAILURE, names.length),
     access: ACCESS,
     force: false,
     skipRefused: true,
@@ -117,7 +118,13 @@ describe('src/domain/eks/state', () => {
         nodes: [],
         nodeGroupsUnresolved: true,
         policy: {
-          ...{ kind: 'node-group', onFailure: 'stop', access: ACCESS, force: false, skipRefused: true },
+          ...{
+            kind: 'node-group',
+            ...nodeGroupLimits(STOP_ON_FAILURE, 2),
+            access: ACCESS,
+            force: false,
+            skipRefused: true,
+          },
         },
       },
     });

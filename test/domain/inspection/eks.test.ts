@@ -1,11 +1,12 @@
 import type { EksInspection, NodegroupFacts } from '../../../src/domain/eks/node-groups';
 import { eksFindings } from '../../../src/domain/inspection/eks';
 import type { EksSpec } from '../../../src/domain/spec/types';
+import { STOP_ON_FAILURE } from '../../support/builders';
 
 const SPEC: EksSpec = {
   ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
   eks: { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false },
-  patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' } },
+  patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
 };
 
 function seen(more: Partial<NodegroupFacts>): EksInspection {

@@ -1,24 +1,10 @@
-import { progressIntervalMs, orderNodes, runOutcome, withinBudget } from '../../../src/domain/run/run';
+import { progressIntervalMs, runOutcome } from '../../../src/domain/run/run';
 import { parseProgress, parseRestrictions } from '../../../src/domain/run/progress-parser';
-import { nodeSpec, settled } from '../../support/builders';
+import { settled } from '../../support/builders';
 
 const RUN_ID = 'cluster/demo/run/1-k';
 
 describe('src/domain/run/run', () => {
-  it('orders nodes by role and keeps the order of the spec within a role', () => {
-    const nodes = ['cp-2', 'w-2', 'cp-1', 'w-1'].map((name) => nodeSpec(name));
-    const names = (order: Parameters<typeof orderNodes>[1]): string[] =>
-      orderNodes(nodes, order).map((node) => node.name);
-    expect(names('workers-first')).toEqual(['w-2', 'w-1', 'cp-2', 'cp-1']);
-    expect(names('control-planes-first')).toEqual(['cp-2', 'cp-1', 'w-2', 'w-1']);
-  });
-
-  it('stops at the first failure unless configured to continue', () => {
-    expect(withinBudget(0, 'stop')).toBe(true);
-    expect(withinBudget(1, 'stop')).toBe(false);
-    expect(withinBudget(99, 'continue')).toBe(true);
-  });
-
   it('distinguishes a stopped run from one that failed on every reachable node', () => {
     const failed = settled('w-1', { outcome: 'failed' });
     expect(runOutcome([settled('w-2', { outcome: 'reboot-pending' })], false)).toBe('succeeded');

@@ -17,7 +17,7 @@ describe('src/domain/spec/eks-section', () => {
       patching: {
         timeZone: 'UTC',
         schedule: { preset: 'weekly', startWithin: '1h' },
-        rollout: { onFailure: 'stop' },
+        rollout: { maxFailures: 0, onExceeded: 'stop' },
       },
     });
     expect(validateSpecObject(spec)).toEqual({ ok: true, spec });

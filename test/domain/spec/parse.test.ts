@@ -12,7 +12,7 @@ describe('src/domain/spec/parse', () => {
           patchOnBoot: false,
           rebootIfRequired: false,
           timeZone: 'UTC',
-          rollout: { order: 'workers-first', onFailure: 'stop' },
+          rollout: { order: 'workers-first', concurrency: 1, zones: 'any', maxFailures: 0, onExceeded: 'stop' },
           prefetch: 'before-drain',
           unreachableTimeout: '10m',
           lockTimeout: '2h',

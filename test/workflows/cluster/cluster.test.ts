@@ -3,7 +3,7 @@ import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
 import { policyFor } from '../../../src/domain/cluster/decide';
 import type { ClusterHistory, ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { clusterSpec, settled } from '../../support/builders';
+import { CONTINUE_ON_FAILURE, clusterSpec, rollout, settled } from '../../support/builders';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 
@@ -140,7 +140,7 @@ describe('src/workflows/cluster/cluster', () => {
       const asked = (): number => cluster.nodes.order.filter((name) => name === 'w-1').length;
       const w1 = (status: ClusterStatus) => status.nodes.find((node) => node.name === 'w-1');
       const trusting = (key: string) => {
-        const wanted = spec(cluster, { rollout: { order: 'workers-first', onFailure: 'stop' } });
+        const wanted = spec(cluster, { rollout: rollout() });
         return { ...wanted, nodes: wanted.nodes.map((node) => ({ ...node, hostKeys: [key] })) };
       };
       const [key, newKey] = [
@@ -178,7 +178,9 @@ describe('src/workflows/cluster/cluster', () => {
   it('continues after a failed node when configured', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'no' };
-      await cluster.apply(spec(cluster, { rollout: { order: 'control-planes-first', onFailure: 'continue' } }));
+      await cluster.apply(
+        spec(cluster, { rollout: rollout({ order: 'control-planes-first', ...CONTINUE_ON_FAILURE }) }),
+      );
       await cluster.handle.signal('patchNow');
       const status = await cluster.untilIdle(1);
       expect(cluster.nodes.order).toEqual(['cp-1', 'w-1', 'w-2']);

@@ -4,7 +4,7 @@ import { ClusterClient } from '../../../src/client/cluster-client';
 import { protocolInterceptor, supportedProtocols } from '../../../src/activities/protocol';
 import { PROTOCOL, PROTOCOL_SINCE } from '../../../src/contract/protocol';
 import type { EksSpec, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { clusterSpec, nodeSpec } from '../../support/builders';
+import { STOP_ON_FAILURE, clusterSpec, nodeSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
@@ -202,7 +202,7 @@ describe('src/workflows: sites', () => {
     harness.withWorker(async (cluster) => {
       const taskQueue = siteOf(cluster);
       const eks = { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false } as const;
-      const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } } as const;
+      const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE } as const;
       const header = { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } as const;
       const eksSpec: EksSpec = { ...header, taskQueue, eks, patching };
       await cluster.apply(eksSpec);

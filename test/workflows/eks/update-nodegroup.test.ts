@@ -7,6 +7,7 @@ import { EksServer, FAULTS, simulateCredentials } from '../../support/eks-server
 import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
+import { STOP_ON_FAILURE } from '../../support/builders';
 
 let harness: Harness;
 let eks: EksServer;
@@ -37,7 +38,7 @@ function spec(cluster: TestCluster, policy: Partial<EksPolicy> = {}, patching: P
       ...{ region: 'eu-central-1', cluster: eks.cluster, nodeGroups: 'all', force: false, endpoint: eks.endpoint },
       ...policy,
     },
-    patching: { timeZone: 'UTC', rollout: { onFailure: 'stop' }, ...patching },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, ...patching },
   };
 }
 

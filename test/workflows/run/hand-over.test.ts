@@ -6,8 +6,8 @@ import { packState } from '../../../src/domain/cluster/packed-state';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import { newClusterState, startRun } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
-import type { NodeRunInput, RunResult, RunCursor, NodeRunPolicy } from '../../../src/domain/run/run';
-import { clusterSpec, nodeSpec, settled } from '../../support/builders';
+import type { NodeRunInput, RunResult, RunCursor } from '../../../src/domain/run/run';
+import { clusterSpec, nodeSpec, runPolicy, settled } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
 import { SandboxedWorkflow, payloadOf, signal, valueOf } from '../sandboxed-workflow';
 
@@ -16,11 +16,7 @@ type Job = Parameters<SandboxedWorkflow['activate']>[0];
 const CLUSTER = 'cluster/demo';
 const PATCH = 'patch-1';
 const STARTED = '2027-01-04T11:00:00.000Z';
-const POLICY: NodeRunPolicy = {
-  kind: 'node',
-  ...{ rebootIfRequired: true, withoutDrain: false, prefetch: false },
-  ...{ onFailure: 'stop', unreachableTimeoutMs: 600_000 },
-};
+const POLICY = runPolicy(2);
 
 const lostNotice = { node: 'w-1', message: 'w-1 has been unreachable for 30 min', workflowRunId: PATCH };
 const failure: NodeSettled = settled('w-1', {

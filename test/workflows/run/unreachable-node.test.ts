@@ -3,7 +3,7 @@ import type { NodeStatus } from '../../../src/domain/node/status';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
-import { clusterSpec } from '../../support/builders';
+import { CONTINUE_ON_FAILURE, clusterSpec, rollout } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
@@ -25,7 +25,7 @@ function node(status: ClusterStatus, name: string): NodeStatus | undefined {
   return nodesOf(status.nodes).find((one) => one.name === name);
 }
 
-const CONTINUES = { rollout: { order: 'workers-first', onFailure: 'continue' } } as const;
+const CONTINUES = { rollout: rollout(CONTINUE_ON_FAILURE) };
 
 function untilLost(cluster: TestCluster, name: string): Promise<ClusterStatus> {
   return cluster.until(`${name} is lost`, (status) => node(status, name)?.lastError?.type === 'UnreachableAfterChange');
@@ -48,7 +48,7 @@ describe('src/workflows/run: unreachable nodes', () => {
     harness.withWorker(async (cluster) => {
       const back = cluster.nodes.hold('w-1', 'apply');
       cluster.nodes.node('w-1').unreachableIn = 'apply';
-      await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
+      await cluster.apply(spec(cluster, CONTINUES));
       await cluster.handle.signal('patchNow');
       const meanwhile = await cluster.until('the others are patched', (status) =>
         ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),
@@ -153,7 +153,7 @@ describe('src/workflows/run: unreachable nodes', () => {
     harness.withWorker(async (cluster) => {
       const ends = cluster.nodes.hold('w-1', 'apply');
       cluster.nodes.node('w-1').endlessTransaction = 'until-notice';
-      await cluster.apply(spec(cluster, { rollout: { order: 'workers-first', onFailure: 'continue' } }));
+      await cluster.apply(spec(cluster, CONTINUES));
       await cluster.handle.signal('patchNow');
       const meanwhile = await cluster.until('the others are patched', (status) =>
         ['w-2', 'cp-1'].every((name) => node(status, name)?.state === 'patched'),

@@ -1,5 +1,5 @@
 /** Priorities set by workflows, in the sandbox of a worker. */
-import { clusterSpec } from '../../support/builders';
+import { STOP_ON_FAILURE, clusterSpec } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
 import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
@@ -27,7 +27,7 @@ function prioritiesIn(commands: readonly Command[]): [string, number][] {
 describe('src/workflows/sandbox/priority', () => {
   it('lists the node groups of a requested run before those of scheduled runs', async () => {
     const eks = { region: 'eu-central-1', cluster: 'prod', nodeGroups: 'all', force: false };
-    const patching = { timeZone: 'UTC', rollout: { onFailure: 'stop' } };
+    const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE };
     const workflow = await startCluster({ apiVersion: 'ospatch/v1', name: 'demo', type: 'eks', eks, patching });
     await workflow.activate(signal('patchNow', payloadOf({ by: 'ann' })));
     expect(prioritiesIn(workflow.commands)).toEqual([['listNodegroups', 4]]);

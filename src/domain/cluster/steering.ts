@@ -1,0 +1,264 @@
+/** Steering of a run in progress and locks on nodes: what each request is checked against, and what it changes. */
+import { countOf } from '../run/limits';
+import { removeSettled } from '../run/run';
+import { plainText } from '../shared/text';
+import { whyUnreadable } from '../shared/unreadable';
+import { defined } from '../shared/defined';
+import type { Amount } from '../spec/types';
+import { MAX_NODES } from '../spec/types';
+import { isNode, memberName, memberNameOf, transition } from './member';
+import type { MemberStatus } from './member';
+import type { Message } from './messages';
+import { parseMessage, rejectionOf } from './messages';
+import type { ActiveRun, ClusterState } from './state';
+import type { NodeLock } from '../node/status';
+import { lockAt } from '../node/status';
+
+export const STEERING = ['skip', 'retry', 'setConcurrency', 'setMaxFailures', 'lock', 'unlock'] as const;
+export type SteeringName = (typeof STEERING)[number];
+
+export interface SteeringMessage extends Message {
+  node?: string;
+  concurrency?: Amount;
+  maxFailures?: Amount;
+  /** ISO 8601 with zone. */
+  until?: string;
+}
+
+export interface SteeringAnswer {
+  /** What happens now, in one sentence. */
+  effect: string;
+  /** The run that is steered; null: the request is about no run. */
+  run: number | null;
+}
+
+type Field = 'node' | 'concurrency' | 'maxFailures' | 'until';
+
+const FIELDS: Readonly<Record<SteeringName, { needed: readonly Field[]; allowed: readonly Field[] }>> = {
+  skip: { needed: ['node'], allowed: ['node'] },
+  retry: { needed: ['node'], allowed: ['node'] },
+  setConcurrency: { needed: ['concurrency'], allowed: ['concurrency'] },
+  setMaxFailures: { needed: ['maxFailures'], allowed: ['maxFailures'] },
+  lock: { needed: ['node'], allowed: ['node', 'until'] },
+  unlock: { needed: ['node'], allowed: ['node'] },
+};
+
+const EXAMPLES: Readonly<Record<Field, string>> = {
+  node: '"w-1"',
+  concurrency: '5 or "10%"',
+  maxFailures: '2 or "5%"',
+  until: '"2027-01-31T18:00:00Z"',
+};
+
+/** Reads the argument of a steering signal or update, whatever it is. */
+export function parseSteering(
+  name: SteeringName,
+  value: unknown,
+): { ok: true; message: SteeringMessage } | { ok: false; why: string } {
+  const unread = whyUnreadable(value);
+  if (unread !== null) return refuse(`the input cannot be read: ${unread}`);
+  const { needed, allowed } = FIELDS[name];
+  const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+  if (record === null) return refuse(`the input is missing; send an object such as ${example(needed)}`);
+  const own: Record<string, unknown> = {};
+  const common: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(record)) (allowed.some((one) => one === key) ? own : common)[key] = field;
+  const parsed = parseMessage(common);
+  if (!parsed.ok) return refuse(parsed.why.replace('reason, nodes', ['reason', ...allowed].join(', ')));
+  if (parsed.message.nodes !== undefined)
+    return refuse(`unknown field nodes; allowed: requestId, by, reason, ${allowed.join(', ')}`);
+  for (const field of allowed) {
+    const given = own[field] ?? undefined;
+    if (given === undefined && needed.includes(field)) return refuse(`${field} is missing; e.g. ${example(needed)}`);
+    const problem = given === undefined ? null : fieldProblem(field, given);
+    if (problem !== null) return refuse(problem);
+  }
+  return { ok: true, message: { ...parsed.message, ...defined(own as SteeringMessage) } };
+}
+
+function example(fields: readonly Field[]): string {
+  return `{${fields.map((field) => `"${field}": ${EXAMPLES[field].replace(/ or .*/, '')}`).join(', ')}}`;
+}
+
+function fieldProblem(field: Field, value: unknown): string | null {
+  const isRight =
+    field === 'node'
+      ? typeof value === 'string' && value.length > 0 && value.length <= 253
+      : field === 'until'
+        ? typeof value === 'string' && isInstant(value)
+        : isAmount(value, field === 'maxFailures' ? 0 : 1);
+  if (isRight) return null;
+  const shown = typeof value === 'string' || typeof value === 'number' ? JSON.stringify(value) : `a ${typeof value}`;
+  return `${field} is ${plainText(shown, 60)}; allowed: ${ALLOWED[field]}`;
+}
+
+const ALLOWED: Readonly<Record<Field, string>> = {
+  node: 'the name of a node',
+  concurrency: `a whole number from 1 to ${MAX_NODES}, or a share from 1% to 100%`,
+  maxFailures: `a whole number from 0 to ${MAX_NODES}, or a share from 0% to 100%`,
+  until: 'a moment in ISO 8601 with zone, e.g. 2027-01-31T18:00:00Z',
+};
+
+function isInstant(text: string): boolean {
+  return (
+    /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text) && !Number.isNaN(Date.parse(text))
+  );
+}
+
+function isAmount(value: unknown, least: 0 | 1): value is Amount {
+  if (typeof value === 'number') return Number.isInteger(value) && value >= least && value <= MAX_NODES;
+  return typeof value === 'string' && /^(100|[1-9]?\d)%$/.test(value) && Number.parseInt(value, 10) >= least;
+}
+
+/** Why the request cannot be carried out, in one sentence; null when it can. `now`: ISO 8601. */
+export function checkSteering(
+  state: ClusterState,
+  name: SteeringName,
+  message: SteeringMessage,
+  now: string,
+): string | null {
+  const refused = rejectionOf(state.spec);
+  if (refused !== null) return refused;
+  if (state.removing !== null) return `the cluster is being removed by ${state.removing}`;
+  const { node = '' } = message;
+  switch (name) {
+    case 'lock':
+      if (message.until !== undefined && Date.parse(message.until) <= Date.parse(now))
+        return `until is ${message.until}, which has passed; allowed: a moment in the future`;
+      return unknownNode(state, node);
+    case 'unlock':
+      return unknownNode(state, node) ?? (isLocked(state, node, now) ? null : `${node} is not locked`);
+    case 'skip':
+      return checkSkip(state, node);
+    case 'retry':
+      return checkRetry(state, node);
+    case 'setConcurrency':
+    case 'setMaxFailures':
+      if (state.run === null)
+        return 'no run is in progress; `patching.rollout` of the spec has the limits of the next run';
+      return name === 'setConcurrency' && state.run.policy.kind !== 'node'
+        ? 'node groups are updated one at a time'
+        : null;
+  }
+}
+
+function unknownNode(state: ClusterState, node: string): string | null {
+  const row = state.nodes.find(({ name }) => name === node);
+  if (row === undefined) return `no such ${memberNameOf(state.spec.type)}: ${plainText(node, 200)}`;
+  return isNode(row) ? null : 'node groups cannot be locked; leave the group out of eks.nodeGroups';
+}
+
+function memberInRun(state: ClusterState, node: string): { run: ActiveRun; row: MemberStatus | undefined } | string {
+  const { run } = state;
+  if (run === null) return 'no run is in progress';
+  if (!run.nodes.includes(node) || run.removed.includes(node))
+    return `run ${run.number} has no ${memberName(run.policy.kind)} ${plainText(node, 200)}`;
+  if (run.state === 'cancelling') return `run ${run.number} is being cancelled`;
+  return { run, row: state.nodes.find(({ name }) => name === node) };
+}
+
+function checkSkip(state: ClusterState, node: string): string | null {
+  const found = memberInRun(state, node);
+  if (typeof found === 'string') return found;
+  const { run, row } = found;
+  const outcome = run.done[node];
+  if (outcome === 'failed') return null;
+  if (outcome !== undefined) return `${node} is done in run ${run.number}: ${outcome}`;
+  if (row?.state === 'patching')
+    return `${node} is being patched, which cannot be skipped any more; \`ospatch cancel ${state.spec.name}\` ends the run`;
+  return run.skipped?.[node] === undefined ? null : `${node} is skipped already`;
+}
+
+function checkRetry(state: ClusterState, node: string): string | null {
+  const found = memberInRun(state, node);
+  if (typeof found === 'string') return found;
+  const { run } = found;
+  const outcome = run.done[node];
+  if (outcome === undefined)
+    return `${node} is not done in run ${run.number}; only what has failed or was skipped is retried`;
+  const isRetriable = ['failed', 'skipped', 'cancelled', 'not-tried'].includes(outcome);
+  return isRetriable
+    ? null
+    : `${node} is ${outcome} in run ${run.number}; only what has failed or was skipped is retried`;
+}
+
+/** Carries out a checked request at `now` (ISO 8601). */
+export function steer(state: ClusterState, name: SteeringName, message: SteeringMessage, now: string): SteeringAnswer {
+  const { node = '', by = 'an unnamed user', reason = null } = message;
+  const why = `${by}${reason === null ? '' : `: ${reason}`}`;
+  switch (name) {
+    case 'lock': {
+      const lock: NodeLock = { at: now, by, reason, until: message.until ?? null };
+      setLock(state, node, lock);
+      const until = lock.until === null ? 'until it is unlocked' : `until ${lock.until}`;
+      const inWork = state.nodes.some((row) => row.name === node && row.state === 'patching');
+      const effect = inWork
+        ? `${node} is being patched, which goes on to its end; no run patches the node after that ${until}`
+        : `no run patches ${node} ${until}`;
+      return { effect, run: null };
+    }
+    case 'unlock':
+      setLock(state, node, null);
+      return { effect: `${node} is patched again by the runs that have not come to it yet`, run: null };
+    default:
+      return steerRun(state, runOf(state), name, message, why);
+  }
+}
+
+function runOf({ run }: ClusterState): ActiveRun {
+  if (run === null) throw new RangeError('the request was not checked');
+  return run;
+}
+
+function steerRun(
+  state: ClusterState,
+  run: ActiveRun,
+  name: Exclude<SteeringName, 'lock' | 'unlock'>,
+  { node = '', concurrency = 1, maxFailures = 0 }: SteeringMessage,
+  why: string,
+): SteeringAnswer {
+  const { limits } = run.policy;
+  const total = run.nodes.length;
+  switch (name) {
+    case 'skip': {
+      run.skipped = { ...run.skipped, [node]: plainText(`skipped by ${why}`, 300) };
+      if (run.done[node] === undefined) return { effect: `${node} is left out of run ${run.number}`, run: run.number };
+      run.done[node] = 'skipped';
+      if (run.suspended !== null) skipSettled(run.suspended, node);
+      return { effect: `the failure of ${node} no longer counts in run ${run.number}`, run: run.number };
+    }
+    case 'retry': {
+      delete run.done[node];
+      run.retried = { ...run.retried, [node]: (run.retried?.[node] ?? 0) + 1 };
+      if (run.skipped !== undefined) delete run.skipped[node];
+      if (run.suspended !== null) removeSettled(run.suspended, node);
+      state.nodes = state.nodes.map((row) => (row.name === node ? transition(row, { kind: 'queued' }) : row));
+      return { effect: `${node} waits for another turn in run ${run.number}`, run: run.number };
+    }
+    case 'setConcurrency':
+      limits.concurrency = countOf(concurrency, total);
+      return { effect: `run ${run.number} patches at most ${limits.concurrency} at the same time`, run: run.number };
+    case 'setMaxFailures':
+      limits.maxFailures = countOf(maxFailures, total);
+      return { effect: `at most ${limits.maxFailures} of run ${run.number} may fail`, run: run.number };
+  }
+}
+
+function skipSettled(cursor: NonNullable<ActiveRun['suspended']>, node: string): void {
+  const failed = cursor.settled.find((one) => one.node === node && one.outcome === 'failed');
+  if (failed === undefined) return;
+  cursor.settled = cursor.settled.map((one) => (one === failed ? { ...one, outcome: 'skipped' } : one));
+  cursor.failures -= 1;
+}
+
+function setLock(state: ClusterState, node: string, lock: NodeLock | null): void {
+  state.nodes = state.nodes.map((row) => (row.name === node ? transition(row, { kind: 'locked', lock }) : row));
+}
+
+function isLocked(state: ClusterState, node: string, now: string): boolean {
+  return state.nodes.some((row) => row.name === node && isNode(row) && lockAt(row, Date.parse(now)) !== null);
+}
+
+function refuse(why: string): { ok: false; why: string } {
+  return { ok: false, why };
+}

@@ -1,0 +1,192 @@
+/**
+ * What a run does next: which nodes it starts, or what keeps it from starting any.
+ *
+ * Pure, and asked again after everything that happens, so every limit is checked at one place, at every instant.
+ */
+import type { NodeRole } from '../spec/types';
+import type { RunLimits } from './limits';
+import type { Stage } from './stages';
+
+/** `lost`: changed, unreachable for long, and still waited for. */
+export type MemberPlace = 'waiting' | 'in-flight' | 'lost' | 'settled';
+
+export interface PlacedMember {
+  name: string;
+  /** Null: members of this kind have no roles. */
+  role: NodeRole | null;
+  zone: string | null;
+  /** Place of its stage in the list of stages. */
+  stage: number;
+  place: MemberPlace;
+}
+
+/** The part of a maintenance window that counts for a run. Epoch milliseconds. */
+export interface WindowLimit {
+  endMs: number;
+  /** No node is started at or after this moment. Null: as long as its forecast ends within the window. */
+  cutoffMs: number | null;
+}
+
+export interface RunView {
+  /** All members of the run, in order; those of a stage stand together. */
+  members: readonly PlacedMember[];
+  stages: readonly Pick<Stage, 'soakMs' | 'concurrency'>[];
+  limits: RunLimits;
+  /** Members of one role are over before one of the other is started. */
+  rolesApart: boolean;
+  /** The last stage of which a member was started. */
+  openStage: number;
+  /** When the last member settled. Null: none has. */
+  lastSettledMs: number | null;
+  /** Members that count against the failure budget, lost ones left out. */
+  failures: number;
+  /** Nodes of the cluster that are out of service, as last observed. Null: not observed yet. */
+  unavailable: ReadonlySet<string> | null;
+  /** Null: the run has no end. */
+  window: WindowLimit | null;
+  /** How long the patch of a member takes at most, nine times in ten. */
+  forecastMs: (name: string) => number;
+  nowMs: number;
+}
+
+/** What keeps a run from starting its next node. */
+export type RunHold =
+  | { kind: 'in-flight'; members: string[] }
+  | { kind: 'concurrency'; limit: number }
+  | { kind: 'max-unavailable'; limit: number; unavailable: string[] }
+  | { kind: 'unobserved' }
+  | { kind: 'control-plane'; member: string }
+  | { kind: 'zone'; zone: string | null; members: string[] }
+  | { kind: 'role'; role: NodeRole | null; members: string[] }
+  | { kind: 'stage'; stage: number; members: string[] }
+  | { kind: 'soak'; stage: number; untilMs: number }
+  | { kind: 'lost'; members: string[]; failures: number; limit: number }
+  | { kind: 'budget'; failures: number; limit: number }
+  | { kind: 'window'; endMs: number; next: string; forecastMs: number | null };
+
+export type Step =
+  | { do: 'start'; members: string[] }
+  /** Asked again at `untilMs`, or when something has happened. */
+  | { do: 'wait'; hold: RunHold; untilMs: number | null }
+  /** Nothing is in flight and nothing that happens to the run lets it go on before somebody or the next window does. */
+  | { do: 'suspend'; hold: RunHold }
+  /** The failure budget is spent: nobody else is tried. */
+  | { do: 'stop'; hold: RunHold }
+  | { do: 'finish' };
+
+export function nextStep(view: RunView): Step {
+  const waiting = view.members.filter(({ place }) => place === 'waiting');
+  const inFlight = view.members.filter(({ place }) => place === 'in-flight');
+  const lost = view.members.filter(({ place }) => place === 'lost');
+  const first = waiting[0];
+  if (first === undefined) {
+    const open = [...inFlight, ...lost];
+    return open.length === 0 ? { do: 'finish' } : wait({ kind: 'in-flight', members: namesOf(open) });
+  }
+  const overBudget = budgetHold(view, lost);
+  if (overBudget?.kind === 'budget' && view.limits.onExceeded === 'stop') return { do: 'stop', hold: overBudget };
+  if (overBudget?.kind === 'budget' && inFlight.length === 0) return { do: 'suspend', hold: overBudget };
+  const hold = overBudget ?? stageHold(view, first, inFlight);
+  if (hold !== null) return wait(hold);
+  const admission = new Admission(view, first.stage, inFlight, lost);
+  for (const member of waiting) if (!admission.consider(member)) break;
+  if (admission.started.length > 0) return { do: 'start', members: namesOf(admission.started) };
+  const held = admission.hold ?? { kind: 'in-flight', members: namesOf(inFlight) };
+  return held.kind === 'window' && inFlight.length === 0 ? { do: 'suspend', hold: held } : wait(held);
+}
+
+function wait(hold: RunHold): Step {
+  return { do: 'wait', hold, untilMs: hold.kind === 'soak' ? hold.untilMs : null };
+}
+
+/** Lost members may come back, so they hold the run up without spending its budget. */
+function budgetHold({ failures, limits }: RunView, lost: readonly PlacedMember[]): RunHold | null {
+  const limit = limits.maxFailures;
+  if (failures > limit) return { kind: 'budget', failures, limit };
+  return failures + lost.length > limit ? { kind: 'lost', members: namesOf(lost), failures, limit } : null;
+}
+
+/** A stage is opened when the one before is over and has soaked. */
+function stageHold(view: RunView, { stage }: PlacedMember, inFlight: readonly PlacedMember[]): RunHold | null {
+  const { openStage, lastSettledMs, nowMs } = view;
+  if (stage <= openStage) return null;
+  const before = inFlight.filter((member) => member.stage < stage);
+  if (before.length > 0) return { kind: 'stage', stage: openStage, members: namesOf(before) };
+  const untilMs = (lastSettledMs ?? nowMs) + (view.stages[openStage]?.soakMs ?? 0);
+  return untilMs > nowMs ? { kind: 'soak', stage: openStage, untilMs } : null;
+}
+
+/** Takes members in order, as long as the limits leave room for one more. */
+class Admission {
+  readonly started: PlacedMember[] = [];
+  hold: RunHold | null = null;
+  private readonly busy: PlacedMember[];
+  private readonly outOfService: Set<string>;
+  private readonly concurrency: number;
+
+  constructor(
+    private readonly view: RunView,
+    private readonly stage: number,
+    inFlight: readonly PlacedMember[],
+    private readonly lost: readonly PlacedMember[],
+  ) {
+    this.busy = [...inFlight];
+    this.outOfService = new Set([...(view.unavailable ?? []), ...namesOf(inFlight), ...namesOf(lost)]);
+    this.concurrency = Math.min(view.limits.concurrency, view.stages[stage]?.concurrency ?? Infinity);
+  }
+
+  /** False: no later member can be started either. */
+  consider(member: PlacedMember): boolean {
+    if (member.stage !== this.stage) return false;
+    const forAll = this.holdForAll(member);
+    if (forAll !== null) {
+      this.hold ??= forAll;
+      return false;
+    }
+    const forOne = this.unavailabilityHold(member) ?? this.windowHold(member);
+    if (forOne !== null) {
+      this.hold ??= forOne;
+      return true;
+    }
+    this.busy.push(member);
+    this.outOfService.add(member.name);
+    this.started.push(member);
+    return true;
+  }
+
+  /** What keeps this member and all that come after it from being started: those would overtake it otherwise. */
+  private holdForAll(member: PlacedMember): RunHold | null {
+    const { limits, rolesApart } = this.view;
+    if (this.busy.length >= this.concurrency) return { kind: 'concurrency', limit: this.concurrency };
+    const otherRole = rolesApart ? this.busy.filter(({ role }) => role !== member.role) : [];
+    if (otherRole.length > 0) return { kind: 'role', role: otherRole[0]?.role ?? null, members: namesOf(otherRole) };
+    const open = [...this.busy, ...this.lost];
+    const controlPlane = member.role === 'control-plane' ? open.find(({ role }) => role === member.role) : undefined;
+    if (controlPlane !== undefined) return { kind: 'control-plane', member: controlPlane.name };
+    const otherZone = limits.oneZoneAtATime ? open.filter(({ zone }) => zone !== member.zone) : [];
+    if (otherZone.length > 0) return { kind: 'zone', zone: otherZone[0]?.zone ?? null, members: namesOf(otherZone) };
+    return null;
+  }
+
+  /** A node that is out of service already takes no further one out of service. */
+  private unavailabilityHold({ name }: PlacedMember): RunHold | null {
+    const limit = this.view.limits.maxUnavailable;
+    if (limit === null) return null;
+    if (this.view.unavailable === null) return { kind: 'unobserved' };
+    if (this.outOfService.has(name) || this.outOfService.size < limit) return null;
+    return { kind: 'max-unavailable', limit, unavailable: [...this.outOfService] };
+  }
+
+  private windowHold({ name }: PlacedMember): RunHold | null {
+    const { window, nowMs } = this.view;
+    if (window === null) return null;
+    const { endMs, cutoffMs } = window;
+    if (cutoffMs !== null) return nowMs < cutoffMs ? null : { kind: 'window', endMs, next: name, forecastMs: null };
+    const forecastMs = this.view.forecastMs(name);
+    return nowMs + forecastMs <= endMs ? null : { kind: 'window', endMs, next: name, forecastMs };
+  }
+}
+
+function namesOf(members: readonly PlacedMember[]): string[] {
+  return members.map(({ name }) => name);
+}

@@ -1,0 +1,398 @@
+/** The loop of a run workflow: asks `nextStep` after everything that happens, and carries the answer out. */
+import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
+import { memberName } from '../../domain/cluster/member';
+import type { RunLimits } from '../../domain/run/limits';
+import type { RunHold, PlacedMember, Step } from '../../domain/run/next-step';
+import { nextStep } from '../../domain/run/next-step';
+import type {
+  LostInRun,
+  LostNode,
+  NodeInWork,
+  RunCursor,
+  RunInput,
+  RunProgressPage,
+  RunRestrictions,
+  RunResult,
+  RunTrigger,
+} from '../../domain/run/run';
+import {
+  NODES_PER_RUN_WORKFLOW,
+  countsAsFailure,
+  isNodeRun,
+  notTried,
+  runOutcome,
+  skipped,
+  skippedBecauseRemoved,
+} from '../../domain/run/run';
+import type { RunStage } from '../../domain/run/stages';
+import { stageNumbers } from '../../domain/run/stages';
+import { defined } from '../../domain/shared/defined';
+import { timestamp } from '../shared/timestamp';
+import { Availability, LOOK_AGAIN_MS } from './availability';
+import type { RunMember } from './member';
+import { membersOf } from './members';
+import type { PatchInFlight, PatchOwner } from './patches';
+import { RunPatches } from './patches';
+import { ProgressReporter } from './progress-reporter';
+
+/** A list of members that is shown to people has at most so many. */
+const MAX_SHOWN = 100;
+
+export class RunLoop implements PatchOwner {
+  readonly cluster: string;
+  readonly run: number;
+  readonly trigger: RunTrigger;
+  readonly kind: MemberKind;
+  readonly searchAttributes: readonly string[];
+  private readonly unit: MemberName;
+  private readonly members: ReadonlyMap<string, RunMember>;
+  private readonly placed: ReadonlyMap<string, PlacedMember>;
+  private readonly stages: readonly RunStage[];
+  private readonly patches: RunPatches;
+  private readonly reporter: ProgressReporter;
+  /** Null: node groups, of which AWS takes care. */
+  private readonly availability: Availability | null;
+  private settledMembers: MemberSettled[];
+  private readonly settledBefore: number;
+  private limits: RunLimits;
+  private failures: number;
+  private openStage: number;
+  private lastSettledAt: string | undefined;
+  private hold: RunHold | null = null;
+  private paused = false;
+  private handOver = false;
+  private cancelled = false;
+  private removed: ReadonlySet<string> = new Set();
+  private noReboots = false;
+  private skips: Readonly<Record<string, string>> = {};
+  private locks: NonNullable<RunRestrictions['locked']> = {};
+  /** As far as they are taken in. */
+  private readonly retried: Record<string, number>;
+  private isStale = false;
+
+  /** `show` is called with what a person is to see of the run. */
+  constructor(
+    private readonly input: RunInput,
+    private readonly show: (progress: RunProgressPage) => void,
+  ) {
+    const { cluster, run, trigger, policy, searchAttributes = [] } = input;
+    this.cluster = cluster;
+    this.run = run;
+    this.trigger = trigger;
+    this.kind = policy.kind;
+    this.unit = memberName(policy.kind);
+    this.searchAttributes = searchAttributes;
+    const { settled, failures, lost = [], ...place } = input.resumeFrom ?? nothingSettled();
+    const { openStage = 0, lastSettledAt, retried = {} } = place;
+    this.settledMembers = [...settled];
+    this.settledBefore = settled.length;
+    this.failures = failures;
+    this.openStage = openStage;
+    this.lastSettledAt = lastSettledAt;
+    this.retried = { ...retried };
+    this.limits = policy.limits;
+    this.stages = stagesOf(input);
+    this.members = new Map(membersOf(input).map((member) => [member.name, member]));
+    this.placed = placesOf(input, this.stages);
+    for (const { node } of settled) this.place(node, 'settled');
+    this.patches = new RunPatches(this.members, this);
+    this.availability = isNodeRun(input) ? new Availability(input) : null;
+    this.reporter = new ProgressReporter(input, (name) => this.patches.has(name));
+    this.takeRestrictions(input.restrictions);
+    // What lost nodes have reported before this run workflow began is handed over as the handlers are registered.
+    for (const one of lost) {
+      this.place(one.node, 'lost');
+      this.patches.adopt(one);
+    }
+  }
+
+  progress(): RunProgressPage {
+    const { all } = this.patches;
+    const inFlight = all.filter(({ lost }) => !lost);
+    return {
+      run: this.run,
+      total: this.members.size,
+      done: this.settledMembers.length,
+      inFlight: inFlight.slice(0, MAX_SHOWN).map(toInWork),
+      inFlightCount: inFlight.length,
+      lost: all
+        .filter(({ lost }) => lost)
+        .slice(0, MAX_SHOWN)
+        .map(toInWork),
+      hold: this.hold,
+      settled: this.settledMembers,
+    };
+  }
+
+  nodeUnreachable(lost: LostNode | null): void {
+    this.patches.nodeUnreachable(lost);
+  }
+
+  nodeEnded(settled: MemberSettled | null): void {
+    this.patches.nodeEnded(settled);
+  }
+
+  async restrict(restrictions: RunRestrictions): Promise<void> {
+    this.takeRestrictions(restrictions);
+    this.changed();
+    await this.patches.forbidReboots();
+  }
+
+  async execute(): Promise<RunResult> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+      this.patches.cancelAdopted();
+      this.changed();
+    });
+    const reporting = CancellationScope.nonCancellable(() => this.reporter.report());
+    try {
+      await this.loop();
+    } finally {
+      this.reporter.end();
+      await reporting;
+    }
+    // Nothing is awaited from here on, so what has arrived by now is in the report.
+    return this.report();
+  }
+
+  reasonNotToTry({ name }: Pick<RunMember, 'name'>): MemberSettled | null {
+    if (this.removed.has(name)) return skippedBecauseRemoved(this.kind, name);
+    const skip = this.skips[name];
+    if (skip !== undefined) return skipped(this.kind, name, skip);
+    return this.cancelled ? notTried(this.kind, name, `the run was cancelled before this ${this.unit}`) : null;
+  }
+
+  mayStart(): boolean {
+    return !this.paused;
+  }
+
+  rebootsForbidden(): boolean {
+    return this.noReboots;
+  }
+
+  isCancelled(): boolean {
+    return this.cancelled;
+  }
+
+  settled(settled: MemberSettled): void {
+    const { node } = settled;
+    if (this.placed.get(node)?.place === 'settled') return;
+    this.place(node, 'settled');
+    this.settledMembers.push(settled);
+    this.lastSettledAt = timestamp();
+    if (countsAsFailure(settled)) this.failures += 1;
+    this.reporter.settled(settled);
+    this.changed();
+  }
+
+  notStarted(name: string): void {
+    this.place(name, 'waiting');
+    this.changed();
+  }
+
+  lost(lost: LostNode): void {
+    this.place(lost.node, 'lost');
+    this.reporter.lost(lost);
+    this.changed();
+  }
+
+  changed(): void {
+    this.isStale = true;
+    this.show(this.progress());
+  }
+
+  /** Ends when all members have settled, or when the rest is for the next workflow of the run. */
+  private async loop(): Promise<void> {
+    if (this.patches.all.length > 0) this.show(this.progress());
+    this.patches.followAdopted();
+    for (;;) {
+      this.isStale = false;
+      this.settleUntried();
+      const step = this.decide();
+      this.hold = 'hold' in step ? step.hold : null;
+      if (step.do === 'finish') return;
+      if (this.mustRest()) {
+        if (this.patches.canBeLeft) return;
+        await this.change();
+      } else if (step.do === 'suspend') return;
+      else if (step.do === 'stop') this.settleRest();
+      else if (step.do === 'start') await this.startAll(step.members);
+      else await this.waitFor(step);
+    }
+  }
+
+  private decide(): Step {
+    return nextStep({
+      members: [...this.placed.values()],
+      stages: this.stages,
+      limits: this.limits,
+      rolesApart: isNodeRun(this.input) && this.input.policy.rolesApart,
+      openStage: this.openStage,
+      lastSettledMs: this.lastSettledAt === undefined ? null : Date.parse(this.lastSettledAt),
+      failures: this.failures,
+      unavailable: this.availability === null ? new Set() : this.availability.unavailable,
+      window: null,
+      forecastMs: () => 0,
+      nowMs: Date.now(),
+    });
+  }
+
+  /** On an answer that may have changed meanwhile, nothing is started. */
+  private async startAll(names: readonly string[]): Promise<void> {
+    const { availability, limits } = this;
+    if (availability !== null && limits.maxUnavailable !== null && !availability.isFresh(Date.now())) {
+      await availability.look();
+      return;
+    }
+    for (const name of names) this.start(name);
+  }
+
+  private async waitFor({ hold, untilMs }: Extract<Step, { do: 'wait' }>): Promise<void> {
+    const { availability } = this;
+    if (availability === null) return this.change(untilMs);
+    if (hold.kind === 'unobserved') {
+      await availability.look();
+      if (availability.unavailable === null) await this.change(Date.now() + LOOK_AGAIN_MS);
+    } else if (hold.kind === 'max-unavailable') {
+      await this.change(Date.now() + LOOK_AGAIN_MS);
+      await availability.look();
+    } else await this.change(untilMs);
+  }
+
+  private start(name: string): void {
+    const member = this.members.get(name);
+    const placed = this.placed.get(name);
+    if (member === undefined || placed === undefined) return;
+    if (member.quarantined !== null) return this.settled(member.quarantined);
+    const lock = this.locks[name];
+    if (lock !== undefined && (lock.untilMs === null || lock.untilMs > Date.now()))
+      return this.settled(skipped(this.kind, name, lock.why));
+    placed.place = 'in-flight';
+    this.openStage = Math.max(this.openStage, placed.stage);
+    this.reporter.started(name);
+    this.patches.start(member);
+  }
+
+  /** Members that are not to be tried any more, whatever the limits are. */
+  private settleUntried(): void {
+    if (!this.cancelled && this.removed.size === 0 && Object.keys(this.skips).length === 0) return;
+    for (const { name, place } of this.placed.values()) {
+      const reason = place === 'waiting' ? this.reasonNotToTry({ name }) : null;
+      if (reason !== null) this.settled(reason);
+    }
+  }
+
+  /** The failure budget is spent. */
+  private settleRest(): void {
+    const failed = this.settledMembers.find(countsAsFailure);
+    const cause =
+      this.limits.maxFailures === 0
+        ? `${failed?.node ?? `another ${this.unit}`} failed`
+        : `${this.failures} ${this.unit}s failed, more than the ${this.limits.maxFailures} that may`;
+    const message = `the run stopped before this ${this.unit} because ${cause}`;
+    for (const { name, place } of this.placed.values())
+      if (place === 'waiting') this.settled(notTried(this.kind, name, message));
+  }
+
+  /** Whether the rest of the run is for the next workflow. The first member of a run workflow is always taken, or a run would never end. */
+  private mustRest(): boolean {
+    if (this.cancelled) return false;
+    const settledHere = this.settledMembers.length - this.settledBefore;
+    return (
+      this.paused ||
+      settledHere >= NODES_PER_RUN_WORKFLOW ||
+      (settledHere > 0 && (this.handOver || workflowInfo().continueAsNewSuggested))
+    );
+  }
+
+  /** A cancelled run still waits for the members in flight; their own cancellation reaches them. */
+  private async change(untilMs: number | null = null): Promise<void> {
+    const isStale = (): boolean => this.isStale;
+    if (isStale()) return;
+    await CancellationScope.nonCancellable(async () => {
+      if (untilMs === null) await condition(isStale);
+      else await condition(isStale, Math.max(1, untilMs - Date.now()));
+    });
+  }
+
+  private report(): RunResult {
+    const cursor: RunCursor = {
+      settled: [...this.settledMembers],
+      failures: this.failures,
+      ...defined({
+        openStage: this.openStage === 0 ? undefined : this.openStage,
+        lastSettledAt: this.lastSettledAt,
+        retried: Object.keys(this.retried).length === 0 ? undefined : { ...this.retried },
+      }),
+    };
+    const rest = this.patches.all;
+    if (rest.length === 0 && [...this.placed.values()].every(({ place }) => place === 'settled')) {
+      return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
+    }
+    if (rest.length > 0) cursor.lost = rest.map(toLostInRun);
+    if (this.hold !== null && !this.paused) cursor.hold = this.hold;
+    return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
+  }
+
+  private takeRestrictions(restrictions: RunRestrictions): void {
+    this.paused = restrictions.paused ?? this.paused;
+    this.handOver ||= restrictions.handOver === true;
+    this.removed = new Set(restrictions.removedNodes ?? this.removed);
+    this.noReboots ||= restrictions.rebootsForbidden === true;
+    this.cancelled ||= restrictions.cancelled === true;
+    this.limits = restrictions.limits ?? this.limits;
+    this.locks = restrictions.locked ?? {};
+    this.skips = restrictions.skipped ?? this.skips;
+    for (const name of Object.keys(this.skips)) this.forgiveFailure(name);
+    for (const [name, times] of Object.entries(restrictions.retried ?? {})) this.retry(name, times);
+  }
+
+  /** A failure that somebody has skipped no longer counts. */
+  private forgiveFailure(name: string): void {
+    const failed = this.settledMembers.find((one) => one.node === name && countsAsFailure(one));
+    if (failed === undefined) return;
+    this.failures -= 1;
+    this.settledMembers = this.settledMembers.map((one) => (one === failed ? { ...one, outcome: 'skipped' } : one));
+  }
+
+  /** Gives a member that has settled another turn, once for each time that somebody has asked for one. */
+  private retry(name: string, times: number): void {
+    if (times <= (this.retried[name] ?? 0)) return;
+    this.retried[name] = times;
+    const settled = this.settledMembers.find((one) => one.node === name);
+    if (settled === undefined || this.placed.get(name)?.place !== 'settled') return;
+    if (countsAsFailure(settled)) this.failures -= 1;
+    this.settledMembers = this.settledMembers.filter((one) => one !== settled);
+    this.place(name, 'waiting');
+  }
+
+  private place(name: string, place: PlacedMember['place']): void {
+    const member = this.placed.get(name);
+    if (member !== undefined) member.place = place;
+  }
+}
+
+function nothingSettled(): RunCursor {
+  return { settled: [], failures: 0 };
+}
+
+function stagesOf(input: RunInput): readonly RunStage[] {
+  return isNodeRun(input) ? input.policy.stages : [{ size: input.nodes.length, soakMs: 0, concurrency: null }];
+}
+
+function placesOf(input: RunInput, stages: readonly RunStage[]): Map<string, PlacedMember> {
+  const numbers = stageNumbers(stages);
+  const members = isNodeRun(input)
+    ? input.nodes.map(({ name, role, zone = null }) => ({ name, role, zone }))
+    : input.nodes.map(({ name }) => ({ name, role: null, zone: null }));
+  return new Map(members.map((one, at) => [one.name, { ...one, stage: numbers[at] ?? 0, place: 'waiting' }]));
+}
+
+function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: PatchInFlight): NodeInWork {
+  return { node, state, startedAt, workflowRunId, ...defined({ taskQueue }) };
+}
+
+function toLostInRun({ node, startedAt, workflowRunId }: PatchInFlight): LostInRun {
+  return { node, startedAt, workflowRunId: workflowRunId ?? '' };
+}
