@@ -58,13 +58,20 @@ function valueWords(field) {
   if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(', ');
   if (field.anyOf?.[0].const !== undefined) return `\`${field.anyOf[0].const}\`, or list`;
   if (field.anyOf?.[0].enum !== undefined && field.anyOf.length === 2) {
-    return `${valueWords(field.anyOf[0])}, or mapping`;
+    return `${valueWords(field.anyOf[0])}, or ${field.anyOf[1].type === 'array' ? 'list' : 'mapping'}`;
   }
+  if (field.anyOf?.[0].type === 'integer') return amountWords(field.anyOf[0], ', or ');
+  if (field.anyOf?.[0].anyOf !== undefined) return `${amountWords(field.anyOf[0].anyOf[0], ', ')}, or mapping`;
   if (field.anyOf !== undefined) return 'name of a preset, or mapping';
   if (field.type === 'integer') return `${field.minimum} to ${field.maximum}`;
   if (field.type === 'object') return 'mapping';
   if (field.type === 'array') return 'list';
   return field.type === 'boolean' ? '`true`, `false`' : 'text';
+}
+
+/** A number or a share. */
+function amountWords({ minimum, maximum }, or) {
+  return `${minimum} to ${maximum}${or}\`"${minimum}%"\` to \`"100%"\``;
 }
 
 function defaultWords(schema, key, field) {

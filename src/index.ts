@@ -33,6 +33,7 @@ export type {
   WindowRecord,
 } from './domain/cluster/messages';
 export type { PackedState } from './domain/cluster/packed-state';
+export type { SteeringAnswer, SteeringMessage, SteeringName } from './domain/cluster/steering';
 export type { WorkflowReset } from './domain/cluster/state';
 export type { PastMessage, RunInProgress } from './domain/cluster/recovery';
 export type {
@@ -87,6 +88,7 @@ export type {
   CommonSettled,
   CommonStatus,
   NodeError,
+  NodeLock,
   NodeOutcome,
   NodeReading,
   NodeSettled,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseLabelSelector, matchesLabels } from '../shared/label-selector';
 import { defined } from '../shared/defined';
-import type { Amount, FailureBudget, Rollout } from './types';
+import type { FailureBudget, Rollout } from './types';
 import { MAX_NODES, ON_EXCEEDED, ON_FAILURE, ROLLOUT_ORDERS, ZONE_RULES } from './types';
 import * as field from './fields';
 import type { SpecIssue, SpecPath } from './issues';
@@ -11,18 +11,17 @@ import { show, valueAt } from './issues';
 /** More stages than this are a mistake. */
 const MAX_STAGES = 20;
 
-const PERCENT = /^(100|[1-9]?\d)%$/;
+/** By the smallest share that is allowed. */
+const PERCENT = { 0: /^(100|[1-9]?\d)%$/, 1: /^(100|[1-9]\d?)%$/ } as const;
 
-/** `least`: the smallest number that is allowed, 0 or 1. */
-function amount(least: 0 | 1) {
-  const error = `a whole number from ${least} to ${MAX_NODES}, or a share from ${least}% to 100%`;
-  return z.custom<Amount>(
-    (value) => {
-      if (typeof value === 'number') return Number.isInteger(value) && value >= least && value <= MAX_NODES;
-      return typeof value === 'string' && PERCENT.test(value) && Number.parseInt(value, 10) >= least;
-    },
-    { error },
-  );
+/** `least`: the smallest number that is allowed, 0 or 1. `allowed`: what stands in its place where more is allowed. */
+function amount(least: 0 | 1, allowed?: string) {
+  const error = allowed ?? `a whole number from ${least} to ${MAX_NODES}, or a share from ${least}% to 100%`;
+  const share = z
+    .string({ error })
+    .regex(PERCENT[least], { error })
+    .refine((value): value is `${number}%` => value.endsWith('%'), { error });
+  return z.union([z.int({ error }).min(least, { error }).max(MAX_NODES, { error }), share], { error });
 }
 
 const orderError = `${ROLLOUT_ORDERS.join(', ')}, or a list of names of nodes`;
@@ -37,7 +36,13 @@ const stagesError = `a list of 1 to ${MAX_STAGES} stages`;
 const stage = z.strictObject(
   {
     nodes: z
-      .union([amount(1), z.strictObject({ selector: field.labelSelector })], { error: stageNodesError })
+      .union(
+        [
+          amount(1, stageNodesError),
+          z.strictObject({ selector: field.labelSelector.describe('Labels of the nodes, e.g. tier=canary.') }),
+        ],
+        { error: stageNodesError },
+      )
       .describe(
         'Which nodes: so many or such a share of all nodes of the run, the next in order that no earlier stage has, or those whose labels match a selector.',
       ),
