@@ -165,7 +165,10 @@ export class RunPatches {
     });
   }
 
-  /** Its own signal comes first. One that was terminated sends none, so now and then it is looked for. */
+  /**
+   * Waits for one that was adopted. Normally its own signal comes first; a terminated one sends none, so an activity waits
+   * for its end as well.
+   */
   private async awaitAdopted(patch: PatchInFlight): Promise<void> {
     const { node: name, workflowRunId } = patch;
     const execution = { workflowId: nodeWorkflowId(this.owner.cluster, name), workflowRunId: workflowRunId ?? '' };

@@ -34,7 +34,7 @@ function nextOf(state: ClusterState): ReturnType<typeof decide> {
   return decide(state, Date.parse(T0), { ...idle, refreshingFacts: false, prefetching: false });
 }
 
-describe('a run that waits because too many nodes have failed', () => {
+describe('src/domain/cluster/steering: a run that waits because too many nodes have failed', () => {
   it('names the failures and what to do', () => {
     expect(nextOf(afterFailure())).toMatchObject({
       do: 'sleep',
@@ -64,7 +64,7 @@ describe('a run that waits because too many nodes have failed', () => {
   });
 });
 
-describe('steering', () => {
+describe('src/domain/cluster/steering', () => {
   it.each<[SteeringName, SteeringMessage, RegExp]>([
     ['skip', { node: 'w-9' }, /^run 1 has no node w-9$/],
     ['retry', { node: 'w-2' }, /^w-2 is not done in run 1; only what has failed or was skipped is retried$/],

@@ -35,7 +35,7 @@ function viewOf(
   };
 }
 
-describe('the next step of a run', () => {
+describe('src/domain/run/next-step', () => {
   it('starts as many nodes as may be patched at the same time, in order', () => {
     const members = [member('w-1', { place: 'in-flight' }), member('w-2'), member('w-3'), member('w-4')];
     expect(nextStep(viewOf(members, {}, { concurrency: 3 }))).toEqual({ do: 'start', members: ['w-2', 'w-3'] });
@@ -174,7 +174,7 @@ const fleets = fc.record({
   ),
 });
 
-describe('any run of any fleet', () => {
+describe('src/domain/run/next-step: any run of any fleet', () => {
   it('keeps every limit at every instant, starts no node twice, and takes every node that its limits let it take', () => {
     fc.assert(
       fc.property(fleets, (fleet) => {

@@ -3,7 +3,7 @@ import { orderNodes } from '../../../src/domain/run/order';
 import { stagesOf } from '../../../src/domain/run/stages';
 import { forecaster } from '../../../src/domain/run/forecast';
 
-describe('amounts', () => {
+describe('src/domain/run/limits', () => {
   it('are at least 1 and never more than a share allows', () => {
     expect(countOf('10%', 25)).toBe(2);
     expect(countOf('10%', 3)).toBe(1);
@@ -27,7 +27,7 @@ const nodes = [
   { name: 'w-4', role: 'worker' as const },
 ];
 
-describe('the order of nodes', () => {
+describe('src/domain/run/order', () => {
   it('is by role, zone and the oldest patch', () => {
     const patched = new Map([
       ['w-2', '2026-11-01T00:00:00Z'],
@@ -41,7 +41,7 @@ describe('the order of nodes', () => {
   });
 });
 
-describe('stages', () => {
+describe('src/domain/run/stages', () => {
   it('take their nodes in order from those that no earlier stage has, and leave the rest to a last one', () => {
     const fleet = Array.from({ length: 10 }, (_, at) => ({
       name: `n-${at}`,
@@ -59,7 +59,7 @@ describe('stages', () => {
   });
 });
 
-describe('a forecast', () => {
+describe('src/domain/run/forecast', () => {
   it('rests on the last patches of the node, else on those of the cluster, else on a guess', () => {
     const forecast = forecaster(new Map([['w-1', [60_000, 180_000]]]));
     expect(forecast('w-1')).toEqual({ ms: 180_000, from: 'node' });

@@ -32,7 +32,7 @@ function fails(cluster: TestCluster, name: string): void {
   cluster.nodes.node(name).preflightError = { type: 'Policy', message: `${name} is refused` };
 }
 
-describe('workflows/run with several nodes at the same time', () => {
+describe('src/workflows/run: several nodes at the same time', () => {
   it('patches as many as its concurrency allows, and takes the next one as soon as a place is free', () =>
     harness.withWorker(async (cluster) => {
       const release = WORKERS.map((name) => cluster.nodes.hold(name, 'apply'));
@@ -93,7 +93,7 @@ describe('workflows/run with several nodes at the same time', () => {
 
   it('waits after a stage for its soak, and takes the canary by its labels', () =>
     harness.withWorker(async (cluster) => {
-      const stages = [{ nodes: { selector: 'canary=yes' }, soak: '1h' }, { nodes: '100%' }] as const;
+      const stages = [{ nodes: { selector: 'canary=yes' }, soak: '5s' }, { nodes: '100%' }] as const;
       const own = spec(cluster, { concurrency: 4, stages: [...stages] });
       const nodes = own.nodes.map((node) => (node.name === 'w-3' ? { ...node, labels: { canary: 'yes' } } : node));
       await cluster.apply({ ...own, nodes });
@@ -105,7 +105,7 @@ describe('workflows/run with several nodes at the same time', () => {
       expect(lastRun).toMatchObject({ outcome: 'succeeded', patched: 4 });
       const others = nodesOf(rows).filter(({ name }) => name !== 'w-3');
       for (const { lastCheckedTime } of others)
-        expect(Date.parse(lastCheckedTime ?? '') - before).toBeGreaterThanOrEqual(3_600_000);
+        expect(Date.parse(lastCheckedTime ?? '') - before).toBeGreaterThanOrEqual(5_000);
     }));
 
   it('waits for a decision when more have failed than may, and goes on with the node that is retried', () =>
@@ -116,6 +116,7 @@ describe('workflows/run with several nodes at the same time', () => {
       const waiting = await cluster.until('the run waits', ({ run }) => run?.state === 'paused');
       expect(inState(waiting, 'failed')).toEqual(['w-1']);
       expect(await cluster.handle.query('explain')).toMatch(/^run 1 waits for a decision: 1 failed, more than the 0/);
+      cluster.nodes.node('w-1').preflightError = null;
       await cluster.handle.executeUpdate('retry', { args: [{ node: 'w-1' }] });
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 4, failed: 0 });
     }));
@@ -127,6 +128,7 @@ describe('workflows/run with several nodes at the same time', () => {
       await cluster.apply(spec(cluster, { maxFailures: 4 }));
       await cluster.handle.signal('patchNow');
       await cluster.until('the second is being patched', (one) => inState(one, 'patching').includes('w-2'));
+      cluster.nodes.node('w-1').preflightError = null;
       const held = cluster.nodes.hold('w-1', 'apply');
       await cluster.handle.executeUpdate('skip', { args: [{ node: 'w-3', reason: 'disk' }] });
       await cluster.handle.executeUpdate('retry', { args: [{ node: 'w-1' }] });
