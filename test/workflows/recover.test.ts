@@ -9,6 +9,7 @@ import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import type { Patching } from '../../src/domain/spec/types';
 import { runOffline } from '../cli/offline-context';
 import { clusterSpec } from '../support/builders';
+import { nodesOf } from '../support/members';
 import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
 import type { TestCluster } from './harness';
@@ -210,6 +211,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
         await apply(cluster, client);
         await apply(cluster, client, { rebootIfRequired: false });
         await client.pause(cluster.name, { reason: 'freeze' });
+        for (const name of ['lock', 'unlock'] as const) await client.steer(cluster.name, name, { node: 'w-1' });
         const { runId } = await cluster.handle.describe();
         const { events } = await cluster.handle.fetchHistory();
         const first = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
@@ -218,8 +220,14 @@ describe('recovery of a cluster whose workflow is gone', () => {
           ...{ reason: 'by hand', requestId: 'reset', ...(first ? { workflowTaskFinishEventId: first } : {}) },
         });
         await cluster.until('the cluster is paused again', (status) => status.paused !== null);
+        // What protects a node is carried out again, what exposes one is not.
+        expect(nodesOf((await cluster.status()).nodes).map(({ lock }) => lock !== undefined)).toEqual([
+          false,
+          true,
+          false,
+        ]);
         const kept = await client.planRecovery(cluster.name);
-        expect(kept.kept.map(({ name }) => name)).toEqual(['applySpec', 'pause']);
+        expect(kept.kept.map(({ name }) => name)).toEqual(['applySpec', 'pause', 'lock']);
         await client.recover(cluster.name, { waitMs: 1_000 });
         expect((await client.status(cluster.name)).paused).toMatchObject({ reason: 'freeze' });
         expect(await client.spec(cluster.name)).toMatchObject({ patching: { rebootIfRequired: false } });

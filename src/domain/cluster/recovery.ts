@@ -18,7 +18,16 @@ import { migrate } from './migrate';
 import { unpackState } from './packed-state';
 import { SIGNALS, parseMessage } from './messages';
 import type { SignalName } from './messages';
-import { actOnApplySpec, actOnRequest, checkApplySpec, checkRequest } from './requests';
+import {
+  actOnApplySpec,
+  actOnRequest,
+  actOnSteering,
+  checkApplySpec,
+  checkRequest,
+  checkSteeringRequest,
+} from './requests';
+import type { SteeringName } from './steering';
+import { STEERING, parseSteering } from './steering';
 import { memberName } from './member';
 import type { MemberSettled } from './member';
 import type { RunInput, RunResult } from '../run/run';
@@ -170,6 +179,8 @@ class PastCluster {
 
   private message({ at, name, value }: Extract<PastEvent, { kind: 'message' }>): void {
     if (name === APPLY_SPEC) return this.applySpec(at, value);
+    const steering = STEERING.find((one) => one === name);
+    if (steering !== undefined) return this.steering(at, steering, value);
     const parsed = parseMessage(value);
     const message = parsed.ok ? parsed.message : {};
     const signal = SIGNALS.find((one) => one === name);
@@ -180,6 +191,13 @@ class PastCluster {
     if (signal === 'cancelRun' || checkRequest(this.state, signal, message) !== null) return;
     actOnRequest<SignalName>(this.state, signal, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
+  }
+
+  private steering(at: string, name: SteeringName, value: unknown): void {
+    const parsed = parseSteering(name, value);
+    if (!parsed.ok || checkSteeringRequest(this.state, name, parsed.message, at) !== null) return;
+    actOnSteering(this.state, name, parsed.message, at);
+    this.kept.push(toPastMessage({ at, name }, parsed.message));
   }
 
   private applySpec(at: string, value: unknown): void {

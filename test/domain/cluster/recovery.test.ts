@@ -50,6 +50,41 @@ function ended(ends: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
 }
 
 describe('src/domain/cluster/recovery', () => {
+  test('keeps locks and what was steered in a run; a steering request that was refused changes nothing', () => {
+    const failed = settled('w-1', { outcome: 'failed', workflowRunId: 'r' });
+    const { state, kept } = recoverCluster(
+      base(),
+      [
+        message('lock', { node: 'w-2', by: 'me', reason: 'disk' }),
+        message('lock', { node: 'cp-1', by: 'me' }),
+        message('unlock', { node: 'cp-1', by: 'you' }),
+        message('setMaxFailures', { maxFailures: 2, by: 'no run yet' }),
+        started(),
+        ended([failed], { end: 'suspended', cursor: { settled: [failed], failures: 1 } }),
+        message('setMaxFailures', { maxFailures: 1, by: 'me' }),
+        message('retry', { node: 'w-1', by: 'me' }),
+      ],
+      T2,
+    );
+    expect(kept.map(({ name, by }) => [name, by])).toEqual([
+      ['lock', 'me'],
+      ['lock', 'me'],
+      ['unlock', 'you'],
+      ['setMaxFailures', 'me'],
+      ['retry', 'me'],
+    ]);
+    expect(state.nodes.map((node) => ('lock' in node ? node.lock : null))).toEqual([
+      null,
+      null,
+      { at: T1, by: 'me', reason: 'disk', until: null },
+    ]);
+    expect(state.run).toMatchObject({
+      policy: { limits: { maxFailures: 1 } },
+      retried: { 'w-1': 1 },
+      suspended: { settled: [], failures: 0 },
+    });
+  });
+
   test('keeps specs and pauses in force; requests without a run are lost and not repeated', () => {
     const spec = clusterSpec(undefined, { rebootIfRequired: false });
     const { state, kept, lost, run } = recoverCluster(
