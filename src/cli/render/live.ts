@@ -4,7 +4,7 @@ import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import type { NodeState } from '../../domain/node/status';
 import type { StatusView } from './status';
-import { colorState, countOutcomes, errorCell, liveByName, stepOf, waitOf } from './status';
+import { colorState, countOutcomes, errorCell, liveByName, shownState, stepOf, waitOf } from './status';
 import { renderTable } from './table';
 import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
 
@@ -90,7 +90,7 @@ function heading(status: LiveStatus, view: LiveView): string {
 }
 
 function row(node: MemberStatus, live: LiveNode | undefined, view: LiveView): string[] {
-  const state = colorState(node.state, node.state, view.color);
+  const state = colorState(shownState(node, view.now), node.state, view.color);
   if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
   return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];
 }

@@ -5,6 +5,7 @@ import type { RunSummary } from '../../domain/cluster/messages';
 import { isNode, memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import type { NodeState, NodeStatus } from '../../domain/node/status';
+import { lockAt } from '../../domain/node/status';
 import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
@@ -40,7 +41,7 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
     .map((node) => [
       oneLine(node.name),
       node.role,
-      stateCell(node, live.get(node.name), color),
+      stateCell(node, live.get(node.name), view),
       formatTime(node.lastAppliedPatchTime, zone),
       oneLine(node.patchedVersion, 60),
       oneLine(node.kernel, 40),
@@ -48,7 +49,7 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
       rebootCell(node),
       errorCell(node),
     ]);
-  return `${fields}\n\n${renderTable(head, rows, color, SPARE_COLUMNS)}${waitsOf(status, view.now)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
+  return `${fields}\n\n${renderTable(head, rows, color, SPARE_COLUMNS)}${waitsOf(status, view.now)}${locksOf(status, view)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
 }
 
 export function liveByName({ current }: LiveStatus): ReadonlyMap<string, LiveNode> {
@@ -57,6 +58,17 @@ export function liveByName({ current }: LiveStatus): ReadonlyMap<string, LiveNod
 
 function warningsOf({ nodes }: LiveStatus, color: Colors): string {
   const lines = nodes.flatMap(({ name, warnings }) => describeWarnings(name, warnings, color));
+  return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
+}
+
+function locksOf({ nodes }: LiveStatus, { now, zone }: StatusView): string {
+  const lines = nodes.filter(isNode).flatMap((node) => {
+    const lock = lockAt(node, now);
+    if (lock === null) return [];
+    const until = lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`;
+    const reason = lock.reason === null ? '' : `: ${oneLine(lock.reason, 200)}`;
+    return [`${oneLine(node.name)} is locked by ${oneLine(lock.by)}${until}${reason}`];
+  });
   return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
 }
 
@@ -89,11 +101,12 @@ export function waitOf(live: LiveNode, now: number, max?: number): string | null
   return `waiting${elapsed}${left} for ${oneLine(waitingFor, max)}`;
 }
 
-function nodeGroupTable(status: LiveStatus, { color, zone, now }: StatusView): string {
+function nodeGroupTable(status: LiveStatus, view: StatusView): string {
+  const { color, zone, now } = view;
   const live = liveByName(status);
   const groups = status.nodes.filter((row) => row.kind === 'node-group');
   const rows = groups.map((group) =>
-    statusRow(group, zone, stateCell(group, live.get(group.name), color), errorCell(group)),
+    statusRow(group, zone, stateCell(group, live.get(group.name), view), errorCell(group)),
   );
   return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status, now)}\n\n${timesNote(zone, color)}`;
 }
@@ -221,9 +234,18 @@ function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveS
   return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
 }
 
-function stateCell(node: MemberStatus, live: LiveNode | undefined, color: Colors): string {
+/** `patched`, or `patched, locked`. */
+export function shownState(node: MemberStatus, now: number): string {
+  return isNode(node) && lockAt(node, now) !== null ? `${node.state}, locked` : node.state;
+}
+
+function stateCell(node: MemberStatus, live: LiveNode | undefined, { color, now }: StatusView): string {
   const boot = isNode(node) && node.bootPatch === 'pending' && node.state !== 'patching' ? ' (boot patch pending)' : '';
-  return colorState(live === undefined ? `${node.state}${boot}` : `${node.state} (${stepOf(live)})`, node.state, color);
+  return colorState(
+    live === undefined ? `${shownState(node, now)}${boot}` : `${node.state} (${stepOf(live)})`,
+    node.state,
+    color,
+  );
 }
 
 function rebootCell({ rebootRequired }: NodeStatus): string {

@@ -3,6 +3,7 @@ import type { ActiveRun, ClusterState } from './state';
 import { isNode } from './member';
 import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
+import { waitsForDecision } from './decide';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
 const MAX_LOST_SHOWN = 100;
@@ -42,7 +43,8 @@ export function clusterPhase(state: ClusterState): ClusterPhase {
   if (state.removing !== null) return 'removing';
   if (!isPatchable(state.spec)) return 'not-patchable';
   if (state.run !== null && state.run.suspended === null) return 'running';
-  return state.paused === null ? 'idle' : 'paused';
+  if (state.paused !== null) return 'paused';
+  return state.run !== null && waitsForDecision(state, state.run) !== null ? 'waiting' : 'idle';
 }
 
 function runStatus(state: ClusterState): RunStatus | null {

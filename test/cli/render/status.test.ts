@@ -15,6 +15,15 @@ describe('src/cli/render/status', () => {
     expect(line(renderStatus(berlin, null, { ...VIEW, zone: 'Europe/Berlin' }), 'Next window')).not.toContain('=');
   });
 
+  test('names nodes that are locked, by whom, until when and why, as long as the lock lasts', () => {
+    const lock = { at: '2026-11-28T00:00:00Z', by: 'ann', reason: 'incident', until: null };
+    const over = { ...lock, until: new Date(NOW - 1).toISOString() };
+    const text = renderStatus(status([node('w-1', { lock }), node('w-2', { lock: over })]), null, VIEW);
+    expect(line(text, 'w-1 ')).toContain('unknown, locked');
+    expect(text).toContain('\nw-1 is locked by ann: incident\n');
+    expect(line(text, 'w-2 ')).not.toContain('locked');
+  });
+
   test('reports a missing schedule, or an unknown next window', () => {
     expect(line(renderStatus(status([]), null, VIEW), 'Next window')).toContain('none, on demand only');
     const broken = renderStatus(status([], { scheduleError: 'no such zone' }), null, VIEW);

@@ -1,4 +1,5 @@
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
+import { clusterPhase } from '../../../src/domain/cluster/status';
 import { newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { actOnSteering, checkSteeringRequest } from '../../../src/domain/cluster/requests';
@@ -40,6 +41,7 @@ describe('src/domain/cluster/steering: a run that waits because too many nodes h
       do: 'sleep',
       message: expect.stringMatching(/^run 1 waits for a decision: 1 failed, more than the 0 that may; `ospatch retry/),
     });
+    expect(clusterPhase(afterFailure())).toBe('waiting');
   });
 
   it.each<[SteeringName, SteeringMessage]>([
