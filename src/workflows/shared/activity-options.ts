@@ -72,7 +72,8 @@ export const singleAttempt = proxyActivities<Pick<NodeActivities, 'powerCycle'>>
 export const observation = proxyActivities<
   Pick<NodeActivities, 'unreachableNodes'> & Pick<KubernetesActivities, 'outOfService'>
 >({
-  startToCloseTimeout: '5 minutes',
+  // Also where no worker takes it up: a run that is cancelled waits for the answer.
+  scheduleToCloseTimeout: '2 minutes',
   heartbeatTimeout: '1 minute',
   retry: { maximumAttempts: 1 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
