@@ -32,7 +32,8 @@ describe('src/cli/commands', () => {
 
   test.each(commands)('%s rejects surplus arguments', async (name) => {
     const file = ['validate', 'next', 'enroll', 'diff', 'apply'].includes(name) ? ['-f', 'x.yaml'] : [];
-    const { err, code } = await run([name, ...file, 'demo', 'w-1', 'one-too-many']);
+    const reason = name === 'lock' ? ['--reason', 'x'] : [];
+    const { err, code } = await run([name, ...file, ...reason, 'demo', 'w-1', 'one-too-many']);
     expect(err).toMatch(name === 'helper' ? /unknown command/ : /too many arguments/);
     expect(code).toBe(2);
   });

@@ -211,7 +211,8 @@ describe('recovery of a cluster whose workflow is gone', () => {
         await apply(cluster, client);
         await apply(cluster, client, { rebootIfRequired: false });
         await client.pause(cluster.name, { reason: 'freeze' });
-        for (const name of ['lock', 'unlock'] as const) await client.steer(cluster.name, name, { node: 'w-1' });
+        for (const name of ['lock', 'unlock'] as const)
+          await client.steer(cluster.name, name, { node: 'w-1', reason: 'disk' });
         const { runId } = await cluster.handle.describe();
         const { events } = await cluster.handle.fetchHistory();
         const first = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;

@@ -71,7 +71,7 @@ function registerOne(program: Command, context: CliContext, steering: SteeringCo
     .description(steering.description)
     .addArgument(clusterArgument())
     .addArgument(steering.argument())
-    .addOption(reasonOption())
+    .addOption(reasonOption().makeOptionMandatory(steering.name === 'lock'))
     .addOption(outputOption())
     .addHelpText('after', `\nExamples:\n  ${steering.example}`);
   if (steering.name === 'lock') command.addOption(untilOption(context));

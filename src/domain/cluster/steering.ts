@@ -33,21 +33,23 @@ export interface SteeringAnswer {
 }
 
 type Field = 'node' | 'concurrency' | 'maxFailures' | 'until';
+type NeededField = Field | 'reason';
 
-const FIELDS: Readonly<Record<SteeringName, { needed: readonly Field[]; allowed: readonly Field[] }>> = {
+const FIELDS: Readonly<Record<SteeringName, { needed: readonly NeededField[]; allowed: readonly Field[] }>> = {
   skip: { needed: ['node'], allowed: ['node'] },
   retry: { needed: ['node'], allowed: ['node'] },
   setConcurrency: { needed: ['concurrency'], allowed: ['concurrency'] },
   setMaxFailures: { needed: ['maxFailures'], allowed: ['maxFailures'] },
-  lock: { needed: ['node'], allowed: ['node', 'until'] },
+  lock: { needed: ['node', 'reason'], allowed: ['node', 'until'] },
   unlock: { needed: ['node'], allowed: ['node'] },
 };
 
-const EXAMPLES: Readonly<Record<Field, string>> = {
+const EXAMPLES: Readonly<Record<NeededField, string>> = {
   node: '"w-1"',
   concurrency: '5 or "10%"',
   maxFailures: '2 or "5%"',
   until: '"2027-01-31T18:00:00Z"',
+  reason: '"incident 4711"',
 };
 
 /** Reads the argument of a steering signal or update, whatever it is. */
@@ -58,7 +60,8 @@ export function parseSteering(
   const unread = whyUnreadable(value);
   if (unread !== null) return refuse(`the input cannot be read: ${unread}`);
   const { needed, allowed } = FIELDS[name];
-  const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+  const record: Readonly<Record<string, unknown>> | null =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
   if (record === null) return refuse(`the input is missing; send an object such as ${example(needed)}`);
   const own: Record<string, unknown> = {};
   const common: Record<string, unknown> = {};
@@ -67,16 +70,17 @@ export function parseSteering(
   if (!parsed.ok) return refuse(parsed.why.replace('reason, nodes', ['reason', ...allowed].join(', ')));
   if (parsed.message.nodes !== undefined)
     return refuse(`unknown field nodes; allowed: requestId, by, reason, ${allowed.join(', ')}`);
+  const missing = needed.find((field) => (record[field] ?? '') === '');
+  if (missing !== undefined) return refuse(`${missing} is missing; e.g. ${example(needed)}`);
   for (const field of allowed) {
     const given = own[field] ?? undefined;
-    if (given === undefined && needed.includes(field)) return refuse(`${field} is missing; e.g. ${example(needed)}`);
     const problem = given === undefined ? null : fieldProblem(field, given);
     if (problem !== null) return refuse(problem);
   }
   return { ok: true, message: { ...parsed.message, ...defined(own as SteeringMessage) } };
 }
 
-function example(fields: readonly Field[]): string {
+function example(fields: readonly NeededField[]): string {
   return `{${fields.map((field) => `"${field}": ${EXAMPLES[field].replace(/ or .*/, '')}`).join(', ')}}`;
 }
 

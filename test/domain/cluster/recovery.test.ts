@@ -56,7 +56,7 @@ describe('src/domain/cluster/recovery', () => {
       base(),
       [
         message('lock', { node: 'w-2', by: 'me', reason: 'disk' }),
-        message('lock', { node: 'cp-1', by: 'me' }),
+        message('lock', { node: 'cp-1', by: 'me', reason: 'disk' }),
         message('unlock', { node: 'cp-1', by: 'you' }),
         message('setMaxFailures', { maxFailures: 2, by: 'no run yet' }),
         started(),

@@ -120,8 +120,17 @@ describe('src/domain/cluster/steering', () => {
     ['setConcurrency', { concurrency: 0 }, /^concurrency is 0; allowed: a whole number from 1/],
     ['setConcurrency', { concurrency: '0%' }, /^concurrency is "0%"; allowed/],
     ['setMaxFailures', { maxFailures: -1 }, /^maxFailures is -1; allowed/],
-    ['lock', { node: 'w-1', until: 'tomorrow' }, /^until is "tomorrow"; allowed: a moment in ISO 8601 with zone/],
-    ['lock', { node: 'w-1', forever: true }, /^unknown field forever; allowed: requestId, by, reason, node, until$/],
+    ['lock', { node: 'w-1' }, /^reason is missing; e.g. \{"node": "w-1", "reason": "incident 4711"\}$/],
+    [
+      'lock',
+      { node: 'w-1', reason: 'x', until: 'tomorrow' },
+      /^until is "tomorrow"; allowed: a moment in ISO 8601 with zone/,
+    ],
+    [
+      'lock',
+      { node: 'w-1', reason: 'x', forever: true },
+      /^unknown field forever; allowed: requestId, by, reason, node, until$/,
+    ],
     ['skip', { node: 'w-1', nodes: ['w-1'] }, /^unknown field nodes; allowed: requestId, by, reason, node$/],
   ])('reads no %s from %p', (name, value, why) => {
     expect(parseSteering(name, value)).toEqual({ ok: false, why: expect.stringMatching(why) });
