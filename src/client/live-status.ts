@@ -14,7 +14,10 @@ import { NODE_STEPS } from '../domain/node/report';
 import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { StuckCluster } from '../domain/inspection/stuck';
-import type { NodeInWork, RunProgressPage } from '../domain/run/run';
+import { forecaster } from '../domain/run/forecast';
+import type { RunEndForecast } from '../domain/run/run-end';
+import { forecastRunEnd } from '../domain/run/run-end';
+import type { NodeInWork, RunDetail, RunProgressPage } from '../domain/run/run';
 import { waitsForWorker } from '../domain/cluster/task-queues';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 import { plainText } from '../domain/shared/text';
@@ -62,7 +65,10 @@ export interface LiveNode {
 export interface LiveStatus extends ClusterStatus {
   /** What the cluster is doing, and why. */
   explanation: string;
+  /** Members in work, lost ones first, at most 100. */
   current: LiveNode[];
+  /** When the run is forecast to end. Absent: no run is in progress, or how far it is is not known. */
+  runEnd?: RunEndForecast;
   /** Why the run in progress is stuck. Absent: it is not, as far as Temporal knows. */
   stuck?: Pick<StuckCluster, 'kind' | 'message' | 'remedy'>;
 }
@@ -92,9 +98,23 @@ export async function readLiveStatus(
     return { ...status, current: await readListing(session, cluster, status), ...(stuck === null ? {} : told(stuck)) };
   }
   const nodes = mergeProgress(status.nodes, progress);
-  const inWork = [...progress.inFlight, ...progress.lost];
+  const inWork = [...progress.lost, ...progress.inFlight];
   const live = await readLiveNodes(session, cluster, inWork);
-  return { ...status, run: { ...run, done: progress.done }, nodes, ...live };
+  const now = { ...status, run: { ...run, done: progress.done, detail: detailOf(progress) }, nodes, ...live };
+  return { ...now, ...defined({ runEnd: endOf(now, progress, Date.now()) ?? undefined }) };
+}
+
+function endOf({ nodes }: ClusterStatus, progress: RunProgressPage, nowMs: number): RunEndForecast | null {
+  const inFlight = progress.inFlight.map(({ node, startedAt }) => ({ name: node, sinceMs: Date.parse(startedAt) }));
+  const begun = new Set([...progress.inFlight, ...progress.lost].map(({ node }) => node));
+  const waiting = nodes.filter(({ name, state }) => state === 'waiting' && !begun.has(name)).map(({ name }) => name);
+  const places = progress.limits.concurrency;
+  return forecastRunEnd({ inFlight, waiting, places, forecast: forecaster(new Map()), nowMs });
+}
+
+function detailOf(progress: RunProgressPage): RunDetail {
+  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages } = progress;
+  return { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages };
 }
 
 async function readLiveNodes(
@@ -102,8 +122,10 @@ async function readLiveNodes(
   cluster: string,
   nodes: readonly NodeInWork[],
 ): Promise<Pick<LiveStatus, 'current' | 'stuck'>> {
-  const live = await mapConcurrently(nodes.slice(0, MAX_LIVE_NODES), LOOKS_AT_ONCE, (one) =>
-    readLiveNode(session, cluster, one),
+  const until = Date.now() + session.deadlineMs / 3;
+  // A node whose details come too late is shown without them.
+  const live = await mapConcurrently(nodes.slice(0, MAX_LIVE_NODES), LOOKS_AT_ONCE, async (one) =>
+    Date.now() < until ? readLiveNode(session, cluster, one) : { ...baseOf(one), stuck: null },
   );
   const stuck = live.find((one) => one.stuck !== null)?.stuck ?? null;
   const current = live.map(({ stuck: _stuck, ...one }) => one);

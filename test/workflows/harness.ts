@@ -17,6 +17,8 @@ import type { KubernetesActivities } from '../../src/contract/activities/kuberne
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { QUICK_SERVER_ARGS } from '../../src/dev/temporal-server';
+import type { LiveStatus } from '../../src/client/live-status';
+import { readLiveStatus } from '../../src/client/live-status';
 import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
@@ -488,6 +490,13 @@ export class TestCluster {
 
   status(): Promise<StatusPage> {
     return this.handle.query(statusQuery);
+  }
+
+  /** What a person sees: the status, merged with what the run in progress knows of itself. */
+  liveStatus(): Promise<LiveStatus> {
+    const { client } = this.env;
+    const session = { client, keyIds: [], address: '', namespace: 'default', deadlineMs: 15_000 };
+    return readLiveStatus({ ...session, taskQueue: this.name }, this.name);
   }
 
   /** The number of workflows of run `number` in the present history of the cluster. */

@@ -11,13 +11,18 @@ import { withClient } from '../options/session';
 const EXAMPLES = `
 Examples:
   ospatch status prod-eu
+  ospatch status prod-eu --all
   ospatch status prod-eu --watch
   ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
+
+Of a cluster with more than 25 nodes, the table lists those in work and those that failed, are lost, locked, skipped, not tried
+or wait for a reboot or a restart, up to 10 of each; --all lists every node. JSON always has all of them.
 
 Times are in your time zone (set TZ for another one); JSON has ISO 8601.`;
 
 interface StatusOptions {
   watch?: boolean;
+  all?: boolean;
   output: OutputFormat;
 }
 
@@ -27,6 +32,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .description('show what a cluster is doing, and the state of every node')
     .addArgument(clusterArgument())
     .option('--watch', 'refresh until Ctrl-C or until the cluster is removed')
+    .option('--all', 'list every node of a large cluster, also those that nobody has to look at')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, options: StatusOptions, command: Command) =>
@@ -41,7 +47,7 @@ async function showStatus(
   context: CliContext,
   client: ClusterClient,
   cluster: string,
-  { watch = false, output }: StatusOptions,
+  { watch = false, all = false, output }: StatusOptions,
 ): Promise<void> {
   if (watch) return watchStatus(context, client, cluster);
   const status = await client.statusAmongClusters(cluster);
@@ -50,7 +56,7 @@ async function showStatus(
   const { ownZone } = await import('../render/text.js');
   print(
     context,
-    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context) }),
+    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context), all }),
   );
 }
 

@@ -44,3 +44,21 @@ function wrapLine(line: string, width: number): string[] {
   }
   return [...lines, current.trimEnd()];
 }
+
+// oxlint-disable-next-line no-control-regex -- matching colours is the purpose
+const PARTS = /(\u001b\[\d+m)|([\s\S])/gu;
+
+/** The line, of at most `width` columns; a cut one ends in an ellipsis. Colours are kept, and end where they did. */
+export function cutLine(line: string, width: number): string {
+  if (textWidth(line) <= width) return line;
+  let cut = '';
+  let room = width - 1;
+  for (const [part, colour, char] of line.matchAll(PARTS)) {
+    if (colour !== undefined) cut += colour;
+    else if (room >= 0) {
+      room -= textWidth(char ?? '');
+      cut += room >= 0 ? part : '…';
+    }
+  }
+  return cut;
+}

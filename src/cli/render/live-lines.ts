@@ -2,7 +2,8 @@
 import type { LiveNode, LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
-import { countOutcomes, errorCell, stepOf } from './status';
+import { errorCell, stepOf } from './member-cells';
+import { countOutcomes } from './status';
 import { oneLine, plural } from './text';
 
 /** Node states that are reported: the ends of node patches. */

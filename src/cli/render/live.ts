@@ -1,32 +1,20 @@
-/** One frame of the live display: a heading and a node table that fits the terminal. */
-import type { LiveNode, LiveStatus } from '../../client/live-status';
+/** One frame of the live display: a heading, how far the run is, and a node table, within the size of the terminal. */
+import type { LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
-import type { MemberStatus } from '../../domain/cluster/member';
-import type { NodeState } from '../../domain/node/status';
-import type { StatusView } from './status';
-import { colorState, countOutcomes, errorCell, liveByName, shownState, stepOf, waitOf } from './status';
+import { memberTable } from './member-table';
+import { cutLine, wrapText } from './columns';
+import { STATE_ORDER, countStates } from './counts';
+import { budgetOf, endOf, inWorkOf, nextOf, percentOf, withBar } from './run-fields';
+import type { StatusView } from './member-cells';
+import { countOutcomes, liveByName } from './status';
 import { renderTable } from './table';
-import { NONE, formatElapsed, formatStart, oneLine, plural } from './text';
+import { formatElapsed, formatStart, oneLine, plural } from './text';
 
-/** In progress, then needing attention, then upcoming, then fine. */
-const ORDER: readonly NodeState[] = [
-  'patching',
-  'failed',
-  'not-tried',
-  'reboot-pending',
-  'restart-pending',
-  'skipped',
-  'waiting',
-  'unknown',
-  'patched',
-  'up-to-date',
-];
-
-/** Heading, empty line, table head, counts, notice, and the cursor line. */
-const LINES_AROUND_NODES = 6;
-/** The cause of a stuck run, and the remedy. */
-const STUCK_LINES = 2;
+/** Empty line, table head, counts, and the cursor line. */
+const LINES_AROUND_NODES = 4;
 const FEWEST_ROWS = 3;
+/** Below this height, the nodes come before the details of the run. */
+const HEIGHT_FOR_DETAILS = 16;
 
 export interface LiveView extends StatusView {
   /** Lines of the terminal. */
@@ -35,44 +23,47 @@ export interface LiveView extends StatusView {
   notice: string | null;
 }
 
-/** The lines of one frame, not wrapped. */
+/** The lines of one frame, none longer than the terminal is wide. */
 export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
-  // The terminal truncates long lines, so that a node takes one line of the frame.
-  const oneLineRows = { ...color, columns: undefined };
+  const width = color.columns ?? Infinity;
   const unit = memberNameOf(status.type);
-  const nodes = [...status.nodes].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
-  const fitting = Math.max(
-    FEWEST_ROWS,
-    view.height - LINES_AROUND_NODES - (status.stuck === undefined ? 0 : STUCK_LINES),
-  );
-  const shown = nodes.slice(0, fitting);
-  const live = liveByName(status);
-  const rows = shown.map((node) => row(node, live.get(node.name), view));
-  const hidden = nodes.slice(fitting);
-  return [
-    heading(status, view),
-    '',
-    ...(rows.length === 0
-      ? []
-      : renderTable(
-          [unit === 'node' ? 'Node' : 'Node group', 'State', 'Step', 'Elapsed', 'Note'],
-          rows,
-          oneLineRows,
-        ).split('\n')),
-    ...(hidden.length === 0 ? [] : [color.dim(`and ${plural(hidden.length, `more ${unit}`)}: ${countStates(hidden)}`)]),
+  const top = [heading(status, view), ...detailLines(status, view)].flatMap((line) => wrapText(line, width));
+  const bottom = [
     ...(status.stuck === undefined ? [] : [color.red(`stuck: ${oneLine(status.stuck.message, 600)}`)]),
     ...(status.stuck === undefined ? [] : [`fix: ${oneLine(status.stuck.remedy, 600)}`]),
     ...(view.notice === null ? [] : [color.yellow(view.notice)]),
+  ].flatMap((line) => wrapText(line, width));
+  const nodes = [...status.nodes].sort((a, b) => STATE_ORDER.indexOf(a.state) - STATE_ORDER.indexOf(b.state));
+  const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES - top.length - bottom.length);
+  const hidden = nodes.slice(fitting);
+  const live = liveByName(status);
+  const [head, rows] = memberTable(nodes.slice(0, fitting), live, view, unit);
+  // A node takes one line of the frame.
+  const oneLineRows = { ...color, columns: undefined };
+  return [
+    ...top,
+    '',
+    ...(rows.length === 0 ? [] : renderTable(head, rows, oneLineRows).split('\n')).map((line) => cutLine(line, width)),
+    ...(hidden.length === 0
+      ? []
+      : [color.dim(cutLine(`and ${plural(hidden.length, `more ${unit}`)}: ${countStates(hidden)}`, width))]),
+    ...bottom,
   ];
 }
 
-/** `2 patched, 1 waiting`, worst first. */
-export function countStates(nodes: readonly MemberStatus[]): string {
-  return ORDER.map((state) => ({ state, count: nodes.filter((node) => node.state === state).length }))
-    .filter(({ count }) => count > 0)
-    .map(({ state, count }) => `${count} ${state}`)
-    .join(', ');
+function detailLines(status: LiveStatus, view: LiveView): string[] {
+  const { run } = status;
+  if (run === null || view.height < HEIGHT_FOR_DETAILS) return [];
+  const { detail } = run;
+  if (detail === undefined) return [];
+  const next = nextOf(status, detail, view);
+  const end = endOf(status, view.zone);
+  return [
+    withBar(run, percentOf(run), view.color.columns ?? Infinity),
+    [inWorkOf(detail), `failures: ${budgetOf(detail)}`, ...(end === null ? [] : [end])].join('; '),
+    ...(next === null ? [] : [`next: ${next}`]),
+  ];
 }
 
 function heading(status: LiveStatus, view: LiveView): string {
@@ -87,21 +78,4 @@ function heading(status: LiveStatus, view: LiveView): string {
   const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow, view.zone)}`;
   const last = lastRun === null ? '' : `  last run ${lastRun.number} ${lastRun.outcome} (${countOutcomes(lastRun)})`;
   return `${name}  ${status.state}${pausedBy}${next}${last}`;
-}
-
-function row(node: MemberStatus, live: LiveNode | undefined, view: LiveView): string[] {
-  const state = colorState(shownState(node, view.now), node.state, view.color);
-  if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
-  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];
-}
-
-function noteOf(live: LiveNode, now: number): string {
-  const wait = waitOf(live, now, 120);
-  if (wait !== null) return wait;
-  if (live.lastFailure !== null) return `attempt ${live.attempt}: ${oneLine(live.lastFailure, 120)}`;
-  return '';
-}
-
-function rebootNote({ state }: MemberStatus): string {
-  return state === 'reboot-pending' ? 'needs a reboot' : '';
 }

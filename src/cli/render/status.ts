@@ -4,22 +4,21 @@ import { asSentence } from '../../domain/shared/text';
 import type { RunSummary } from '../../domain/cluster/messages';
 import { isNode, memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
-import type { NodeState, NodeStatus } from '../../domain/node/status';
+import type { NodeStatus } from '../../domain/node/status';
 import { lockAt } from '../../domain/node/status';
+import { wrapText } from './columns';
+import { countStates } from './counts';
+import { FEW_NODES, listedNodes } from './listed';
+import type { StatusView } from './member-cells';
+import { colorState, errorCell, shownState, stepOf, waitOf } from './member-cells';
+import { memberTable } from './member-table';
+import { runFields } from './run-fields';
 import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
-import { NONE, formatElapsed, formatStart, formatTime, oneLine, plural } from './text';
+import { NONE, formatElapsed, formatStart, formatTime, oneLine } from './text';
 import { describeWarnings } from './warnings';
 
-export interface StatusView {
-  now: number;
-  /** Time zone of the user. */
-  zone: string;
-  color: Colors;
-}
-
-const MAX_ERROR = 120;
 const MAX_STUCK = 600;
 
 /** Columns dropped first on a narrow terminal; the last of them are implied by the state. */
@@ -31,50 +30,90 @@ export function renderStatus(status: LiveStatus, why: string | null, view: Statu
   const fields = renderFields(headerFields(status, why, view), color);
   if (status.nodes.length === 0) return fields;
   if (status.type === 'eks') return `${fields}\n\n${nodeGroupTable(status, view)}`;
+  const live = liveByName(status);
+  const { nodes, note } = shownNodes(status, live, view);
+  const shown = { ...status, nodes };
+  const table = nodes.length === 0 ? '' : `\n\n${note === null ? nodeTable(shown, view) : shortTable(shown, view)}`;
+  const below = [...waitsOf(shown, view.now), ...locksOf(shown, view)];
+  return [
+    `${fields}${table}`,
+    ...(note === null ? [] : [wrapped(note, color)]),
+    ...(below.length === 0 ? [] : [below.map((line) => wrapped(line, color)).join('\n')]),
+    ...warningsOf(shown, color),
+    wrapped(timesNote(zone, color), color),
+  ].join('\n\n');
+}
+
+function nodeTable(status: LiveStatus, view: StatusView): string {
+  const live = liveByName(status);
   const head = [
     ...['Node', 'Role', 'State', 'Last Applied Patch Time', 'Patched Version'],
     ...['Kernel', 'Pending', 'Reboot', 'Last error'],
   ];
-  const live = liveByName(status);
   const rows = status.nodes
     .filter(isNode)
     .map((node) => [
       oneLine(node.name),
       node.role,
       stateCell(node, live.get(node.name), view),
-      formatTime(node.lastAppliedPatchTime, zone),
+      formatTime(node.lastAppliedPatchTime, view.zone),
       oneLine(node.patchedVersion, 60),
       oneLine(node.kernel, 40),
       node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
       rebootCell(node),
       errorCell(node),
     ]);
-  return `${fields}\n\n${renderTable(head, rows, color, SPARE_COLUMNS)}${waitsOf(status, view.now)}${locksOf(status, view)}${warningsOf(status, color)}\n\n${timesNote(zone, color)}`;
+  return renderTable(head, rows, view.color, SPARE_COLUMNS);
+}
+
+/** What somebody wants to know of the nodes of a large cluster that are listed. */
+function shortTable(status: LiveStatus, view: StatusView): string {
+  const [head, rows] = memberTable(status.nodes, liveByName(status), view, memberNameOf(status.type));
+  return renderTable(head, rows, view.color, ['Elapsed', 'Step']);
+}
+
+/** Sentences wrap between words on a terminal. */
+function wrapped(text: string, { columns = Infinity }: Colors): string {
+  return wrapText(text, columns).join('\n');
+}
+
+/** Of a large cluster only the nodes in work, and those that somebody should look at. */
+function shownNodes(
+  status: LiveStatus,
+  live: ReadonlyMap<string, LiveNode>,
+  { all = false, now }: StatusView,
+): { nodes: MemberStatus[]; note: string | null } {
+  const { nodes, cluster } = status;
+  if (all || nodes.length <= FEW_NODES) return { nodes, note: null };
+  const listed = listedNodes(nodes, live, now);
+  const rest = listed.others === 0 ? [] : [`${listed.others} others`];
+  const more = [...listed.more, ...rest].join(', ');
+  return { nodes: listed.nodes, note: more === '' ? null : `and ${more}; every node: ospatch status ${cluster} --all` };
 }
 
 export function liveByName({ current }: LiveStatus): ReadonlyMap<string, LiveNode> {
   return new Map(current.map((live) => [live.node, live]));
 }
 
-function warningsOf({ nodes }: LiveStatus, color: Colors): string {
+function warningsOf({ nodes }: LiveStatus, color: Colors): string[] {
   const lines = nodes.flatMap(({ name, warnings }) => describeWarnings(name, warnings, color));
-  return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
+  return lines.length === 0 ? [] : [lines.map((line) => wrapped(line, color)).join('\n')];
 }
 
-function locksOf({ nodes }: LiveStatus, { now, zone }: StatusView): string {
-  const lines = nodes.filter(isNode).flatMap((node) => {
+function locksOf({ nodes }: LiveStatus, { now, zone }: StatusView): string[] {
+  return nodes.filter(isNode).flatMap((node) => {
     const lock = lockAt(node, now);
     if (lock === null) return [];
     const until = lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`;
     const reason = lock.reason === null ? '' : `: ${oneLine(lock.reason, 200)}`;
     return [`${oneLine(node.name)} is locked by ${oneLine(lock.by)}${until}${reason}`];
   });
-  return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
 }
 
-function waitsOf({ current }: LiveStatus, now: number): string {
-  const waits = current.flatMap((one) => describeWait(one, now));
-  return waits.length === 0 ? '' : `\n\n${waits.join('\n')}`;
+/** Of the nodes that are shown. */
+function waitsOf({ current, nodes }: LiveStatus, now: number): string[] {
+  const shown = new Set(nodes.map(({ name }) => name));
+  return current.filter(({ node }) => shown.has(node) || nodes.length === 0).flatMap((one) => describeWait(one, now));
 }
 
 /**
@@ -91,16 +130,6 @@ function describeWait(live: LiveNode, now: number): string[] {
   return [`${oneLine(live.node)} ${stepOf(live)}, ${wait}`, ...others];
 }
 
-/** `waiting 3h20m (20h40m left) for ...`, with the times first, so that truncation keeps them. */
-export function waitOf(live: LiveNode, now: number, max?: number): string | null {
-  const { waitingFor, waitingSince, waitingUntil } = live;
-  if (waitingFor === null) return null;
-  const elapsed = waitingSince === null ? '' : ` ${formatElapsed(waitingSince, now)}`;
-  const left =
-    waitingUntil === null ? '' : ` (${formatElapsed(new Date(now).toISOString(), Date.parse(waitingUntil))} left)`;
-  return `waiting${elapsed}${left} for ${oneLine(waitingFor, max)}`;
-}
-
 function nodeGroupTable(status: LiveStatus, view: StatusView): string {
   const { color, zone, now } = view;
   const live = liveByName(status);
@@ -108,7 +137,11 @@ function nodeGroupTable(status: LiveStatus, view: StatusView): string {
   const rows = groups.map((group) =>
     statusRow(group, zone, stateCell(group, live.get(group.name), view), errorCell(group)),
   );
-  return `${renderTable(STATUS_HEAD, rows, color)}${waitsOf(status, now)}\n\n${timesNote(zone, color)}`;
+  const waits = waitsOf(status, now).map((line) => wrapped(line, color));
+  const table = renderTable(STATUS_HEAD, rows, color);
+  return [table, ...(waits.length === 0 ? [] : [waits.join('\n')]), wrapped(timesNote(zone, color), color)].join(
+    '\n\n',
+  );
 }
 
 function timesNote(zone: string, color: Colors): string {
@@ -135,43 +168,9 @@ export function countOutcomes(run: RunSummary): string {
   return run.notTried === run.total ? reason : `${counted}: ${reason}`;
 }
 
-/** `apply 3/12`, `drain 4/40 pods`, `reboot`, `waiting`; what the node in work does at this moment. */
-export function stepOf(live: LiveNode): string {
-  if (live.state === 'waiting')
-    return `waiting for ${oneLine(live.heldBy ?? 'another run', 120)} to finish on this node`;
-  if (live.step === null) return 'starting';
-  if (live.total === null) return live.step;
-  if (live.step === 'drain') return `drain ${live.done ?? 0}/${live.total} pods`;
-  return live.step === 'apply' ? `apply ${live.done ?? 0}/${live.total}` : live.step;
-}
-
-export function colorState(state: string, kind: NodeState, color: Colors): string {
-  switch (kind) {
-    case 'failed':
-      return color.red(state);
-    case 'not-tried':
-    case 'reboot-pending':
-    case 'restart-pending':
-    case 'skipped':
-      return color.yellow(state);
-    case 'patching':
-      return color.cyan(state);
-    case 'patched':
-    case 'up-to-date':
-      return color.green(state);
-    case 'waiting':
-    case 'unknown':
-      return state;
-  }
-}
-
-export function errorCell({ lastError }: MemberStatus): string {
-  return lastError === null ? '' : `${lastError.type}: ${oneLine(lastError.message, MAX_ERROR)}`;
-}
-
 function headerFields(status: LiveStatus, why: string | null, view: StatusView): [string, string][] {
   const { zone } = view;
-  const { run, lastRun, paused, lastRejection } = status;
+  const { lastRun, paused, lastRejection } = status;
   const patchable = status.state !== 'not-patchable';
   const state = patchable ? `${status.state}, ${status.ready ? 'ready' : 'not ready'}` : status.state;
   const fields: [string, string][] = [
@@ -192,14 +191,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   if (status.loopError !== null) fields.push(['Error', oneLine(status.loopError)]);
   if (status.reset !== null) fields.push(['Reset', oneLine(status.reset, MAX_STUCK)]);
   if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
-  if (run !== null) {
-    const went = run.state === 'running' ? 'running' : run.state;
-    const nodes = `${run.done} of ${plural(run.total, memberNameOf(status.type))} done`;
-    fields.push([
-      'Run',
-      `${run.number} (${run.trigger}), ${went} for ${formatElapsed(run.startedAt, view.now)}, ${nodes}`,
-    ]);
-  }
+  fields.push(...runFields(status, view));
   if (status.stuck !== undefined) {
     fields.push(['Stuck', asSentence(oneLine(status.stuck.message, MAX_STUCK))]);
     fields.push(['Fix', oneLine(status.stuck.remedy, MAX_STUCK)]);
@@ -211,6 +203,11 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
       `${lastRun.number} (${lastRun.trigger}) ${lastRun.outcome}${cancelledBy(lastRun)} at ${ended}: ${countOutcomes(lastRun)}`,
     ]);
   }
+  if (status.nodes.length > FEW_NODES)
+    fields.push([
+      status.type === 'eks' ? 'Node groups' : 'Nodes',
+      `${status.nodes.length}: ${countStates(status.nodes)}`,
+    ]);
   if (lastRejection !== null) {
     const { request, by, at, message: reason } = lastRejection;
     fields.push([
@@ -232,11 +229,6 @@ function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveS
   const there = timeZone ?? 'UTC';
   const here = there === zone ? '' : ` = ${formatStart(next, zone)} ${zone}`;
   return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
-}
-
-/** `patched`, or `patched, locked`. */
-export function shownState(node: MemberStatus, now: number): string {
-  return isNode(node) && lockAt(node, now) !== null ? `${node.state}, locked` : node.state;
 }
 
 function stateCell(node: MemberStatus, live: LiveNode | undefined, { color, now }: StatusView): string {

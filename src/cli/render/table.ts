@@ -38,11 +38,24 @@ function noteOf(missing: readonly string[], room: number): string[] {
   return missing.length === 0 ? [] : wrapText(`left out in ${room} columns: ${missing.join(', ')}`, room);
 }
 
-/** `Name   value` lines with aligned names; a long value continues on lines below. */
+/**
+ * `Name   value` lines with aligned names; a long value continues on lines below, and one with a word too long for the room
+ * beside its name stands below the name.
+ */
 export function renderFields(fields: readonly (readonly [name: string, value: string])[], color: Colors): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
   const rest = color.columns === undefined ? Infinity : Math.max(1, color.columns - width - GAP.length);
-  return fields.map(([name, value]) => renderRow([color.bold(name), value], [width, rest])).join('\n');
+  return fields
+    .map(([name, value]) => {
+      const isTooLong = rest !== Infinity && widest([[value]], 0, (text) => text.split(/\s+/)) > rest;
+      return isTooLong ? renderBelow(name, value, color) : renderRow([color.bold(name), value], [width, rest]);
+    })
+    .join('\n');
+}
+
+function renderBelow(name: string, value: string, color: Colors): string {
+  const room = Math.max(1, (color.columns ?? Infinity) - GAP.length);
+  return [color.bold(name), ...wrapText(value, room).map((line) => `${GAP}${line}`)].join('\n');
 }
 
 /**

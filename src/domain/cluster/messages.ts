@@ -6,7 +6,7 @@ import type { SpecChange } from '../spec/diff';
 import type { ClusterSpec } from '../spec/types';
 import { MAX_NODES } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
-import type { NodeInWork, RunOutcome, RunTrigger } from '../run/run';
+import type { NodeInWork, RunDetail, RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
 import type { MemberStatus } from './member';
@@ -212,6 +212,8 @@ export interface RunStatus {
   total: number;
   /** While paused: nodes unreachable after a change, which the run still waits for, at most 100. Absent: none. */
   lost?: NodeInWork[];
+  /** Where the run stands among its limits. Absent: not known, because its workflow has not answered. */
+  detail?: RunDetail;
 }
 
 export interface ClusterHistory {

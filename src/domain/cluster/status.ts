@@ -4,6 +4,9 @@ import { isNode } from './member';
 import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
 import { waitsForDecision } from './decide';
+import { runDetail } from '../run/detail';
+import type { MemberPlace } from '../run/next-step';
+import type { RunCursor, RunDetail } from '../run/run';
 import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
 
 const MAX_LOST_SHOWN = 100;
@@ -58,7 +61,23 @@ function runStatus(state: ClusterState): RunStatus | null {
     done: Object.keys(run.done).length,
     total: run.nodes.length,
     ...lostOf(state, run),
+    ...defined({ detail: run.suspended === null ? undefined : detailOf(run, run.suspended) }),
   };
+}
+
+/** A run in progress knows more of itself than its cluster does. */
+function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor): RunDetail {
+  const lost = new Set(cursor.lost?.map(({ node }) => node));
+  const gone = new Set(removed);
+  const placeOf = (name: string): MemberPlace =>
+    done[name] !== undefined || gone.has(name) ? 'settled' : lost.has(name) ? 'lost' : 'waiting';
+  return runDetail(
+    nodes.map((name) => ({ name, place: placeOf(name) })),
+    {
+      ...{ limits: policy.limits, failures: cursor.failures, hold: cursor.hold ?? null },
+      ...{ stage: (cursor.openStage ?? 0) + 1, stages: policy.kind === 'node' ? policy.stages.length : 1 },
+    },
+  );
 }
 
 /** Node patches of a paused run that continue because their nodes are unreachable after a change. */

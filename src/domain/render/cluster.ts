@@ -6,7 +6,8 @@ import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member'
 import { isNode, memberName, memberNameOf } from '../cluster/member';
 import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
-import type { RunProgressPage, RunTrigger } from '../run/run';
+import { describeHold, someOf } from '../run/describe-hold';
+import type { RunDetail, RunProgressPage, RunTrigger } from '../run/run';
 
 /** Names in one sentence; the rest is counted. */
 const MAX_NAMES = 10;
@@ -45,6 +46,9 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
       : [
           '',
           `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${memberNameOf(status.type)}s`,
+          ...(status.run.detail === undefined
+            ? []
+            : ['', ...detailLines(status.run.detail, status.type === 'eks' ? 'node-group' : 'node')]),
         ]),
     ...(status.lastRun === null
       ? []
@@ -63,13 +67,36 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
 
 /** The details of a run workflow. */
 export function renderRunProgress(progress: RunProgressPage, kind: MemberKind): string {
-  const rows = progress.settled.slice(-MAX_ROWS).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
+  const rows = failedFirst(progress.settled).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
   return [
     `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${inFlightOf(progress)}`,
     '',
+    ...detailLines(progress, kind),
     ...RUN_HEADS[kind],
     ...rows,
   ].join('\n');
+}
+
+/** As many rows as a page can show: half of them for failures, the rest for those that have settled last. */
+function failedFirst(settled: readonly MemberSettled[]): MemberSettled[] {
+  if (settled.length <= MAX_ROWS) return [...settled];
+  const failed = settled.filter(({ outcome }) => outcome === 'failed').slice(-MAX_ROWS / 2);
+  const others = settled.filter(({ outcome }) => outcome !== 'failed');
+  return [...failed, ...others.slice(failed.length - MAX_ROWS)];
+}
+
+/** What of a run with several places, stages or a budget is to be seen beyond its counts. */
+function detailLines(detail: RunDetail, kind: MemberKind): string[] {
+  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages } = detail;
+  const lost = lostCount === 0 ? '' : `, ${lostCount} lost`;
+  const parts = [
+    `${inFlightCount} of ${limits.concurrency} places taken${lost}`,
+    `${failures} failed, ${limits.maxFailures} may`,
+    ...(stages > 1 ? [`stage ${stage} of ${stages}`] : []),
+  ];
+  const wait = hold === null ? '' : `, not yet: ${text(describeHold(hold, memberName(kind)))}`;
+  const next = waitingCount === 0 ? [] : ['', `**Next:** ${text(someOf(upcoming, MAX_NAMES, waitingCount))}${wait}`];
+  return [`**Limits:** ${parts.join('; ')}`, ...next, ''];
 }
 
 function inFlightOf({ inFlight, inFlightCount }: RunProgressPage): string {

@@ -208,19 +208,35 @@ export interface LostNode {
   workflowRunId: string;
 }
 
+/** Where a run stands among its limits. */
+export interface RunDetail {
+  limits: RunLimits;
+  /** Failures that count against `limits.maxFailures`. */
+  failures: number;
+  /** Members that are being patched; lost ones are not among them. */
+  inFlightCount: number;
+  /** Nodes that are unreachable after a change and still waited for. */
+  lostCount: number;
+  /** Members that have not been started. */
+  waitingCount: number;
+  /** The next of them, in order, at most 10. */
+  upcoming: string[];
+  /** What keeps the run from starting its next member; null: nothing, or there is none. */
+  hold: RunHold | null;
+  /** Number of the stage that is open, from 1. */
+  stage: number;
+  stages: number;
+}
+
 /** Answer of the run workflow's `progress` query. */
-export interface RunProgressPage {
+export interface RunProgressPage extends RunDetail {
   run: number;
   total: number;
   done: number;
   /** Members that are being patched, at most 100. */
   inFlight: NodeInWork[];
-  /** How many are being patched. */
-  inFlightCount: number;
   /** Nodes in progress beside those that have been unreachable for long, at most 100. */
   lost: NodeInWork[];
-  /** What keeps the run from starting its next member; null: nothing, or there is none. */
-  hold: RunHold | null;
   /** A page of the settled nodes, in order. */
   settled: MemberSettled[];
   /** Start of the next page; null or absent: last page. */

@@ -2,6 +2,7 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
+import { runDetail } from '../../domain/run/detail';
 import type { RunLimits } from '../../domain/run/limits';
 import type { RunHold, PlacedMember, Step } from '../../domain/run/next-step';
 import { nextStep } from '../../domain/run/next-step';
@@ -115,13 +116,15 @@ export class RunLoop implements PatchOwner {
       total: this.members.size,
       done: this.settledMembers.length,
       inFlight: inFlight.slice(0, MAX_SHOWN).map(toInWork),
-      inFlightCount: inFlight.length,
       lost: all
         .filter(({ lost }) => lost)
         .slice(0, MAX_SHOWN)
         .map(toInWork),
-      hold: this.hold,
       settled: this.settledMembers,
+      ...runDetail(this.placed.values(), {
+        ...{ limits: this.limits, failures: this.failures, hold: this.hold },
+        ...{ stage: this.openStage + 1, stages: this.stages.length },
+      }),
     };
   }
 

@@ -40,6 +40,12 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.handle.signal('patchNow');
       const first = await cluster.until('two are being patched', (status) => inState(status, 'patching').length === 2);
       expect(inState(first, 'patching')).toEqual(['w-1', 'w-2']);
+      const { run } = await cluster.liveStatus();
+      expect(run?.detail).toMatchObject({
+        limits: { concurrency: 2, maxFailures: 0 },
+        ...{ failures: 0, inFlightCount: 2, lostCount: 0, waitingCount: 2, upcoming: ['w-3', 'w-4'] },
+        ...{ hold: { kind: 'concurrency', limit: 2 }, stage: 1, stages: 1 },
+      });
       release[1]?.();
       const next = await cluster.until('the third has begun', (status) => inState(status, 'patching').includes('w-3'));
       expect(inState(next, 'patching')).toEqual(['w-1', 'w-3']);
