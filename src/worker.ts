@@ -1,7 +1,6 @@
 /** The worker: runs workflows and activities until it is stopped. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
@@ -13,6 +12,7 @@ import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { keyRingFromEnv } from './encryption/key-ring';
+import { readTemporalConfig } from './temporal-config';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
@@ -59,7 +59,7 @@ export interface WorkerOptions {
  * @throws OspatchError `Usage`
  */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
-  const config = loadClientConnectConfig(defined({ profile }));
+  const config = readTemporalConfig(env, profile);
   const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
   return {
     ...defined({ passphraseCommand }),

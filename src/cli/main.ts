@@ -17,18 +17,21 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
 
 /** Entry of the `ospatch` program. */
 export function main(): Promise<void> {
-  endQuietlyOnClosedPipe();
+  // gRPC writes what it retries to the terminal; what comes of a call is told by the command.
+  process.env['GRPC_VERBOSITY'] ??= 'NONE';
+  // For those who write programs for Node.js, not for those who use this one.
+  process.removeAllListeners('warning');
+  endOnUnwritableOutput();
   return runCli(process.argv.slice(2), processContext());
 }
 
-/** `ospatch ... | head` closes the pipe early: without a reader, the command can end. */
-function endQuietlyOnClosedPipe(): void {
+/** `ospatch ... | head` closes the pipe early: without a reader, the command can end. A full disk loses output. */
+function endOnUnwritableOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    if (error.code === 'EPIPE') process.exit();
+    process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
   // Unread notes must not turn the exit code into that of a crash; the command itself continues.
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  process.stderr.on('error', () => undefined);
 }

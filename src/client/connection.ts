@@ -1,12 +1,12 @@
 import { Client, Connection } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { TASK_QUEUE } from '../contract/workflow-ids';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
-import { noServer } from './errors';
-import { defined } from '../domain/shared/defined';
+import { noServer, unreachableServer } from './errors';
+import { connectProblem } from './reachability';
+import { readTemporalConfig } from '../temporal-config';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 /**
@@ -50,16 +50,19 @@ export interface TemporalSession {
 
 /**
  * Opens a connection.
- * @throws OspatchError `NoServer` when nothing answers in time, `Usage` when the configuration cannot be read.
+ * @throws OspatchError `NoServer` when nothing listens there, or nothing answers in time; `Usage` when the configuration
+ * cannot be read.
  */
 export async function connect(options: ConnectOptions): Promise<TemporalSession> {
-  const config = readConfig(options.profile);
+  const config = readTemporalConfig(process.env, options.profile);
   const keys = options.encryptionKeys;
   const ring = keys === undefined ? keyRingFromEnv(process.env) : readKeyRing(keys);
   const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? config.namespace ?? 'default';
   assertAddress(address);
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+  const problem = await connectProblem(address, process.env);
+  if (problem !== null) throw unreachableServer(address, problem);
   try {
     const connection = await Connection.connect({
       ...config.connectionOptions,
@@ -84,22 +87,6 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   } catch (error) {
     const { tls } = config.connectionOptions;
     throw noServer({ address, tls: tls !== undefined && tls !== null && tls !== false }, error);
-  }
-}
-
-function readConfig(profile: string | undefined): ReturnType<typeof loadClientConnectConfig> {
-  try {
-    return loadClientConnectConfig(defined({ profile }));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OspatchError(
-      {
-        type: 'Usage',
-        message: `the Temporal configuration cannot be used: ${why}`,
-        remedy: 'check --profile, TEMPORAL_PROFILE and the file TEMPORAL_CONFIG_FILE names',
-      },
-      { cause: error },
-    );
   }
 }
 

@@ -20,6 +20,8 @@ import type { ErrorInfo } from '../domain/shared/errors';
 import { describePage } from '../domain/shared/web-page';
 import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/errors';
 import { isPausedOnServer } from './execution-status';
+import type { ConnectProblem } from './reachability';
+import { PROXY_VARIABLES } from './reachability';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { stuckInfo } from '../domain/inspection/stuck';
 import { defined } from '../domain/shared/defined';
@@ -84,24 +86,44 @@ export function isUnknownQuery({ message }: QueryNotRegisteredError): boolean {
   return /did not register a handler/i.test(message);
 }
 
+const USUAL_REMEDY =
+  'start one (`ospatch dev` runs its own), or set the address of yours with --address or TEMPORAL_ADDRESS';
+
+/** No connection can be made to `address`. */
+export function unreachableServer(address: string, problem: ConnectProblem): OspatchError {
+  const host = address.replace(/:\d+$/, '');
+  const found: Readonly<Record<ConnectProblem, string>> = {
+    refused: `nothing listens at ${address}: the connection was refused`,
+    'unknown-host': `the host ${host} is not known: its name has no address`,
+    'no-dns': `the host ${host} cannot be looked up: the name server does not answer`,
+    'no-route': `the host ${host} cannot be reached: there is no route to it`,
+  };
+  const remedy =
+    problem === 'refused' ? USUAL_REMEDY : 'correct --address, TEMPORAL_ADDRESS or the profile, e.g. localhost:7233';
+  return new OspatchError({ type: 'NoServer', message: `no Temporal server: ${found[problem]}`, remedy });
+}
+
+function throughProxy(env: NodeJS.ProcessEnv): string {
+  const name = PROXY_VARIABLES.find((one) => (env[one] ?? '') !== '');
+  return name === undefined ? '' : `; the connection goes through the proxy of ${name}, unless no_proxy names the host`;
+}
+
 /** `tls`: whether the client uses TLS; undefined when unknown. */
 export function noServer(context: Pick<CallContext, 'address'> & { tls?: boolean }, cause: unknown): OspatchError {
   const { address, tls } = context;
   const foreign = cause instanceof Error ? notTemporal(context, detailsOf(cause), cause) : null;
   if (foreign !== null) return foreign;
-  const usual =
-    'start one (`ospatch dev` runs its own), or set the address of yours with --address or TEMPORAL_ADDRESS';
   return new OspatchError(
     tls === true
       ? {
           type: 'NoServer',
           message: `no Temporal server answers at ${address} with TLS, which may be on here only`,
-          remedy: `for a server without TLS switch it off (TEMPORAL_TLS=false, or tls in the profile); else ${usual}`,
+          remedy: `for a server without TLS switch it off (TEMPORAL_TLS=false, or tls in the profile); else ${USUAL_REMEDY}`,
         }
       : {
           type: 'NoServer',
           message: `no Temporal server answers at ${address}`,
-          remedy: `${usual}${tls === false ? '; for a server with TLS set TEMPORAL_TLS=true' : ''}`,
+          remedy: `${USUAL_REMEDY}${tls === false ? '; for a server with TLS set TEMPORAL_TLS=true' : ''}${throughProxy(process.env)}`,
         },
     { cause },
   );

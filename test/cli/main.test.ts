@@ -27,7 +27,7 @@ describe('src/cli/main', () => {
     const handler = await handlersOf(process.stderr);
     expect(() => handler(closedPipe())).not.toThrow();
     expect(exit).not.toHaveBeenCalled();
-    expect(() => handler(closedPipe('EIO'))).toThrow('EIO');
+    expect(() => handler(closedPipe('ENOSPC'))).not.toThrow();
   });
 
   test('ends a command whose standard output is closed with the exit code so far', async () => {
@@ -35,5 +35,14 @@ describe('src/cli/main', () => {
     const handler = await handlersOf(process.stdout);
     handler(closedPipe());
     expect(exit.mock.calls).toEqual([[]]);
+  });
+
+  test('says that its output is lost when the disk is full, and fails', async () => {
+    const exit = jest.spyOn(process, 'exit').mockReturnValue(undefined as never);
+    const handler = await handlersOf(process.stdout);
+    const told = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+    handler(closedPipe('ENOSPC'));
+    expect(told).toHaveBeenCalledWith('error: the output cannot be written: write ENOSPC\n');
+    expect(exit).toHaveBeenCalledWith(1);
   });
 });
