@@ -28,9 +28,9 @@ export function main(): Promise<void> {
 /** `ospatch ... | head` closes the pipe early: without a reader, the command can end. A full disk loses output. */
 function endOnUnwritableOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit();
+    if (error.code === 'EPIPE') return process.exit();
     process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
-    process.exit(1);
+    return process.exit(1);
   });
   // Unread notes must not turn the exit code into that of a crash; the command itself continues.
   process.stderr.on('error', () => undefined);
