@@ -3,6 +3,7 @@ import { plainLines } from '../domain/shared/text';
 import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
 import { addGlobalOptions } from './options/global-options';
+import { refuseRepeatedOptions } from './options/repeated';
 import { registerApply } from './commands/apply';
 import { registerBackup } from './commands/backup';
 import { registerCancel } from './commands/cancel';
@@ -88,6 +89,7 @@ export function buildProgram(context: CliContext): Command {
     .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 usage or invalid spec, 130 after Ctrl-C.');
   addGlobalOptions(program);
   for (const register of COMMANDS) register(program, context);
+  refuseRepeatedOptions(program);
   for (const command of program.commands) showHelp(command, 'ospatch');
   return program.showHelpAfterError('  fix: ospatch --help shows what is allowed');
 }

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
@@ -7,6 +8,7 @@ import { describeStuck } from '../../src/domain/inspection/stuck';
 import { failedInspection } from '../../src/domain/inspection/node';
 import type { DrainPreview } from '../../src/domain/kubernetes/types';
 import { nodeInspection } from '../support/builders';
+import { ListOption } from '../../src/cli/options/repeated';
 import { fakeClient, fakeTerminal, node, runStatus, status, summary } from './support';
 
 type Answers = Parameters<typeof fakeClient>[0];
@@ -18,6 +20,11 @@ async function run(args: string[], answers: Answers = {}) {
   await runCli(args, terminal.context);
   return { out: terminal.out(), err: terminal.err(), code: terminal.exitCode() };
 }
+
+/** Values that the parsers of these options take. */
+const VALUES: Readonly<Record<string, string>> = {
+  ...{ timeout: '3s', wait: '3s', until: '3d', run: '1', count: '1', port: '8000', uiPort: '8001', uiOrigin: 'http://localhost:1' },
+};
 
 afterEach(() => jest.restoreAllMocks());
 
@@ -36,6 +43,24 @@ describe('src/cli/commands', () => {
     const { err, code } = await run([name, ...file, ...reason, 'demo', 'w-1', 'one-too-many']);
     expect(err).toMatch(name === 'helper' ? /unknown command/ : /too many arguments/);
     expect(code).toBe(2);
+  });
+
+  test('takes several values of an option or refuses the second, and never drops one in silence', async () => {
+    const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+    const path = (command: Command): string[] => {
+      const { parent } = command;
+      return parent === null ? [] : [...path(parent), command.name()];
+    };
+    for (const command of all(buildProgram(fakeTerminal().context))) {
+      for (const option of command.options) {
+        if (!option.required || option instanceof ListOption) continue;
+        const value = option.argChoices?.[0] ?? VALUES[option.attributeName()] ?? 'x';
+        const twice = [option.long ?? '', value, option.long ?? '', value];
+        const { err, code } = await run([...path(command), ...twice]);
+        expect(err).toContain(`${option.short ?? option.long} is given twice: found`);
+        expect(code).toBe(2);
+      }
+    }
   });
 
   test.each([

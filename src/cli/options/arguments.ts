@@ -2,6 +2,7 @@
 import { Argument, InvalidArgumentError, Option } from 'commander';
 import { OspatchError } from '../../domain/shared/errors';
 import { show } from '../../domain/spec/issues';
+import { ListOption } from './repeated';
 import { USER_NAME_FORMAT, isUserName } from '../../domain/trust/user-name';
 
 const CLUSTER_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -20,9 +21,10 @@ export function nodeArgument(): Argument {
 }
 
 export function nodesOption(): Option {
-  return new Option('--nodes <a,b>', 'only these nodes or node groups, by name, separated by commas').argParser(
-    parseNodeNames,
-  );
+  return new ListOption(
+    '--nodes <a,b>',
+    'only these nodes or node groups, by name, separated by commas or in several --nodes',
+  ).argParser(parseNodeNames);
 }
 
 export function reasonOption(): Option {
@@ -51,12 +53,12 @@ function parseNodeName(text: string): string {
   throw new InvalidArgumentError('Allowed: the name of a node as in the spec, e.g. worker-1.');
 }
 
-function parseNodeNames(text: string): string[] {
+function parseNodeNames(text: string, earlier: string[] = []): string[] {
   const names = text
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  if (names.length > 0 && names.every(isName)) return [...new Set(names)];
+  if (names.length > 0 && names.every(isName)) return [...new Set([...earlier, ...names])];
   throw new InvalidArgumentError(
     'Allowed: names of nodes as in the spec, separated by commas, e.g. worker-1,worker-2.',
   );

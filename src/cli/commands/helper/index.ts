@@ -6,6 +6,7 @@ import { runCommand } from '../../io/errors';
 import type { TargetOptions } from './targets';
 import { colors, outputOption, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
+import { ListOption } from '../../options/repeated';
 import { optionalFileOption } from '../../options/spec-source';
 import { asSentence } from '../../../domain/shared/text';
 import { defined } from '../../../domain/shared/defined';
@@ -51,7 +52,7 @@ export function registerHelper(program: Command, context: CliContext): void {
     .command('install')
     .description('install the helper on nodes, with the rights of an administrator')
     .addOption(optionalFileOption())
-    .option('--node <name>', 'only this node of the spec; may be given several times', collect, [])
+    .addOption(nodesOfSpec())
     .option('--host <host>', 'a single machine instead of a spec')
     .addOption(new Option('--port <port>', 'SSH port of --host').default(22).argParser(Number))
     .addOption(userOption('log in as this user, root or with full sudo -n'))
@@ -71,8 +72,10 @@ interface PrintOptions {
 
 type InstallOptions = TargetOptions & { output: OutputFormat };
 
-function collect(name: string, earlier: string[]): string[] {
-  return [...earlier, name];
+function nodesOfSpec(): Option {
+  return new ListOption('--node <name>', 'only this node of the spec; may be given several times')
+    .default([])
+    .argParser((name, earlier: string[]) => [...earlier, name]);
 }
 
 async function printHelper(context: CliContext, options: PrintOptions): Promise<void> {
