@@ -23,7 +23,16 @@ async function run(args: string[], answers: Answers = {}) {
 
 /** Values that the parsers of these options take. */
 const VALUES: Readonly<Record<string, string>> = {
-  ...{ timeout: '3s', wait: '3s', until: '3d', run: '1', count: '1', port: '8000', uiPort: '8001', uiOrigin: 'http://localhost:1' },
+  ...{
+    timeout: '3s',
+    wait: '3s',
+    until: '3d',
+    run: '1',
+    count: '1',
+    port: '8000',
+    uiPort: '8001',
+    uiOrigin: 'http://localhost:1',
+  },
 };
 
 afterEach(() => jest.restoreAllMocks());

@@ -52,7 +52,9 @@ describe('e2e/rejections', () => {
   it('reports in one sentence that no server answers', async () => {
     const { code, stderr } = await runCli(['list', '--address', '127.0.0.1:1', '--timeout', '2s']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: no Temporal server: nothing listens at 127\.0\.0\.1:1: the connection was refused\.\n {2}fix: /);
+    expect(stderr).toMatch(
+      /^error: no Temporal server: nothing listens at 127\.0\.0\.1:1: the connection was refused\.\n {2}fix: /,
+    );
   });
 
   it('starts nothing without a worker', async () => {
