@@ -6,6 +6,7 @@ import { show } from '../../domain/spec/issues';
 import { readStdin } from '../io/context';
 import type { CliContext } from '../io/context';
 import { colors, printNote } from '../io/output';
+import { alsoAt, foldProblems } from '../render/problems';
 
 /** `-f FILE|DIR|-`, for every command that reads specs. */
 export function fileOption(): Option {
@@ -55,13 +56,14 @@ export async function requireSpecs(context: CliContext, source: string, options:
   return loaded;
 }
 
-/** One line per problem: `FILE:LINE:COL: path: message`, warnings marked. */
+/** One line per problem: `FILE:LINE:COL: path: message`, warnings marked; the same problem of many nodes is one line. */
 export function printProblems(context: CliContext, problems: readonly SpecProblem[]): void {
   const color = colors(context, 'stderr');
-  for (const { severity, file, line, column, path, message } of problems) {
+  for (const { severity, file, line, column, path, message, others } of foldProblems(problems)) {
     const place = line === null ? file : `${file}:${line}:${column ?? 1}`;
     const mark = severity === 'warning' ? `${color.yellow('warning:')} ` : '';
-    printNote(context, `${place}: ${mark}${path === '' ? '' : `${color.bold(path)}: `}${message}`);
+    const where = path === '' ? '' : `${color.bold(path)}${alsoAt(others)}: `;
+    printNote(context, `${place}: ${mark}${where}${message}`);
   }
 }
 
