@@ -129,6 +129,7 @@ export type {
   NodeSpec,
   NotPatchableSpec,
   OnExceeded,
+  OnWindowEnd,
   PatchableSpec,
   Patching,
   PowerCycleHook,

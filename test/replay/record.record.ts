@@ -46,7 +46,7 @@ function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
   return {
     ...{ apiVersion: 'ospatch/v1', name, type: 'eks' },
     eks: { region: 'eu-central-1', cluster: eks.cluster, nodeGroups, force: false, endpoint: eks.endpoint },
-    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d' },
   };
 }
 

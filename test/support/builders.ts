@@ -66,6 +66,8 @@ export function clusterSpec(
       rebootIfRequired: true,
       timeZone: 'UTC',
       rollout: rollout(),
+      onWindowEnd: 'finish-node',
+      maxRunAge: '14d',
       prefetch: 'before-drain',
       unreachableTimeout: '10m',
       lockTimeout: '2h',

@@ -1,6 +1,7 @@
 /** The largest possible state of a cluster, which continue-as-new must carry. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ClusterState } from '../../src/domain/cluster/state';
+import { KEPT_DURATIONS } from '../../src/domain/run/forecast';
 import { newClusterState, settleNodes, startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
@@ -87,6 +88,10 @@ export function worstState(nodes: number, name?: string): ClusterState {
   });
   const cursor = names.map((name, at) => failure(name, at));
   settleNodes(state, run, cursor);
+  state.nodes = state.nodes.map((node, at) => ({
+    ...node,
+    recentPatchSeconds: Array.from({ length: KEPT_DURATIONS }, (_, n) => 600 + random(2).readUInt16BE() + at + n),
+  }));
   run.suspended = { settled: cursor, failures: names.length };
   return state;
 }

@@ -52,6 +52,7 @@ type PackedNode = [
   quarantine: 0 | 1 | PackedError,
   ineffectiveReboot: [bootId: TextRef, reasons: TextRef[], stamp: TextRef | null] | null,
   lock: NodeLock | 0,
+  recentPatchSeconds: number[] | 0,
   /** Stored only when the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
 ];
@@ -68,6 +69,7 @@ type PackedNodeGroup = [
   lastCheckedTime: Moment | null,
   lastError: PackedError | null,
   warnings: PackedError[],
+  recentPatchSeconds: number[] | 0,
 ];
 
 type PackedSettled = [
@@ -213,7 +215,7 @@ class Packer {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
-    const { lastError, warnings, quarantine, ineffectiveReboot, lock, ...others } = rest;
+    const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, ...others } = rest;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -236,13 +238,23 @@ class Packer {
       quarantine === undefined ? 0 : isSame(quarantine, lastError) ? 1 : this.error(name, quarantine),
       this.ineffective(ineffectiveReboot),
       lock ?? 0,
+      recentPatchSeconds ?? 0,
       isNamed ? 0 : [name, role],
     ];
   }
 
   private group({ kind: _, ...group }: NodeGroupStatus): PackedNodeGroup {
     const { name, state, lastOutcome, lastAppliedPatchTime, patchedVersion, ...more } = group;
-    const { kubernetesVersion, releaseBefore, health, lastCheckedTime, lastError, warnings, ...others } = more;
+    const {
+      kubernetesVersion,
+      releaseBefore,
+      health,
+      lastCheckedTime,
+      lastError,
+      warnings,
+      recentPatchSeconds,
+      ...others
+    } = more;
     others satisfies Record<string, never>;
     return [
       name,
@@ -256,6 +268,7 @@ class Packer {
       this.moment(lastCheckedTime),
       lastError === null ? null : this.error(name, lastError),
       warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
+      recentPatchSeconds ?? 0,
     ];
   }
 
@@ -405,7 +418,7 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, named] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, recent, named] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -436,13 +449,14 @@ class Unpacker {
       ...defined({
         ineffectiveReboot: ineffectiveReboot === null ? undefined : this.ineffective(ineffectiveReboot),
         lock: lock === 0 ? undefined : lock,
+        recentPatchSeconds: recent === 0 ? undefined : recent,
       }),
     };
   }
 
   private group(packed: PackedNodeGroup): NodeGroupStatus {
     const [name, state, lastOutcome, lastAppliedPatchTime, patchedVersion, kubernetesVersion, ...more] = packed;
-    const [releaseBefore, health, lastCheckedTime, lastError, warnings] = more;
+    const [releaseBefore, health, lastCheckedTime, lastError, warnings, recent] = more;
     return {
       kind: 'node-group',
       name,
@@ -456,6 +470,7 @@ class Unpacker {
       lastCheckedTime: this.time(lastCheckedTime),
       lastError: lastError === null ? null : this.error(name, lastError),
       warnings: warnings.map((warning) => this.warning(name, warning)),
+      ...defined({ recentPatchSeconds: recent === 0 ? undefined : recent }),
     };
   }
 

@@ -1,7 +1,9 @@
 /** The record of one node group update, which is kept in the history of its workflow. */
 import type { CommonRecord } from '../node/patch';
+import { secondsOf } from '../node/patch';
 import { toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
+import { defined } from '../shared/defined';
 import type { NodegroupFacts } from './node-groups';
 import type { NodeGroupReading, NodeGroupSettled } from './status';
 
@@ -40,6 +42,8 @@ export function toNodeGroupSettled(record: NodeGroupRecord, workflowRunId: strin
     reading: toReading(record),
     error: record.error === null ? null : toNodeError(record.error),
     workflowRunId,
+    // How long the rest of somebody else's update takes says little about the next one.
+    ...defined({ seconds: record.updateId === null || record.adopted ? undefined : secondsOf(record) }),
   };
 }
 

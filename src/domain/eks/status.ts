@@ -1,6 +1,6 @@
 /** The status of an EKS node group in its cluster. */
 import type { CommonSettled, CommonStatus } from '../node/status';
-import { stateAfter } from '../node/status';
+import { stateAfter, withDuration } from '../node/status';
 import type { NodeWarning } from '../node/warning';
 
 /** What the cluster knows about one node group. Its release is the Patched Version. Times are ISO 8601. */
@@ -58,6 +58,7 @@ export function afterUpdate(status: NodeGroupStatus, settled: NodeGroupSettled):
     lastOutcome: settled.outcome,
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
     lastError: settled.error,
+    ...withDuration(status, settled),
   };
 }
 

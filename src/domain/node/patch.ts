@@ -159,6 +159,13 @@ function listed(parts: readonly string[]): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
+/** How long a patch took that has succeeded, in seconds; undefined: it has not. */
+export function secondsOf({ outcome, startedAt, endedAt }: CommonRecord): number | undefined {
+  const succeeded = outcome === 'patched' || outcome === 'restart-pending' || outcome === 'reboot-pending';
+  if (!succeeded || endedAt === '') return undefined;
+  return Math.max(1, Math.ceil((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000));
+}
+
 /**
  * The part of a node patch that the run and the cluster keep. `workflowRunId`: of the workflow that holds the record.
  */
@@ -173,7 +180,10 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     reading: toReading(result),
     ...defined({ pendingUpdates: result.pendingUpdates ?? undefined }),
     error: result.error === null ? null : toNodeError(result.error),
-    ...defined({ ineffectiveReboot: result.ineffectiveReboot }),
+    ...defined({
+      ineffectiveReboot: result.ineffectiveReboot,
+      seconds: result.changes.length > 0 || result.reboots > 0 ? secondsOf(result) : undefined,
+    }),
     workflowRunId,
   };
 }

@@ -4,6 +4,7 @@ import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from './warning';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
+import { KEPT_DURATIONS } from '../run/forecast';
 
 export const NODE_STATES = [
   'unknown',
@@ -48,6 +49,8 @@ export interface CommonStatus {
   lastError: NodeError | null;
   /** From the last reading, most important first, at most 5. */
   warnings: NodeWarning[];
+  /** How long the last 3 patches took that changed something and succeeded, in seconds, newest last. Absent: there was none. */
+  recentPatchSeconds?: number[];
 }
 
 export interface NodeStatus extends CommonStatus {
@@ -114,6 +117,8 @@ export interface CommonSettled {
   error: NodeError | null;
   /** Run id of the workflow that holds the full record; null when no workflow was started. */
   workflowRunId: string | null;
+  /** From start to end of a patch that changed something and succeeded, in seconds. Absent: any other. */
+  seconds?: number;
 }
 
 export interface NodeSettled extends CommonSettled {
@@ -223,7 +228,18 @@ export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus
     bootPatch: bootPatchAfter(status.bootPatch, settled.outcome),
     lastAppliedPatchTime: settled.appliedAt ?? status.lastAppliedPatchTime,
     lastError: known.quarantine ?? settled.error,
+    ...withDuration(status, settled),
   };
+}
+
+/** The last durations, with that of the patch that has settled. */
+export function withDuration(
+  { recentPatchSeconds = [] }: Pick<CommonStatus, 'recentPatchSeconds'>,
+  { seconds }: Pick<CommonSettled, 'seconds'>,
+): Pick<CommonStatus, 'recentPatchSeconds'> {
+  return defined({
+    recentPatchSeconds: seconds === undefined ? undefined : [...recentPatchSeconds, seconds].slice(-KEPT_DURATIONS),
+  });
 }
 
 /** A patch that read the node updates the ineffective reboot. */

@@ -4,6 +4,7 @@
  * Pure, and asked again after everything that happens, so every limit is checked at one place, at every instant.
  */
 import type { NodeRole } from '../spec/types';
+import type { Forecast } from './forecast';
 import type { RunLimits } from './limits';
 import type { Stage } from './stages';
 
@@ -44,8 +45,7 @@ export interface RunView {
   unavailable: ReadonlySet<string> | null;
   /** Null: the run has no end. */
   window: WindowLimit | null;
-  /** How long the patch of a member takes at most, nine times in ten. */
-  forecastMs: (name: string) => number;
+  forecast: (name: string) => Forecast;
   nowMs: number;
 }
 
@@ -62,11 +62,12 @@ export type RunHold =
   | { kind: 'soak'; stage: number; untilMs: number }
   | { kind: 'lost'; members: string[]; failures: number; limit: number }
   | { kind: 'budget'; failures: number; limit: number }
-  | { kind: 'window'; endMs: number; next: string; forecastMs: number | null };
+  /** `forecast`: that of `next`, which would end after the window. Null: no node is started any more. */
+  | { kind: 'window'; endMs: number; next: string; forecast: Forecast | null };
 
 export type Step =
   | { do: 'start'; members: string[] }
-  /** Asked again at `untilMs`, or when something has happened. */
+  /** Asked again at `untilMs`, at the end of the window, or when something has happened. */
   | { do: 'wait'; hold: RunHold; untilMs: number | null }
   /** Nothing is in flight and nothing that happens to the run lets it go on before somebody or the next window does. */
   | { do: 'suspend'; hold: RunHold }
@@ -86,13 +87,18 @@ export function nextStep(view: RunView): Step {
   const overBudget = budgetHold(view, lost);
   if (overBudget?.kind === 'budget' && view.limits.onExceeded === 'stop') return { do: 'stop', hold: overBudget };
   if (overBudget?.kind === 'budget' && inFlight.length === 0) return { do: 'suspend', hold: overBudget };
-  const hold = overBudget ?? stageHold(view, first, inFlight);
-  if (hold !== null) return wait(hold);
+  // Whoever waits for something else would wait in vain.
+  const closed = overBudget?.kind === 'budget' ? null : closedHold(view, first);
+  const hold = closed ?? overBudget ?? stageHold(view, first, inFlight);
+  if (hold !== null) return waitOrSuspend(hold, inFlight);
   const admission = new Admission(view, first.stage, inFlight, lost);
   for (const member of waiting) if (!admission.consider(member)) break;
   if (admission.started.length > 0) return { do: 'start', members: namesOf(admission.started) };
-  const held = admission.hold ?? { kind: 'in-flight', members: namesOf(inFlight) };
-  return held.kind === 'window' && inFlight.length === 0 ? { do: 'suspend', hold: held } : wait(held);
+  return waitOrSuspend(admission.hold ?? { kind: 'in-flight', members: namesOf(inFlight) }, inFlight);
+}
+
+function waitOrSuspend(hold: RunHold, inFlight: readonly PlacedMember[]): Step {
+  return hold.kind === 'window' && inFlight.length === 0 ? { do: 'suspend', hold } : wait(hold);
 }
 
 function wait(hold: RunHold): Step {
@@ -104,6 +110,16 @@ function budgetHold({ failures, limits }: RunView, lost: readonly PlacedMember[]
   const limit = limits.maxFailures;
   if (failures > limit) return { kind: 'budget', failures, limit };
   return failures + lost.length > limit ? { kind: 'lost', members: namesOf(lost), failures, limit } : null;
+}
+
+/** From when on no member is started any more, whatever its forecast. Null: never. Epoch milliseconds. */
+export function closesMs(window: WindowLimit | null): number | null {
+  return window === null ? null : Math.min(window.endMs, window.cutoffMs ?? Infinity);
+}
+
+function closedHold({ window, nowMs }: RunView, { name }: PlacedMember): RunHold | null {
+  const isClosed = window !== null && nowMs >= (closesMs(window) ?? Infinity);
+  return isClosed ? { kind: 'window', endMs: window.endMs, next: name, forecast: null } : null;
 }
 
 /** A stage is opened when the one before is over and has soaked. */
@@ -140,18 +156,23 @@ class Admission {
     if (member.stage !== this.stage) return false;
     const forAll = this.holdForAll(member);
     if (forAll !== null) {
-      this.hold ??= forAll;
+      this.holdBy(forAll);
       return false;
     }
-    const forOne = this.unavailabilityHold(member) ?? this.windowHold(member);
+    const forOne = this.windowHold(member) ?? this.unavailabilityHold(member);
     if (forOne !== null) {
-      this.hold ??= forOne;
+      this.holdBy(forOne);
       return true;
     }
     this.busy.push(member);
     this.outOfService.add(member.name);
     this.started.push(member);
     return true;
+  }
+
+  /** The window holds the run only when it holds every member: anything else may pass before its end. */
+  private holdBy(hold: RunHold): void {
+    if (this.hold === null || (this.hold.kind === 'window' && hold.kind !== 'window')) this.hold = hold;
   }
 
   /** What keeps this member and all that come after it from being started: those would overtake it otherwise. */
@@ -181,9 +202,9 @@ class Admission {
     const { window, nowMs } = this.view;
     if (window === null) return null;
     const { endMs, cutoffMs } = window;
-    if (cutoffMs !== null) return nowMs < cutoffMs ? null : { kind: 'window', endMs, next: name, forecastMs: null };
-    const forecastMs = this.view.forecastMs(name);
-    return nowMs + forecastMs <= endMs ? null : { kind: 'window', endMs, next: name, forecastMs };
+    if (cutoffMs !== null) return null;
+    const forecast = this.view.forecast(name);
+    return nowMs + forecast.ms <= endMs ? null : { kind: 'window', endMs, next: name, forecast };
   }
 }
 

@@ -7,15 +7,15 @@ import { parseIneffectiveReboot } from '../node/reboot';
 import { parseWarnings } from '../node/warning';
 import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
-import { MAX_NODES, ON_EXCEEDED } from '../spec/types';
+import { MAX_NODES, ON_EXCEEDED, ON_WINDOW_END } from '../spec/types';
 import type { RunLimits } from './limits';
-import type { LostNode, RunResult, RunProgress, RunRestrictions } from './run';
+import type { LostNode, RunResult, RunProgress, RunRestrictions, RunWindow } from './run';
 import { defined } from '../shared/defined';
 
 /** Parses restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { rebootsForbidden, removedNodes, paused, handOver, limits, skipped, retried, locked, cancelled } =
+  const { rebootsForbidden, removedNodes, paused, handOver, limits, skipped, retried, locked, window, cancelled } =
     value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
   return {
@@ -28,6 +28,7 @@ export function parseRestrictions(value: unknown): RunRestrictions | null {
       skipped: recordOf(skipped, (why) => textOrNull(why, 300)),
       retried: recordOf(retried, (times) => (isCount(times) ? times : null)),
       locked: recordOf(locked, parseLock),
+      window: window === null ? null : (parseWindow(window) ?? undefined),
       cancelled: typeof cancelled === 'boolean' ? cancelled : undefined,
     }),
   };
@@ -43,6 +44,16 @@ function parseLimits(value: unknown): RunLimits | null {
   const action = ON_EXCEEDED.find((known) => known === onExceeded);
   if (typeof oneZoneAtATime !== 'boolean' || action === undefined) return null;
   return { concurrency, maxUnavailable, oneZoneAtATime, maxFailures, onExceeded: action };
+}
+
+/** Parses the window of a run; null when malformed. */
+export function parseWindow(value: unknown): RunWindow | null {
+  const one = toRecord(value);
+  const { endMs, cutoffMs, onEnd } = one ?? {};
+  const action = ON_WINDOW_END.find((known) => known === onEnd);
+  if (typeof endMs !== 'number' || (cutoffMs !== null && typeof cutoffMs !== 'number') || action === undefined)
+    return null;
+  return { endMs, cutoffMs, onEnd: action };
 }
 
 function parseLock(value: unknown): { why: string; untilMs: number | null } | null {
@@ -108,6 +119,7 @@ export function parseSettled(value: unknown): MemberSettled | null {
     appliedAt: timeOrNull(one['appliedAt']),
     error: parseError(one['error']),
     workflowRunId: textOrNull(one['workflowRunId'], 64),
+    ...defined({ seconds: isCount(one['seconds']) ? one['seconds'] : undefined }),
   };
   if (one['kind'] === 'node-group') {
     return { kind: 'node-group', ...common, reading: parseNodeGroupReading(one['reading']) };

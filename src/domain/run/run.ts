@@ -7,9 +7,10 @@ import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
 import type { IneffectiveReboot } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
-import type { FailureBudget, NodeSpec } from '../spec/types';
+import type { FailureBudget, NodeSpec, OnWindowEnd } from '../spec/types';
+import type { RunForecasts } from './forecast';
 import type { RunLimits } from './limits';
-import type { RunHold } from './next-step';
+import type { RunHold, WindowLimit } from './next-step';
 import type { RunStage } from './stages';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
@@ -139,6 +140,14 @@ export interface CommonRunInput {
   restrictions: RunRestrictions;
   /** Names of the search attributes to write. Absent: none. */
   searchAttributes?: string[];
+  /** How long the members take, for a run whose window ends. Absent: a guess for each. */
+  forecasts?: RunForecasts;
+}
+
+/** The part of a maintenance window that is left for a run. */
+export interface RunWindow extends WindowLimit {
+  /** What becomes of a node that is drained and not yet changed at the end. */
+  onEnd: OnWindowEnd;
 }
 
 export interface NodeRunInput extends CommonRunInput {
@@ -180,6 +189,8 @@ export interface RunRestrictions {
   retried?: Record<string, number>;
   /** Locks on nodes of the run, by name. Absent: none. */
   locked?: Record<string, { why: string; untilMs: number | null }>;
+  /** The window in which members may be started. Null: the run has no end. Absent: as before. */
+  window?: RunWindow | null;
   /** The run was cancelled while suspended, and only waits for its unreachable nodes. */
   cancelled?: boolean;
 }

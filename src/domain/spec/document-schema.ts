@@ -1,7 +1,16 @@
 /** The schema of a spec document, and all text about its fields. */
 import { z } from 'zod';
 import { MAX_EXCLUDES, ONLY, ON_HIDDEN, PHASED_UPDATES } from './package-policy';
-import { API_VERSION, CLUSTER_TYPES, HELPER_MODES, MAX_JUMPS, MAX_NODES, NODE_ROLES, SSH_TRANSPORTS } from './types';
+import {
+  API_VERSION,
+  CLUSTER_TYPES,
+  HELPER_MODES,
+  MAX_JUMPS,
+  MAX_NODES,
+  NODE_ROLES,
+  ON_WINDOW_END,
+  SSH_TRANSPORTS,
+} from './types';
 import { kubernetesSchema } from './kubernetes-section';
 import { eksDocument } from './eks-section';
 import { restartSchema } from './restart-section';
@@ -213,6 +222,13 @@ const patching = z.strictObject(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
     rollout: rolloutSchema.prefault({}).describe('How a run goes through the nodes.'),
+    onWindowEnd: field
+      .choice(ON_WINDOW_END)
+      .default('finish-node')
+      .describe(
+        'What becomes of a node that is drained, or being drained, and not yet changed when its maintenance window ends. finish-node: it is patched, if the change begins within 30 minutes after the end. back-out: it is uncordoned and patched in the next window. A node that is not yet cordoned always waits for the next window, and one whose change has begun is always finished.',
+      ),
+    maxRunAge: field.maxRunAge,
     prefetch: prefetch.describe(
       'When packages are downloaded. before-drain: before a node is drained, so that the node is in service meanwhile. beforeWindow: this long before each window, and packages still missing then before the drain. off: during the transaction.',
     ),

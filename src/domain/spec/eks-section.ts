@@ -77,8 +77,9 @@ const patching = z.strictObject(
         'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
       ),
     rollout: nodeGroupRolloutSchema.prefault({}).describe('How a run goes through the node groups.'),
+    maxRunAge: field.maxRunAge,
   },
-  { error: 'a mapping with timeZone, schedule and rollout' },
+  { error: 'a mapping with timeZone, schedule, rollout and maxRunAge' },
 );
 
 /** `header`: the fields common to all specs. */
@@ -121,6 +122,8 @@ const NOT_FOR_EKS: Record<string, string> = {
   'patching.packages': `${REPLACED} of a release as a whole, so no packages can be chosen`,
   'patching.unreachableTimeout': `${REPLACED}, so no node is contacted`,
   'patching.lockTimeout': `${REPLACED}, so no node is contacted`,
+  'patching.onWindowEnd':
+    'an update that AWS has begun cannot be stopped; the next node group is not started after the window',
   'patching.withoutDrain': 'AWS drains the nodes it replaces; see eks.force',
   'patching.rollout.order': 'node groups have no roles; they are taken in the order of eks.nodeGroups',
 };

@@ -52,6 +52,12 @@ export function duration(shortest: string, longest: string, instead?: string) {
     .refine((value) => parseDuration(value) >= min && parseDuration(value) <= max, { error });
 }
 
+export const maxRunAge = duration('1d', '365d')
+  .default('14d')
+  .describe(
+    'How old a run may be that waits for its next maintenance window or for a decision: it ends as expired, and the next window starts a new run.',
+  );
+
 export const clusterName = text(
   /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
   'at most 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit, e.g. prod-eu',

@@ -31,6 +31,10 @@ export type RolloutOrder = (typeof ROLLOUT_ORDERS)[number];
 export const ON_FAILURE = ['stop', 'continue'] as const;
 export type OnFailure = (typeof ON_FAILURE)[number];
 
+/** What becomes of a node that is drained and not yet changed when its maintenance window ends. */
+export const ON_WINDOW_END = ['finish-node', 'back-out'] as const;
+export type OnWindowEnd = (typeof ON_WINDOW_END)[number];
+
 export const ON_EXCEEDED = ['stop', 'pause'] as const;
 export type OnExceeded = (typeof ON_EXCEEDED)[number];
 
@@ -120,6 +124,9 @@ export interface Patching {
   timeZone: string;
   schedule?: Schedule;
   rollout: Rollout;
+  onWindowEnd: OnWindowEnd;
+  /** A run that has been suspended and is older than this goes on no more, e.g. `14d`. */
+  maxRunAge: string;
   prefetch: Prefetch;
   /**
    * How long a node may be unreachable before anything was changed on it, e.g. `10m`; a boot run waits at least 30m.
@@ -202,6 +209,8 @@ export interface EksPatching {
   timeZone: string;
   schedule?: Schedule;
   rollout: FailureBudget;
+  /** As for nodes. */
+  maxRunAge: string;
 }
 
 /** A cluster that ospatch lists but never patches. Type `eks`: applied before node groups were supported. */

@@ -23,6 +23,7 @@ import { isLost, toNodeError } from '../../domain/node/status';
 import type { NodeRunInput, RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
 import type { ClusterSpec, NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
+import { forecasterOf, runForecasts } from '../../domain/run/forecast';
 import { briefCursor, briefErrors } from '../../domain/run/hand-over-size';
 import {
   failedUnrecorded,
@@ -144,6 +145,8 @@ export class RunSupervisor {
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
     const nodes = run.nodes.flatMap((name) => specs.get(name) ?? []);
     const resumeFrom = cursor === null ? null : briefCursor(cursor);
+    const members = run.policy.kind === 'node' ? nodes.map(({ name }) => name) : run.nodes;
+    const forecasts = runForecasts(members, forecasterOf(this.state.nodes));
     const workflowId = runWorkflowId(spec.name, this.state.createdAt, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> => {
       const restrictions = restrictionsFor(this.state, run);
@@ -153,7 +156,7 @@ export class RunSupervisor {
         workflowId,
         ...foundBy(spec.name, this.visibility.registered),
         staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
-        args: [this.inputOf(run, nodes, { resumeFrom, restrictions })],
+        args: [this.inputOf(run, nodes, { resumeFrom, restrictions, forecasts })],
       });
     };
     // A run that only waits for its beginning is paused at once, and one that is cancelled ends by its scope.
@@ -176,7 +179,7 @@ export class RunSupervisor {
     );
   }
 
-  private inputOf(run: ActiveRun, nodes: NodeSpec[], more: Pick<RunInput, 'resumeFrom' | 'restrictions'>): RunInput {
+  private inputOf(run: ActiveRun, nodes: NodeSpec[], more: Pick<RunInput, 'resumeFrom' | 'restrictions' | 'forecasts'>): RunInput {
     const input = {
       cluster: this.state.spec.name,
       run: run.number,

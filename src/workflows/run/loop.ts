@@ -3,9 +3,11 @@ import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow
 import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { runDetail } from '../../domain/run/detail';
+import type { Forecast, RunForecasts } from '../../domain/run/forecast';
+import { forecastAt, forecasterOf, runForecasts } from '../../domain/run/forecast';
 import type { RunLimits } from '../../domain/run/limits';
 import type { RunHold, PlacedMember, Step } from '../../domain/run/next-step';
-import { nextStep } from '../../domain/run/next-step';
+import { closesMs, nextStep } from '../../domain/run/next-step';
 import type {
   LostInRun,
   LostNode,
@@ -16,6 +18,7 @@ import type {
   RunRestrictions,
   RunResult,
   RunTrigger,
+  RunWindow,
 } from '../../domain/run/run';
 import {
   NODES_PER_RUN_WORKFLOW,
@@ -71,6 +74,10 @@ export class RunLoop implements PatchOwner {
   /** As far as they are taken in. */
   private readonly retried: Record<string, number>;
   private isStale = false;
+  /** Null: the run has no end. */
+  private runWindow: RunWindow | null = null;
+  private readonly forecasts: RunForecasts;
+  private readonly order: ReadonlyMap<string, number>;
 
   /** `show` is called with what a person is to see of the run. */
   constructor(
@@ -96,6 +103,8 @@ export class RunLoop implements PatchOwner {
     this.stages = stagesOf(input);
     this.members = new Map(membersOf(input).map((member) => [member.name, member]));
     this.placed = placesOf(input, this.stages);
+    this.order = new Map([...this.placed.keys()].map((name, at) => [name, at]));
+    this.forecasts = input.forecasts ?? runForecasts([], forecasterOf([]));
     for (const { node } of settled) this.place(node, 'settled');
     this.patches = new RunPatches(this.members, this);
     this.availability = isNodeRun(input) ? new Availability(input) : null;
@@ -149,6 +158,7 @@ export class RunLoop implements PatchOwner {
       this.changed();
     });
     const reporting = CancellationScope.nonCancellable(() => this.reporter.report());
+    void CancellationScope.nonCancellable(() => this.watchWindow());
     try {
       await this.loop();
     } finally {
@@ -167,7 +177,16 @@ export class RunLoop implements PatchOwner {
   }
 
   mayStart(): boolean {
-    return !this.paused;
+    return !this.paused && !this.isWindowOver();
+  }
+
+  window(): RunWindow | null {
+    return this.runWindow;
+  }
+
+  private isWindowOver(): boolean {
+    const closes = closesMs(this.runWindow);
+    return closes !== null && Date.now() >= closes;
   }
 
   rebootsForbidden(): boolean {
@@ -235,10 +254,28 @@ export class RunLoop implements PatchOwner {
       lastSettledMs: this.lastSettledAt === undefined ? null : Date.parse(this.lastSettledAt),
       failures: this.failures,
       unavailable: this.availability === null ? new Set() : this.availability.unavailable,
-      window: null,
-      forecastMs: () => 0,
+      window: this.runWindow,
+      forecast: (name) => this.forecast(name),
       nowMs: Date.now(),
     });
+  }
+
+  private forecast(name: string): Forecast {
+    return forecastAt(this.forecasts, this.order.get(name) ?? -1);
+  }
+
+  /** Looks again when the window is over: by then nothing else may have happened. */
+  private async watchWindow(): Promise<void> {
+    for (;;) {
+      const { runWindow } = this;
+      const isOther = (): boolean => this.runWindow !== runWindow;
+      const leftMs = (closesMs(runWindow) ?? 0) - Date.now();
+      if (leftMs <= 0) await condition(isOther);
+      else if (!(await condition(isOther, leftMs))) {
+        this.changed();
+        await condition(isOther);
+      }
+    }
   }
 
   /** On an answer that may have changed meanwhile, nothing is started. */
@@ -345,10 +382,16 @@ export class RunLoop implements PatchOwner {
     this.noReboots ||= restrictions.rebootsForbidden === true;
     this.cancelled ||= restrictions.cancelled === true;
     this.limits = restrictions.limits ?? this.limits;
+    this.takeWindow(restrictions.window);
     this.locks = restrictions.locked ?? {};
     this.skips = restrictions.skipped ?? this.skips;
     for (const name of Object.keys(this.skips)) this.forgiveFailure(name);
     for (const [name, times] of Object.entries(restrictions.retried ?? {})) this.retry(name, times);
+  }
+
+  private takeWindow(window: RunWindow | null | undefined): void {
+    if (window === undefined || JSON.stringify(window) === JSON.stringify(this.runWindow)) return;
+    this.runWindow = window;
   }
 
   /** A failure that somebody has skipped no longer counts. */

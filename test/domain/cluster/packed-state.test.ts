@@ -45,7 +45,7 @@ describe('src/domain/cluster/packed-state', () => {
       apiVersion: 'ospatch/v1',
       name: 'e',
       type: 'eks',
-      patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
+      patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d' },
     } as const;
     const access = { region: 'eu-west-1', cluster: 'e', nodeGroups: ['b', 'a'], force: false };
     const state = newClusterState({ ...eks, eks: access }, null, T0);

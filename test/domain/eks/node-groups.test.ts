@@ -20,7 +20,7 @@ function spec(policy: Partial<EksPolicy> = {}): EksSpec {
   return {
     ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
     eks: { ...ACCESS, nodeGroups: 'all', force: false, ...policy },
-    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d' },
   };
 }
 

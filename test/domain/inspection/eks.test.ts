@@ -6,7 +6,7 @@ import { STOP_ON_FAILURE } from '../../support/builders';
 const SPEC: EksSpec = {
   ...{ apiVersion: 'ospatch/v1', name: 'prod', type: 'eks' },
   eks: { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false },
-  patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE },
+  patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d' },
 };
 
 function seen(more: Partial<NodegroupFacts>): EksInspection {

@@ -1,4 +1,5 @@
 import { transition } from '../../../src/domain/cluster/member';
+import type { NodeStatus } from '../../../src/domain/node/status';
 import { newNodeStatus } from '../../../src/domain/node/status';
 import { leftInQuarantine } from '../../../src/domain/run/run';
 import { settled } from '../../support/builders';
@@ -14,6 +15,16 @@ describe('src/domain/node/status', () => {
       lastAppliedPatchTime: '2027-01-01T00:05:00.000Z',
       bootPatch: 'failed',
     });
+  });
+
+  it('keeps how long the last 3 patches took that changed something', () => {
+    const took = [600, 700, undefined, 800, 900];
+    const after = took.reduce<NodeStatus>(
+      (status, seconds) =>
+        transition(status, { kind: 'settled', settled: settled('w-1', { ...defined({ seconds }) }) }),
+      node,
+    );
+    expect(after.recentPatchSeconds).toEqual([700, 800, 900]);
   });
 
   it('keeps the previous Last Applied Patch Time when there was nothing to apply', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { NodeRole } from '../../../src/domain/spec/types';
+import type { Forecast } from '../../../src/domain/run/forecast';
 import type { MemberPlace, PlacedMember, RunView, Step } from '../../../src/domain/run/next-step';
 import { nextStep } from '../../../src/domain/run/next-step';
 import { orderNodes } from '../../../src/domain/run/order';
@@ -29,7 +30,7 @@ function viewOf(
     failures: 0,
     unavailable: new Set(),
     window: null,
-    forecastMs: () => 10 * MINUTE_MS,
+    forecast: () => ({ ms: 10 * MINUTE_MS, from: 'node' }),
     nowMs: 0,
     ...more,
   };
@@ -128,13 +129,53 @@ describe('src/domain/run/next-step', () => {
 
   it('starts no node whose forecast ends after the window, and suspends the run when none is in flight', () => {
     const members = [member('slow'), member('quick')];
-    const forecastMs = (name: string): number => (name === 'slow' ? 30 : 5) * MINUTE_MS;
+    const forecast = (name: string): Forecast => ({ ms: (name === 'slow' ? 30 : 5) * MINUTE_MS, from: 'node' });
     const window = { endMs: 10 * MINUTE_MS, cutoffMs: null };
-    expect(nextStep(viewOf(members, { window, forecastMs }))).toEqual({ do: 'start', members: ['quick'] });
-    const late = { window, forecastMs, nowMs: 6 * MINUTE_MS };
+    expect(nextStep(viewOf(members, { window, forecast }))).toEqual({ do: 'start', members: ['quick'] });
+    const late = { window, forecast, nowMs: 6 * MINUTE_MS };
     expect(nextStep(viewOf(members, late))).toMatchObject({ do: 'suspend', hold: { kind: 'window', next: 'slow' } });
     const busy = [...members, member('other', { place: 'in-flight' })];
     expect(nextStep(viewOf(busy, late, { concurrency: 2 }))).toMatchObject({ do: 'wait', hold: { kind: 'window' } });
+  });
+
+  it('is suspended when the window is over, whatever else it waits for', () => {
+    const window = { endMs: 60 * MINUTE_MS, cutoffMs: null };
+    const forecast = (): Forecast => ({ ms: MINUTE_MS, from: 'node' });
+    const down = { window, forecast, unavailable: new Set(['x-1']) };
+    const limits = { maxUnavailable: 1 };
+    expect(nextStep(viewOf([member('w-1')], down, limits))).toMatchObject({ hold: { kind: 'max-unavailable' } });
+    const over = { nowMs: 60 * MINUTE_MS };
+    expect(nextStep(viewOf([member('w-1')], { ...down, ...over }, limits))).toMatchObject({
+      do: 'suspend',
+      hold: { kind: 'window', forecast: null },
+    });
+    const stages = [
+      { soakMs: 90 * MINUTE_MS, concurrency: null },
+      { soakMs: 0, concurrency: null },
+    ];
+    const soaking = { window, forecast, stages, lastSettledMs: 0 };
+    const members = [member('w-1', { place: 'settled' }), member('w-2', { stage: 1 })];
+    expect(nextStep(viewOf(members, soaking))).toMatchObject({ do: 'wait', hold: { kind: 'soak' } });
+    expect(nextStep(viewOf(members, { ...soaking, ...over }))).toMatchObject({ do: 'suspend' });
+    const lost = [member('w-1', { place: 'lost' }), member('w-2')];
+    expect(nextStep(viewOf(lost, { window, forecast }))).toMatchObject({ do: 'wait', hold: { kind: 'lost' } });
+    expect(nextStep(viewOf(lost, { window, forecast, ...over }))).toMatchObject({ do: 'suspend' });
+    // Somebody has to decide, also when the next window begins.
+    const failed = { window, forecast, failures: 1, ...over };
+    expect(nextStep(viewOf([member('w-1')], failed, { onExceeded: 'pause' }))).toMatchObject({
+      do: 'suspend',
+      hold: { kind: 'budget' },
+    });
+  });
+
+  it('waits for nodes to come back while one of those that wait still fits into the window', () => {
+    const forecast = (name: string): Forecast => ({ ms: (name === 'slow' ? 30 : 5) * MINUTE_MS, from: 'node' });
+    const window = { endMs: 10 * MINUTE_MS, cutoffMs: null };
+    const view = { window, forecast, unavailable: new Set(['x-1']) };
+    expect(nextStep(viewOf([member('slow'), member('quick')], view, { maxUnavailable: 1 }))).toMatchObject({
+      do: 'wait',
+      hold: { kind: 'max-unavailable' },
+    });
   });
 
   it('starts no node after a fixed cutoff', () => {
@@ -203,7 +244,7 @@ describe('src/domain/run/next-step: any run of any fleet', () => {
             limits: { ...fleet },
             ...{ rolesApart: fleet.rolesApart, openStage, lastSettledMs, failures, unavailable: down, nowMs },
             window: endMs === null ? null : { endMs, cutoffMs: null },
-            forecastMs: () => 15 * MINUTE_MS,
+            forecast: () => ({ ms: 15 * MINUTE_MS, from: 'node' }),
           });
         const settle = (name: string, failed: boolean): void => {
           place.set(name, 'settled');

@@ -1,7 +1,7 @@
 import { countOf, limitsOf } from '../../../src/domain/run/limits';
 import { orderNodes } from '../../../src/domain/run/order';
 import { stagesOf } from '../../../src/domain/run/stages';
-import { forecaster } from '../../../src/domain/run/forecast';
+import { GUESSED_PATCH_MS, forecaster } from '../../../src/domain/run/forecast';
 
 describe('src/domain/run/limits', () => {
   it('are at least 1 and never more than a share allows', () => {
@@ -61,9 +61,31 @@ describe('src/domain/run/stages', () => {
 
 describe('src/domain/run/forecast', () => {
   it('rests on the last patches of the node, else on those of the cluster, else on a guess', () => {
-    const forecast = forecaster(new Map([['w-1', [60_000, 180_000]]]));
-    expect(forecast('w-1')).toEqual({ ms: 180_000, from: 'node' });
+    const forecast = forecaster(
+      new Map([
+        ['w-1', [60_000, 60_000]],
+        ['w-3', [180_000, 180_000]],
+      ]),
+    );
+    expect(forecast('w-1')).toEqual({ ms: 60_000, from: 'node' });
     expect(forecast('w-2')).toEqual({ ms: 180_000, from: 'cluster' });
-    expect(forecaster(new Map())('w-1').from).toBe('guess');
+    expect(forecaster(new Map())('w-1')).toEqual({ ms: GUESSED_PATCH_MS, from: 'guess' });
+    // The less is known of how much they differ, the longer.
+    expect(forecaster(new Map([['w-1', [60_000]]]))('w-1').ms).toBe(75_000);
+    expect(forecaster(new Map([['w-1', [60_000, 90_000]]]))('w-1').ms).toBeGreaterThan(150_000);
+  });
+
+  it('is kept by at least 90 % of patches whose durations differ as usual, and is not far beyond', () => {
+    let seed = 7;
+    const uniform = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+    const normal = (): number => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+    for (const spread of [0.05, 0.2, 0.4]) {
+      const typical = Array.from({ length: 2_000 }, () => 600_000 * Math.exp(0.4 * normal()));
+      const take = (ms: number): number => ms * Math.exp(spread * normal());
+      const forecast = forecaster(new Map(typical.map((ms, at) => [`w-${at}`, [take(ms), take(ms), take(ms)]])));
+      const kept = typical.filter((ms, at) => take(ms) <= forecast(`w-${at}`).ms).length;
+      expect(kept / typical.length).toBeGreaterThan(0.88);
+      expect(kept / typical.length).toBeLessThan(0.94);
+    }
   });
 });

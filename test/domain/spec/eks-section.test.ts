@@ -15,6 +15,7 @@ describe('src/domain/spec/eks-section', () => {
       ...HEADER,
       eks: { ...EKS, nodeGroups: 'all', force: false, launchTemplates: false },
       patching: {
+        maxRunAge: '14d',
         timeZone: 'UTC',
         schedule: { preset: 'weekly', startWithin: '1h' },
         rollout: { maxFailures: 0, onExceeded: 'stop' },

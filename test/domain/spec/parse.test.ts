@@ -16,6 +16,8 @@ describe('src/domain/spec/parse', () => {
           prefetch: 'before-drain',
           unreachableTimeout: '10m',
           lockTimeout: '2h',
+          maxRunAge: '14d',
+          onWindowEnd: 'finish-node',
           withoutDrain: false,
           packages: {
             exclude: [],

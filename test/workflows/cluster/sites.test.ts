@@ -202,7 +202,7 @@ describe('src/workflows: sites', () => {
     harness.withWorker(async (cluster) => {
       const taskQueue = siteOf(cluster);
       const eks = { region: 'eu-central-1', cluster: 'Prod_1', nodeGroups: 'all', force: false } as const;
-      const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE } as const;
+      const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d' } as const;
       const header = { apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' } as const;
       const eksSpec: EksSpec = { ...header, taskQueue, eks, patching };
       await cluster.apply(eksSpec);

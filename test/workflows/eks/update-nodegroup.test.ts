@@ -38,7 +38,7 @@ function spec(cluster: TestCluster, policy: Partial<EksPolicy> = {}, patching: P
       ...{ region: 'eu-central-1', cluster: eks.cluster, nodeGroups: 'all', force: false, endpoint: eks.endpoint },
       ...policy,
     },
-    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, ...patching },
+    patching: { timeZone: 'UTC', rollout: STOP_ON_FAILURE, maxRunAge: '14d', ...patching },
   };
 }
 
