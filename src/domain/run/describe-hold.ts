@@ -1,6 +1,7 @@
 /** What keeps a run from starting its next member, in words. */
 import type { MemberName } from '../cluster/member';
 import { formatDuration } from '../shared/duration';
+import type { Forecast } from './forecast';
 import type { RunHold } from './next-step';
 
 /** Names in one sentence; the rest is counted. */
@@ -37,10 +38,16 @@ export function describeHold(hold: RunHold, unit: MemberName, formatTime: (ms: n
     case 'budget':
       return `${hold.failures} failed, more than the ${hold.limit} that may`;
     case 'window':
-      return hold.forecastMs === null
+      return hold.forecast === null
         ? `no ${unit} is started so close to the end of the window at ${formatTime(hold.endMs)}`
-        : `${hold.next} is forecast to take ${formatDuration(hold.forecastMs)}, and the window ends at ${formatTime(hold.endMs)}`;
+        : `${describeForecast(hold.next, hold.forecast)}, and the window ends at ${formatTime(hold.endMs)}`;
   }
+}
+
+/** `w-1 is forecast to take 12m`. */
+export function describeForecast(node: string, { ms, from }: Forecast): string {
+  const guess = from === 'guess' ? ', which is a guess' : '';
+  return `${node} is forecast to take ${formatDuration(ms)}${guess}`;
 }
 
 /** `w-1, w-2, w-3 and 9 more`. */

@@ -31,11 +31,15 @@ describe('src/domain/run/describe-hold', () => {
     ],
     [{ kind: 'budget', failures: 3, limit: 2 }, '3 failed, more than the 2 that may'],
     [
-      { kind: 'window', endMs: END, next: 'w-4', forecastMs: 90 * 60_000 },
+      { kind: 'window', endMs: END, next: 'w-4', forecast: { ms: 90 * 60_000, from: 'node' } },
       'w-4 is forecast to take 1h30m, and the window ends at 2026-11-29T03:00:00Z',
     ],
     [
-      { kind: 'window', endMs: END, next: 'w-4', forecastMs: null },
+      { kind: 'window', endMs: END, next: 'w-4', forecast: { ms: 20 * 60_000, from: 'guess' } },
+      'w-4 is forecast to take 20m, which is a guess, and the window ends at 2026-11-29T03:00:00Z',
+    ],
+    [
+      { kind: 'window', endMs: END, next: 'w-4', forecast: null },
       'no node is started so close to the end of the window at 2026-11-29T03:00:00Z',
     ],
   ])('says of %j: %s', (hold, text) => {
