@@ -179,7 +179,11 @@ export class RunSupervisor {
     );
   }
 
-  private inputOf(run: ActiveRun, nodes: NodeSpec[], more: Pick<RunInput, 'resumeFrom' | 'restrictions' | 'forecasts'>): RunInput {
+  private inputOf(
+    run: ActiveRun,
+    nodes: NodeSpec[],
+    more: Pick<RunInput, 'resumeFrom' | 'restrictions' | 'forecasts'>,
+  ): RunInput {
     const input = {
       cluster: this.state.spec.name,
       run: run.number,
