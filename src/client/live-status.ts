@@ -245,10 +245,12 @@ function runOf(summary: string | undefined): string | null {
   return run ?? null;
 }
 
-function baseOf({ node, state, startedAt }: NodeInWork): LiveNode {
+function baseOf({ node, state, startedAt, outageAwaitedSince }: NodeInWork): LiveNode {
+  const waitingFor = outageAwaitedSince === undefined ? null : 'other nodes to come back (maxUnavailable)';
+  const waitingSince = outageAwaitedSince ?? null;
   return {
     ...{ node, state, startedAt },
-    ...{ step: null, done: null, total: null, waitingFor: null, waitingSince: null, waitingUntil: null, blocked: [] },
+    ...{ step: null, done: null, total: null, waitingFor, waitingSince, waitingUntil: null, blocked: [] },
     ...{ attempt: 1, lastFailure: null },
   };
 }

@@ -17,7 +17,7 @@ import type {
 } from '../domain/cluster/messages';
 import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
-import type { LostNode, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
+import type { LostNode, OutageRequest, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
 // Those of the SDK are part of the library of workflows, which a client has no other use for and would load for nothing.
@@ -83,6 +83,10 @@ export const progressQuery = defineQuery<RunProgressPage, [Pick<PageRequest, 'fr
 
 /** From a run workflow to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
+
+/** From a node patch to its run, before the node is taken out of service, and the answer. */
+export const outageRequestSignal = defineSignal<[OutageRequest]>('requestOutage');
+export const outageAnswerSignal = defineSignal<[{ granted: boolean }]>('answerOutage');
 
 /** From a user to a node patch. */
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');

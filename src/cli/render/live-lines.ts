@@ -62,7 +62,7 @@ function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[]
   return (
     after.current
       // Between two steps there is briefly nothing to report.
-      .filter((live) => live.step !== null || live.state === 'waiting')
+      .filter((live) => live.step !== null || live.waitingFor !== null || live.state === 'waiting')
       .filter((live) => {
         const was = before?.current.find((one) => one.node === live.node);
         return was === undefined || describeLive(was) !== describeLive(live);

@@ -32,7 +32,7 @@ export function waitOf(live: LiveNode, now: number, max?: number): string | null
 export function stepOf(live: LiveNode): string {
   if (live.state === 'waiting')
     return `waiting for ${oneLine(live.heldBy ?? 'another run', 120)} to finish on this node`;
-  if (live.step === null) return 'starting';
+  if (live.step === null) return live.waitingFor === null ? 'starting' : 'in service';
   if (live.total === null) return live.step;
   if (live.step === 'drain') return `drain ${live.done ?? 0}/${live.total} pods`;
   return live.step === 'apply' ? `apply ${live.done ?? 0}/${live.total}` : live.step;

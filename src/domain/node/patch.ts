@@ -53,6 +53,8 @@ export interface NodePatchResult extends CommonRecord {
   rebootReasons: string[];
   /** Reboot reasons that the last reboot did not clear. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
+  /** What the patch waits for before it takes the node out of service. Absent: nothing. */
+  waitingFor?: string;
   /** Absent: the node is not drained. */
   drain?: DrainRecord;
   /**

@@ -135,6 +135,7 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
     ...(result.after === null
       ? []
       : ['', `**After:** ${text(result.after.osVersion)}, kernel ${text(result.after.kernel)}`]),
+    ...(result.waitingFor === undefined ? [] : ['', `**Waiting for** ${text(result.waitingFor)}`]),
     ...(result.changes.length === 0 ? [] : ['', `**Packages changed:** ${result.changes.length}`]),
     ...renderDrain(result),
     ...result.warnings.flatMap(({ message }) => ['', `**Warning:** ${text(message)}`]),

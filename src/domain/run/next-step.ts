@@ -106,7 +106,7 @@ function wait(hold: RunHold): Step {
 }
 
 /** Lost members may come back, so they hold the run up without spending its budget. */
-function budgetHold({ failures, limits }: RunView, lost: readonly PlacedMember[]): RunHold | null {
+export function budgetHold({ failures, limits }: RunView, lost: readonly PlacedMember[]): RunHold | null {
   const limit = limits.maxFailures;
   if (failures > limit) return { kind: 'budget', failures, limit };
   return failures + lost.length > limit ? { kind: 'lost', members: namesOf(lost), failures, limit } : null;
@@ -117,7 +117,7 @@ export function closesMs(window: WindowLimit | null): number | null {
   return window === null ? null : Math.min(window.endMs, window.cutoffMs ?? Infinity);
 }
 
-function closedHold({ window, nowMs }: RunView, { name }: PlacedMember): RunHold | null {
+function closedHold({ window, nowMs }: RunView, { name }: Pick<PlacedMember, 'name'>): RunHold | null {
   const isClosed = window !== null && nowMs >= (closesMs(window) ?? Infinity);
   return isClosed ? { kind: 'window', endMs: window.endMs, next: name, forecast: null } : null;
 }
@@ -130,6 +130,16 @@ function stageHold(view: RunView, { stage }: PlacedMember, inFlight: readonly Pl
   if (before.length > 0) return { kind: 'stage', stage: openStage, members: namesOf(before) };
   const untilMs = (lastSettledMs ?? nowMs) + (view.stages[openStage]?.soakMs ?? 0);
   return untilMs > nowMs ? { kind: 'soak', stage: openStage, untilMs } : null;
+}
+
+/** Why the member is not started any more before the window ends. Null: it may be. */
+export function windowHold(view: RunView, member: Pick<PlacedMember, 'name'>): RunHold | null {
+  const { window, nowMs } = view;
+  const closed = closedHold(view, member);
+  if (window === null || closed !== null || window.cutoffMs !== null) return closed;
+  const forecast = view.forecast(member.name);
+  const { endMs } = window;
+  return nowMs + forecast.ms <= endMs ? null : { kind: 'window', endMs, next: member.name, forecast };
 }
 
 /** Takes members in order, as long as the limits leave room for one more. */
@@ -159,7 +169,7 @@ class Admission {
       this.holdBy(forAll);
       return false;
     }
-    const forOne = this.windowHold(member) ?? this.unavailabilityHold(member);
+    const forOne = windowHold(this.view, member) ?? this.unavailabilityHold(member);
     if (forOne !== null) {
       this.holdBy(forOne);
       return true;
@@ -196,15 +206,6 @@ class Admission {
     if (this.view.unavailable === null) return { kind: 'unobserved' };
     if (this.outOfService.has(name) || this.outOfService.size < limit) return null;
     return { kind: 'max-unavailable', limit, unavailable: [...this.outOfService] };
-  }
-
-  private windowHold({ name }: PlacedMember): RunHold | null {
-    const { window, nowMs } = this.view;
-    if (window === null) return null;
-    const { endMs, cutoffMs } = window;
-    if (cutoffMs !== null) return null;
-    const forecast = this.view.forecast(name);
-    return nowMs + forecast.ms <= endMs ? null : { kind: 'window', endMs, next: name, forecast };
   }
 }
 

@@ -9,7 +9,7 @@ import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES, ON_EXCEEDED, ON_WINDOW_END } from '../spec/types';
 import type { RunLimits } from './limits';
-import type { LostNode, RunResult, RunProgress, RunRestrictions, RunWindow } from './run';
+import type { LostNode, OutageRequest, RunResult, RunProgress, RunRestrictions, RunWindow } from './run';
 import { defined } from '../shared/defined';
 
 /** Parses restrictions; null when there are none. */
@@ -105,6 +105,14 @@ export function parseLost(value: unknown): LostNode | null {
   const workflowRunId = textOrNull(one?.['workflowRunId'], 64);
   if (node === null || message === null || workflowRunId === null) return null;
   return { node, message, workflowRunId };
+}
+
+/** Parses a node patch's question before its outage; null when malformed. */
+export function parseOutageRequest(value: unknown): OutageRequest | null {
+  const one = toRecord(value);
+  const node = textOrNull(one?.['node'], 253);
+  const workflowRunId = textOrNull(one?.['workflowRunId'], 64);
+  return node === null || workflowRunId === null ? null : { node, workflowRunId };
 }
 
 /** Parses the end of a node patch; null when malformed. */

@@ -52,6 +52,8 @@ export interface NodePatchPolicy {
   /** Hook to run on the worker when a node has not come back `afterMs` after its reboot. */
   powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;
+  /** The run limits how many nodes are out of service, and is asked before this one is taken out. Absent: it does not. */
+  limitedOutages?: true;
   /** Download packages before the drain. */
   prefetch: boolean;
   unreachableTimeoutMs: number;
@@ -207,6 +209,8 @@ export interface NodeInWork {
   state: 'patching' | 'waiting';
   startedAt: string;
   workflowRunId: string | null;
+  /** Waits with its node in service, since then (ISO 8601), because too many others are out of service. Absent: it does not. */
+  outageAwaitedSince?: string;
   /** Task queue of the workers that reach the node. Absent: that of the workflows. */
   taskQueue?: string;
 }
@@ -237,6 +241,13 @@ export interface RunDetail {
   /** Number of the stage that is open, from 1. */
   stage: number;
   stages: number;
+}
+
+/** A node patch that is about to take its node out of service. */
+export interface OutageRequest {
+  node: string;
+  /** Of the node patch. */
+  workflowRunId: string;
 }
 
 /** Answer of the run workflow's `progress` query. */

@@ -11,6 +11,7 @@ import { parseDuration } from '../../domain/shared/duration';
 import { HOUR_MS, MINUTE_MS } from '../../domain/shared/time-units';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type {
+  DrainPreview,
   EvictedWorkload,
   KubernetesBaseline,
   KubernetesPolicy,
@@ -35,6 +36,7 @@ import { kubernetes, optionsFor } from '../shared/activity-options';
 import { isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
+import type { NodeOutage } from './outage';
 import type { ReleasableWaits } from './release';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS } from './unreachable';
 import { defined } from '../../domain/shared/defined';
@@ -58,6 +60,7 @@ export class NodeDrain {
     private readonly record: NodeRecord,
     private readonly waits: ReleasableWaits,
     private readonly notices: { notifyRun(message: string): Promise<void> },
+    private readonly outage: NodeOutage,
   ) {
     this.target = kubernetesTarget(input.cluster, input.node, policy);
   }
@@ -74,16 +77,15 @@ export class NodeDrain {
     const { cluster, run, node, policy } = this.input;
     const { target } = this;
     const { unreachableTimeoutMs } = policy;
-    const preview = await kubernetes.drainPreview.executeWithOptions(this.options('drain preview'), [
-      { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
-    ]);
+    let preview = await this.preview(machine);
+    if (preview === null) return false;
+    const { granted, waitedLong } = await this.outage.request('drain');
+    if (!granted) return false;
+    if (waitedLong) preview = await this.preview(machine);
+    if (preview === null) return false;
+
     const noted = newDrainRecord(target.nodeName, preview.cordonedBy);
     this.record.result.drain = noted;
-    // Left by a node patch that was terminated: nobody else takes it off.
-    this.mayBeCordoned = preview.cordonedBy === 'ospatch';
-    const blocked = drainBlocked(cluster, node.name, preview);
-    if (blocked !== null) return this.record.fail(blocked);
-
     const owner = { cluster, node: node.name, run, token: this.record.result.token };
     const input = { target, machine, owner, unreachableTimeoutMs };
     this.mayBeCordoned = true;
@@ -94,6 +96,23 @@ export class NodeDrain {
       ...input,
       planned: { evict: preview.evict, workloads: preview.workloads ?? [] },
     });
+  }
+
+  /** What the drain would do; null when it must not begin, and the record says why. */
+  private async preview(machine: MachineIdentity): Promise<DrainPreview | null> {
+    const { cluster, node, policy } = this.input;
+    const { target } = this;
+    const { unreachableTimeoutMs } = policy;
+    const preview = await kubernetes.drainPreview.executeWithOptions(this.options('drain preview'), [
+      { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
+    ]);
+    // Left by a node patch that was terminated: nobody else takes it off.
+    this.mayBeCordoned = preview.cordonedBy === 'ospatch';
+    const blocked = drainBlocked(cluster, node.name, preview);
+    if (blocked === null) return preview;
+    this.record.result.drain = newDrainRecord(target.nodeName, preview.cordonedBy);
+    this.record.fail(blocked);
+    return null;
   }
 
   /**

@@ -22,10 +22,11 @@ import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { isObject, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
-import { forbidRebootsSignal, nodePatchQuery, releaseUpdate } from '../../contract/messages';
+import { forbidRebootsSignal, nodePatchQuery, outageAnswerSignal, releaseUpdate } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { NodeDrain } from './drain';
 import type { PatchNodeInput } from './input';
+import { NodeOutage } from './outage';
 import { NodeRecord } from './record';
 import { NodeRestarts } from './restarts';
 import type { Preflight } from './steps';
@@ -42,6 +43,9 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   const work = new NodePatch(input);
   setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
     description: 'From the run: reboots are no longer allowed.',
+  });
+  setHandler(outageAnswerSignal, (value) => work.outage.answered(value), {
+    description: 'From the run: whether the node may be taken out of service now.',
   });
   setHandler(releaseUpdate, (value) => work.waits.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
@@ -62,6 +66,7 @@ class NodePatch {
   readonly waits: ReleasableWaits;
   private readonly steps: NodeSteps;
   private readonly restarts: NodeRestarts;
+  readonly outage: NodeOutage;
   /** The node was drained for this patch. */
   private drained = false;
   /** Null: nodes of this cluster are not drained. */
@@ -72,9 +77,12 @@ class NodePatch {
     this.waits = new ReleasableWaits(input.node.name);
     this.steps = new NodeSteps(input, this.record, this.waits);
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
+    this.outage = new NodeOutage(input, this.record, this.waits);
     const { kubernetes } = input.policy;
     this.kubernetes =
-      kubernetes === undefined ? null : new NodeDrain(input, kubernetes, this.record, this.waits, this.steps);
+      kubernetes === undefined
+        ? null
+        : new NodeDrain(input, kubernetes, this.record, this.waits, this.steps, this.outage);
   }
 
   /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
@@ -162,8 +170,9 @@ class NodePatch {
     return true;
   }
 
+  /** Takes the node out of service. Returns false when it must stay in; the record says why. */
   private async drain(facts: NodeFacts): Promise<boolean> {
-    if (this.kubernetes === null) return true;
+    if (this.kubernetes === null) return (await this.outage.request('apply')).granted;
     const drained = await this.kubernetes.prepare(facts);
     this.drained ||= drained;
     return drained;
@@ -339,7 +348,7 @@ class NodePatch {
         return;
       }
       // The last thing before the reboot, also of a node that was drained just now: a pod may be bound to it at any time.
-      if (this.kubernetes !== null && !this.drained && !(await this.drain(facts))) return;
+      if (!this.drained && !(await this.drain(facts))) return;
       if (this.kubernetes !== null && !(await this.kubernetes.redrain())) return;
       // That may have taken long enough for the answer to be another one.
       if (!this.mayReboot()) continue;

@@ -141,6 +141,19 @@ export class NodeRecord {
     return false;
   }
 
+  /** What the patch waits for with its node in service; null: nothing any more. */
+  waitFor(what: string | null): void {
+    if (what === null) delete this.result.waitingFor;
+    else this.result.waitingFor = what;
+    this.show();
+  }
+
+  /** Untouched: the run gives the node another turn. */
+  sendBack(message: string): void {
+    this.result.outcome = 'not-tried';
+    this.result.error = { type: 'NotTried', message };
+  }
+
   /** Left as it is, by the policy of the cluster. */
   skip(error: ErrorInfo): false {
     this.result.outcome = 'skipped';
@@ -167,6 +180,7 @@ export class NodeRecord {
 
   private whenCancelled(step: NodeStep | undefined): string {
     const { name } = this.input.node;
+    if (this.result.waitingFor !== undefined) return `while ${name} waited, in service, for ${this.result.waitingFor}`;
     if (step === 'reboot') {
       if (this.rebootRequested === null) return `after ${name} was rebooted, before it was found to be healthy`;
       return this.rebootRequested === 'yes'
@@ -181,6 +195,7 @@ export class NodeRecord {
   /** The last word on everything. */
   async close(): Promise<NodePatchResult> {
     this.describeWorkDone();
+    delete this.result.waitingFor;
     this.result.endedAt = timestamp();
     this.show();
     await this.audit();

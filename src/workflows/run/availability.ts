@@ -24,8 +24,13 @@ export class Availability {
     return this.outOfService;
   }
 
-  isFresh(nowMs: number): boolean {
-    return this.outOfService !== null && nowMs - this.lookedAtMs <= FRESH_MS;
+  isFresh(nowMs: number, withinMs = FRESH_MS): boolean {
+    return this.outOfService !== null && nowMs - this.lookedAtMs <= withinMs;
+  }
+
+  /** Something has changed that the last answer does not know. */
+  expire(): void {
+    this.lookedAtMs = 0;
   }
 
   /** Without an answer nothing is known any more, and the run starts nothing. */

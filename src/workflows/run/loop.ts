@@ -6,11 +6,12 @@ import { runDetail } from '../../domain/run/detail';
 import type { Forecast, RunForecasts } from '../../domain/run/forecast';
 import { forecastAt, forecasterOf, runForecasts } from '../../domain/run/forecast';
 import type { RunLimits } from '../../domain/run/limits';
-import type { RunHold, PlacedMember, Step } from '../../domain/run/next-step';
+import type { RunHold, PlacedMember, RunView, Step } from '../../domain/run/next-step';
 import { closesMs, nextStep } from '../../domain/run/next-step';
 import type {
   LostInRun,
   LostNode,
+  OutageRequest,
   NodeInWork,
   RunCursor,
   RunInput,
@@ -32,16 +33,21 @@ import {
 import type { RunStage } from '../../domain/run/stages';
 import { stageNumbers } from '../../domain/run/stages';
 import { defined } from '../../domain/shared/defined';
+import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
 import { Availability, LOOK_AGAIN_MS } from './availability';
 import type { RunMember } from './member';
 import { membersOf } from './members';
+import { Outages } from './outages';
 import type { PatchInFlight, PatchOwner } from './patches';
 import { RunPatches } from './patches';
 import { ProgressReporter } from './progress-reporter';
 
 /** A list of members that is shown to people has at most so many. */
 const MAX_SHOWN = 100;
+
+/** A node is taken out of service only on an answer that is no older than this. */
+const OUTAGE_FRESH_MS = SECOND_MS;
 
 export class RunLoop implements PatchOwner {
   readonly cluster: string;
@@ -57,6 +63,7 @@ export class RunLoop implements PatchOwner {
   private readonly reporter: ProgressReporter;
   /** Null: node groups, of which AWS takes care. */
   private readonly availability: Availability | null;
+  private readonly outages: Outages;
   private settledMembers: MemberSettled[];
   private readonly settledBefore: number;
   private limits: RunLimits;
@@ -108,6 +115,7 @@ export class RunLoop implements PatchOwner {
     for (const { node } of settled) this.place(node, 'settled');
     this.patches = new RunPatches(this.members, this);
     this.availability = isNodeRun(input) ? new Availability(input) : null;
+    this.outages = new Outages(cluster);
     this.reporter = new ProgressReporter(input, (name) => this.patches.has(name));
     this.takeRestrictions(input.restrictions);
     // What lost nodes have reported before this run workflow began is handed over as the handlers are registered.
@@ -124,7 +132,10 @@ export class RunLoop implements PatchOwner {
       run: this.run,
       total: this.members.size,
       done: this.settledMembers.length,
-      inFlight: inFlight.slice(0, MAX_SHOWN).map(toInWork),
+      inFlight: inFlight.slice(0, MAX_SHOWN).map((patch) => ({
+        ...toInWork(patch),
+        ...defined({ outageAwaitedSince: this.outages.waitingSince(patch.node) ?? undefined }),
+      })),
       lost: all
         .filter(({ lost }) => lost)
         .slice(0, MAX_SHOWN)
@@ -143,6 +154,13 @@ export class RunLoop implements PatchOwner {
 
   nodeEnded(settled: MemberSettled | null): void {
     this.patches.nodeEnded(settled);
+  }
+
+  outageRequested(request: OutageRequest | null): void {
+    const place = request === null ? undefined : this.placed.get(request.node)?.place;
+    if (request === null || (place !== 'in-flight' && place !== 'lost')) return;
+    this.outages.ask(request, timestamp());
+    this.changed();
   }
 
   async restrict(restrictions: RunRestrictions): Promise<void> {
@@ -201,6 +219,9 @@ export class RunLoop implements PatchOwner {
     const { node } = settled;
     if (this.placed.get(node)?.place === 'settled') return;
     this.place(node, 'settled');
+    this.outages.forget(node);
+    // It may have been left out of service after the last look.
+    if (settled.outcome === 'failed' || settled.outcome === 'cancelled') this.availability?.expire();
     this.settledMembers.push(settled);
     this.lastSettledAt = timestamp();
     if (countsAsFailure(settled)) this.failures += 1;
@@ -210,11 +231,13 @@ export class RunLoop implements PatchOwner {
 
   notStarted(name: string): void {
     this.place(name, 'waiting');
+    this.outages.forget(name);
     this.changed();
   }
 
   lost(lost: LostNode): void {
     this.place(lost.node, 'lost');
+    this.outages.forget(lost.node);
     this.reporter.lost(lost);
     this.changed();
   }
@@ -231,8 +254,9 @@ export class RunLoop implements PatchOwner {
     for (;;) {
       this.isStale = false;
       this.settleUntried();
-      const step = this.decide();
-      this.hold = 'hold' in step ? step.hold : null;
+      if (await this.answerOutages()) continue;
+      const step = nextStep(this.view());
+      this.hold = this.outages.hold ?? ('hold' in step ? step.hold : null);
       if (step.do === 'finish') return;
       if (this.mustRest()) {
         if (this.patches.canBeLeft) return;
@@ -244,8 +268,8 @@ export class RunLoop implements PatchOwner {
     }
   }
 
-  private decide(): Step {
-    return nextStep({
+  private view(): RunView {
+    return {
       members: [...this.placed.values()],
       stages: this.stages,
       limits: this.limits,
@@ -257,7 +281,19 @@ export class RunLoop implements PatchOwner {
       window: this.runWindow,
       forecast: (name) => this.forecast(name),
       nowMs: Date.now(),
-    });
+    };
+  }
+
+  /** Returns whether a node in flight has got an answer. */
+  private async answerOutages(): Promise<boolean> {
+    const { availability, outages } = this;
+    if (!outages.pending) return false;
+    const isLimited = availability !== null && this.limits.maxUnavailable !== null;
+    if (isLimited && !availability.isFresh(Date.now(), OUTAGE_FRESH_MS)) await availability.look();
+    return outages.answer(
+      { ...this.view(), paused: this.paused },
+      (name) => this.reasonNotToTry({ name }) !== null && !this.cancelled,
+    );
   }
 
   private forecast(name: string): Forecast {
@@ -309,6 +345,7 @@ export class RunLoop implements PatchOwner {
     if (lock !== undefined && (lock.untilMs === null || lock.untilMs > Date.now()))
       return this.settled(skipped(this.kind, name, lock.why));
     placed.place = 'in-flight';
+    this.outages.started(name);
     this.openStage = Math.max(this.openStage, placed.stage);
     this.reporter.started(name);
     this.patches.start(member);
@@ -347,11 +384,13 @@ export class RunLoop implements PatchOwner {
   }
 
   /** A cancelled run still waits for the members in flight; their own cancellation reaches them. */
-  private async change(untilMs: number | null = null): Promise<void> {
+  private async change(latestMs: number | null = null): Promise<void> {
     const isStale = (): boolean => this.isStale;
     if (isStale()) return;
+    const lookAtMs = this.outages.pending ? Date.now() + LOOK_AGAIN_MS : Infinity;
+    const untilMs = Math.min(latestMs ?? Infinity, lookAtMs);
     await CancellationScope.nonCancellable(async () => {
-      if (untilMs === null) await condition(isStale);
+      if (untilMs === Infinity) await condition(isStale);
       else await condition(isStale, Math.max(1, untilMs - Date.now()));
     });
   }

@@ -50,10 +50,10 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
 
 /** Without what is about the whole run. */
 function patchPolicyOf({
-  limits: _limits,
+  limits: { maxUnavailable },
   stages: _stages,
   rolesApart: _rolesApart,
   ...policy
 }: NodeRunPolicy): NodePatchPolicy {
-  return policy;
+  return { ...policy, ...defined({ limitedOutages: maxUnavailable === null ? undefined : (true as const) }) };
 }

@@ -217,7 +217,9 @@ export class RunPatches {
       patch.workflowRunId = child.firstExecutionRunId;
       owner.changed();
       await this.forbidRebootsOf(patch);
-      return await child.result();
+      const settled = await child.result();
+      // Sent back before anything was changed: it has another turn.
+      return owner.kind === 'node' && settled.outcome === 'not-tried' ? 'not-started' : settled;
     } catch (failure) {
       const settled = settledOf(failure);
       if (settled !== null) return settled;

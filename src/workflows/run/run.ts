@@ -8,11 +8,17 @@
  */
 import { setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
-import { nodeEndedSignal, nodeUnreachableSignal, progressQuery, restrictSignal } from '../../contract/messages';
+import {
+  nodeEndedSignal,
+  nodeUnreachableSignal,
+  outageRequestSignal,
+  progressQuery,
+  restrictSignal,
+} from '../../contract/messages';
 import { memberName } from '../../domain/cluster/member';
 import { parsePageRequest } from '../../domain/cluster/status-pages';
 import { renderRunProgress } from '../../domain/render/cluster';
-import { parseLost, parseRestrictions, parseSettled } from '../../domain/run/progress-parser';
+import { parseLost, parseOutageRequest, parseRestrictions, parseSettled } from '../../domain/run/progress-parser';
 import { progressPage } from '../../domain/run/progress-page';
 import type { RunInput, RunResult } from '../../domain/run/run';
 import { runFailure } from '../../domain/run/run';
@@ -36,6 +42,9 @@ export async function run(input: RunInput): Promise<RunResult> {
   });
   setHandler(nodeEndedSignal, (value) => loop.nodeEnded(parseSettled(value)), {
     description: 'From a node patch whose node was unreachable for long: the patch has ended',
+  });
+  setHandler(outageRequestSignal, (value) => loop.outageRequested(parseOutageRequest(value)), {
+    description: 'From a node patch: the node is about to be taken out of service',
   });
   const report = await loop.execute();
   publishRunEnd(report, input.searchAttributes);

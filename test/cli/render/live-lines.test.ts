@@ -15,6 +15,15 @@ describe('src/cli/render/live-lines', () => {
     expect(describeChanges(applying, further)).toEqual(['w-1 apply 4/12']);
   });
 
+  test('says of a node that waits in service that it does, and for what', () => {
+    const waitingFor = 'other nodes to come back (maxUnavailable)';
+    const waits = status([node('w-1', { state: 'patching' })], {
+      run: runStatus(7),
+      current: [live('w-1', { waitingFor })],
+    });
+    expect(describeChanges(idle, waits)).toContain(`w-1 in service, waiting for ${waitingFor}`);
+  });
+
   test('reports the end of each node and then the end of the run', () => {
     const before = status([node('w-1', { state: 'patching' }), node('w-2', { state: 'waiting' })], {
       run: runStatus(7),
