@@ -2,6 +2,7 @@ import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments
 import type { Document, Node, Pair } from 'yaml';
 import { printable, show } from '../../domain/spec/issues';
 import type { SpecIssue, SpecPath } from '../../domain/spec/issues';
+import { openQuoteBefore } from './open-quote';
 
 export interface Position {
   line: number;
@@ -27,7 +28,7 @@ const MAX_ALIASES = 100;
 /** The documents of a YAML text; empty ones are skipped, malformed ones are problems. */
 export function parseDocuments(text: string): { documents: SpecDocument[]; problems: YamlProblem[] } {
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const documents: SpecDocument[] = [];
   const problems: YamlProblem[] = [];
   const positionOf = (offset: number): Position => {
@@ -43,9 +44,13 @@ export function parseDocuments(text: string): { documents: SpecDocument[]; probl
     const duplicates = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
     const other = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
     for (const { code, message, pos } of other === undefined ? duplicates : [other]) {
-      const place = positionOf(pos[0]);
+      const quote = code === 'DUPLICATE_KEY' ? null : openQuoteBefore(text, pos[0]);
+      const isUnclosed = quote !== null && code === 'MISSING_CHAR';
+      const place = positionOf(isUnclosed ? quote : pos[0]);
       const why = code === 'DUPLICATE_KEY' ? describeDuplicate(document, pos[0], positionOf) : oneLine(message);
-      problems.push({ severity: 'error', ...place, message: notYaml(place, why) });
+      const hint =
+        quote === null || isUnclosed ? '' : `; perhaps the quote of line ${positionOf(quote).line} is not closed`;
+      problems.push({ severity: 'error', ...place, message: notYaml(place, `${why}${hint}`) });
     }
     if (other !== undefined || isEmpty(document)) continue;
     try {

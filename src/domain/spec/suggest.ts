@@ -1,5 +1,22 @@
 /** Other and former names of keys. */
-const OTHER_NAMES: ReadonlyMap<string, string> = new Map([['deletelocaldata', 'deleteEmptydirData']]);
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['deletelocaldata', 'deleteEmptydirData'],
+  ...['hostname', 'ip', 'ipaddress', 'address', 'addr', 'fqdn'].map((word) => [word, 'host'] as const),
+  ...['master', 'controller', 'server'].map((word) => [word, 'control-plane'] as const),
+  ...['agent', 'node', 'minion', 'slave'].map((word) => [word, 'worker'] as const),
+  ...['biweekly', 'fortnightly', 'twoweekly', 'everytwoweeks'].map((word) => [word, 'every-2-weeks'] as const),
+  ...['twomonthly', 'everytwomonths'].map((word) => [word, 'every-2-months'] as const),
+  ...['key', 'keyfile', 'privatekey', 'identityfile', 'sshkey'].map((word) => [word, 'identity'] as const),
+  ...['username', 'login', 'remoteuser'].map((word) => [word, 'user'] as const),
+  ...['parallel', 'parallelism', 'forks', 'batchsize', 'serial'].map((word) => [word, 'concurrency'] as const),
+  ...['window', 'windows', 'maintenancewindow', 'maintenancewindows'].map((word) => [word, 'schedule'] as const),
+  ...['reboot', 'autoreboot', 'allowreboot'].map((word) => [word, 'rebootIfRequired'] as const),
+]);
+
+/** The word of ours for a key that other tools have; null when it has none. */
+export function ourWord(key: string): string | null {
+  return OTHER_NAMES.get(simplify(key)) ?? null;
+}
 
 /** Shorter prefixes are too ambiguous. */
 const MIN_BEGINNING = 4;
@@ -22,7 +39,7 @@ export function suggest(found: string, allowed: readonly string[]): string | nul
 }
 
 // Another naming convention (self_managed, patch-on-boot) does not count as a typo.
-function simplify(word: string): string {
+export function simplify(word: string): string {
   return word.toLowerCase().replace(/[-_ ]/g, '').slice(0, 64);
 }
 

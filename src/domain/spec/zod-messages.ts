@@ -7,7 +7,8 @@ import { printable, show, valueAt } from './issues';
 import { RESTART_MODES } from './restart-policy';
 import { RESTART_FORMAT, restartMapping } from './restart-section';
 import { SCHEDULE_KINDS, scheduleKinds } from './schedule-section';
-import { suggest } from './suggest';
+import { keyHint, quoted, valueHint } from './hints';
+import { ourWord, suggest } from './suggest';
 
 type ZodIssue = z.core.$ZodIssue;
 
@@ -72,7 +73,12 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
       severity: 'error',
       path: [...path, key],
       at: 'key',
-      message: unknownKey(key, allowed, inner.length === 0 ? value : undefined),
+      message: unknownKey(
+        key,
+        allowed,
+        inner.length === 0 ? value : undefined,
+        keyHint(inner, ourWord(key) ?? key, pathsOf(schema)),
+      ),
     }));
   }
   if (issue.code === 'invalid_key') {
@@ -82,16 +88,18 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   if (found === undefined) {
     return [{ severity: 'error', path, at: 'parent', message: `missing; allowed: ${issue.message}` }];
   }
-  return [{ severity: 'error', path, at: 'value', message: sentence(issue, found) }];
+  return [{ severity: 'error', path, at: 'value', message: sentence(issue, found, path) }];
 }
 
-function sentence(issue: ZodIssue, found: unknown): string {
+function sentence(issue: ZodIssue, found: unknown, path: SpecPath): string {
   // A schema with more context provides the complete message.
   if (issue.message.startsWith('found ')) return issue.message;
+  const hint = valueHint(path, found);
+  if (hint !== null) return `found ${quoted(path, found)}; ${hint}; allowed: ${issue.message}`;
   const quoting = issue.code === 'invalid_type' && issue.expected === 'string' ? ` (${kindOf(found)})` : '';
   const meant =
     issue.code === 'invalid_value' && typeof found === 'string' ? suggest(found, issue.values.map(String)) : null;
-  return `found ${show(found)}${quoting}; ${didYouMean(meant)}allowed: ${issue.message}`;
+  return `found ${quoted(path, found)}${quoting}; ${didYouMean(meant)}allowed: ${issue.message}`;
 }
 
 function kindOf(found: unknown): string {
@@ -104,7 +112,7 @@ function didYouMean(word: string | null): string {
   return word === null ? '' : `did you mean "${word}"? `;
 }
 
-function unknownKey(key: string, allowed: readonly string[], document: unknown): string {
+function unknownKey(key: string, allowed: readonly string[], document: unknown, hint: string | null): string {
   const found = document === undefined ? undefined : valueAt(document, ['type']);
   const type = CLUSTER_TYPES.find((one) => one === found);
   const reason = type === undefined || allowed.includes('nodes') ? null : notPatchableReason(type);
@@ -113,7 +121,9 @@ function unknownKey(key: string, allowed: readonly string[], document: unknown):
     const orElse = type === 'imported' ? ' or set type: self-managed' : '';
     return `${reason}; allowed: ${allowed.join(', ')}; remove ${key}${orElse}`;
   }
-  return `unknown key; ${didYouMean(suggest(key, allowed))}allowed: ${allowed.join(', ')}`;
+  const meant = suggest(key, allowed);
+  if (meant === null && hint !== null) return `unknown key; ${hint}; allowed here: ${allowed.join(', ')}`;
+  return `unknown key; ${didYouMean(meant)}allowed: ${allowed.join(', ')}`;
 }
 
 /** Explains a mistake for the intended form: a mode, or a mapping. */
@@ -131,6 +141,8 @@ function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
 function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
   const problem = (message: string): SpecIssue[] => [{ severity: 'error', path, at: 'value', message }];
   if (typeof found === 'string') {
+    const hint = valueHint(['schedule'], found);
+    if (hint !== null) return problem(`found ${show(found)}; ${hint}; allowed: ${SCHEDULE_FORMAT}`);
     return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${SCHEDULE_FORMAT}`);
   }
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
@@ -161,6 +173,14 @@ function keysOf(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[]
   }
   at = unwrap(at);
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+/** Paths of all keys below `schema`; elements of lists are 0. */
+function pathsOf(schema: unknown, path: SpecPath = []): SpecPath[] {
+  const at = unwrap(schema);
+  if (at instanceof z.ZodArray) return pathsOf(at.element, [...path, 0]);
+  if (!(at instanceof z.ZodObject)) return [];
+  return Object.entries(at.shape).flatMap(([key, inner]) => [[...path, key], ...pathsOf(inner, [...path, key])]);
 }
 
 function unwrap(schema: unknown): unknown {

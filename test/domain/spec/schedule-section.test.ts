@@ -6,7 +6,10 @@ const scheduleForms =
 describe('src/domain/spec/schedule-section', () => {
   describe('schedules', () => {
     it.each([
-      ['fortnightly', `patching.schedule: found "fortnightly"; allowed: ${scheduleForms}`],
+      [
+        'fortnightly',
+        `patching.schedule: found "fortnightly"; did you mean "every-2-weeks"? allowed: ${scheduleForms}`,
+      ],
       ['weeky', `patching.schedule: found "weeky"; did you mean "weekly"? allowed: ${scheduleForms}`],
       ['null', `patching.schedule: found nothing; allowed: ${scheduleForms}; remove the key for on demand only`],
       ['{}', `patching.schedule: found an empty mapping; allowed: ${scheduleForms}`],
