@@ -32,6 +32,8 @@ export type {
   RunSummary,
   WindowRecord,
 } from './domain/cluster/messages';
+export type { ClusterEvent, EventsPage, EventsRequest } from './domain/cluster/event-pages';
+export type { EventClass, EventFact, EventKind, EventLog, SomeMembers } from './domain/cluster/events';
 export type { PackedState } from './domain/cluster/packed-state';
 export type { SteeringAnswer, SteeringMessage, SteeringName } from './domain/cluster/steering';
 export type { WorkflowReset } from './domain/cluster/state';

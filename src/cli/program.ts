@@ -13,6 +13,7 @@ import { registerDev } from './commands/dev';
 import { registerDiff } from './commands/diff';
 import { registerDoctor } from './commands/doctor';
 import { registerEnroll } from './commands/enroll';
+import { registerEvents } from './commands/events';
 import { registerGet } from './commands/get';
 import { registerHelper } from './commands/helper';
 import { registerHistory } from './commands/history';
@@ -58,6 +59,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSteering,
   registerStatus,
   registerList,
+  registerEvents,
   registerHistory,
   registerLogs,
   registerUncordon,

@@ -27,15 +27,18 @@ import type {
   RemoveAnswer,
 } from '../domain/cluster/messages';
 import { SPEC_MISSING } from '../domain/cluster/messages';
+import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
 import type { SteeringAnswer, SteeringMessage, SteeringName } from '../domain/cluster/steering';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
+import { defined } from '../domain/shared/defined';
 import { diffSpecs } from '../domain/spec/diff';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
 import {
   applySpecUpdate,
   cancelRunUpdate,
+  eventsQuery,
   explainQuery,
   historyQuery,
   patchNowUpdate,
@@ -207,6 +210,14 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(historyQuery));
   }
 
+  /**
+   * What has happened, and who did it, oldest first: a page of the events after `since`. The log is bounded, so old events may
+   * be missing. `life` of the answer changes when numbers are given anew, after a recovery or a reset.
+   */
+  async events(cluster: string, request: EventsRequest = {}): Promise<EventsPage> {
+    return this.calls.query(cluster, (handle) => handle.query(eventsQuery, request));
+  }
+
   /** Starts a run now, or queues it after the run in progress. */
   async patch(cluster: string, message: PatchNowMessage = {}): Promise<PatchNowAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
@@ -353,9 +364,9 @@ export class ClusterClient {
    *
    * @throws OspatchError `Refused` while a run works on the node, `NotFound`, `NoWorker`, `KubernetesApi`
    */
-  async uncordon(cluster: string, node: string): Promise<boolean> {
+  async uncordon(cluster: string, node: string, { reason }: Pick<Message, 'reason'> = {}): Promise<boolean> {
     const { requestUncordon } = await import('./kubernetes.js');
-    return requestUncordon(this.calls, await this.spec(cluster), node, this.by);
+    return requestUncordon(this.calls, await this.spec(cluster), node, { by: this.by, ...defined({ reason }) });
   }
 
   /** One run by node, with packages and steps. @throws OspatchError `NotFound` when Temporal no longer has the run. */

@@ -12,6 +12,7 @@ import { notPatchableReason, rejectionInfo } from '../domain/cluster/messages';
 import type { NodeAddress } from '../domain/cluster/task-queues';
 import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
+import { defined } from '../domain/shared/defined';
 import type { TemporalCalls } from './temporal-calls';
 import { readLiveStatus } from './live-status';
 
@@ -28,7 +29,7 @@ export async function requestUncordon(
   calls: TemporalCalls,
   spec: ClusterSpec,
   name: string,
-  by: string,
+  { by, reason }: { by: string; reason?: string },
 ): Promise<boolean> {
   if (spec.type !== 'self-managed') throw new OspatchError(rejectionInfo(notPatchableReason(spec.type) ?? ''));
   const cluster = spec.name;
@@ -58,7 +59,7 @@ export async function requestUncordon(
           // The lock of the node: a run working on the node uncordons it itself.
           workflowId: nodeWorkflowId(cluster, name),
           taskQueue,
-          args: [{ cluster, kubernetes, node }],
+          args: [{ cluster, kubernetes, node, by, ...defined({ reason }) }],
           priority: { priorityKey: WORKFLOW_PRIORITIES.uncordonNode },
           workflowExecutionTimeout: LIMIT_MS,
           staticSummary: `${name}: uncordon, requested by ${by}`,

@@ -3,7 +3,7 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@te
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
-import { readStartArgument, recoverCluster } from '../domain/cluster/recovery';
+import { readStartArgument, noteRecovery, recoverCluster } from '../domain/cluster/recovery';
 import type { ClusterState } from '../domain/cluster/state';
 import type { PackedState } from '../domain/cluster/packed-state';
 import { packState } from '../domain/cluster/packed-state';
@@ -108,6 +108,7 @@ export async function recover(
   if (past !== null && runEnded === true && past.runWorkflow !== null)
     past.events.push(await endOfRun(calls, past.runWorkflow));
   const { state, ...plan } = planOf(cluster, past, backup);
+  noteRecovery(state, by, backup === null ? null : backup.takenAt, new Date().toISOString());
   const runId = await start(calls, state, await taskQueueFor(calls, past?.taskQueue ?? backup?.taskQueue));
   // The run was in progress when the cluster ended, whatever its end.
   const run = plan.run ?? (before === null ? null : planOf(cluster, before, null).run);

@@ -16,6 +16,8 @@ import type {
   StatusPage,
 } from '../domain/cluster/messages';
 import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering';
+import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
+import type { NodeAction } from '../domain/cluster/node-actions';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
 import type { LostNode, OutageRequest, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
@@ -71,11 +73,15 @@ export const statusQuery = defineQuery<StatusPage, [PageRequest?]>('status');
 export const nodesQuery = defineQuery<NodesPage, [PageRequest?]>('nodes');
 export const summaryQuery = defineQuery<ClusterSummary>('summary');
 export const historyQuery = defineQuery<ClusterHistory>('history');
+export const eventsQuery = defineQuery<EventsPage, [EventsRequest?]>('events');
 export const explainQuery = defineQuery<string>('explain');
 export const specQuery = defineQuery<ClusterSpec>('spec');
 
 /** From a run workflow to its cluster. */
 export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
+
+/** From a workflow of a node to its cluster: what somebody has done there. */
+export const nodeActionSignal = defineSignal<[NodeAction]>('nodeAction');
 
 /** From a cluster to its run workflow. */
 export const restrictSignal = defineSignal<[RunRestrictions]>('restrict');

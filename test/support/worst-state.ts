@@ -1,8 +1,9 @@
 /** The largest possible state of a cluster, which continue-as-new must carry. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ClusterState } from '../../src/domain/cluster/state';
+import { KEPT_EVENTS } from '../../src/domain/cluster/events';
 import { KEPT_DURATIONS } from '../../src/domain/run/forecast';
-import { newClusterState, settleNodes, startRun } from '../../src/domain/cluster/state';
+import { newClusterState, note, settleNodes, startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
 import type { SelfManagedSpec } from '../../src/domain/spec/types';
 import { clusterSpec, randomHostKey, runPolicy, settled } from './builders';
@@ -72,6 +73,22 @@ function failure(node: string, at: number): NodeSettled {
   });
 }
 
+/** As many events as are kept, each as long as it may be. */
+function fillEvents(state: ClusterState): void {
+  const at = '2027-01-03T01:00:00.000Z';
+  const text = (): string => random(240).toString('base64');
+  for (let count = 0; count < KEPT_EVENTS.actions; count += 1) {
+    const by = `${hex(30)}@example.com`;
+    note(state, { kind: 'action', request: 'applySpec', by, reason: text(), result: text() }, at);
+    note(state, { kind: 'rejected', request: 'pause', by, message: text() }, at);
+    note(state, { kind: 'run-suspended', run: count, message: text() }, at);
+    note(state, { kind: 'window', window: '2027-01-03T00:00:00.000+01:00', result: text() }, at);
+    note(state, { kind: 'unreachable', run: count, node: hex(100), message: text() }, at);
+    const some = { count: 3, names: [hex(100), hex(100), hex(100)] };
+    note(state, { kind: 'nodes', run: count, started: some, settled: { failed: some }, failure: text() }, at);
+  }
+}
+
 /** All nodes have failed, and the run over them is suspended. */
 export function worstState(nodes: number, name?: string): ClusterState {
   const spec = largeSpec(nodes, name);
@@ -87,7 +104,8 @@ export function worstState(nodes: number, name?: string): ClusterState {
     policy: runPolicy(names.length),
   });
   const cursor = names.map((name, at) => failure(name, at));
-  settleNodes(state, run, cursor);
+  settleNodes(state, run, cursor, '2027-01-03T01:00:00.000Z');
+  fillEvents(state);
   state.nodes = state.nodes.map((node, at) => ({
     ...node,
     recentPatchSeconds: Array.from({ length: KEPT_DURATIONS }, (_, n) => 600 + random(2).readUInt16BE() + at + n),

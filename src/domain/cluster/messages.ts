@@ -92,8 +92,10 @@ export interface Rejection {
 /** A request that was accepted and executed. */
 export interface AcceptedRequest {
   at: string;
-  /** `patchNow`, `pause`, `resume`, `cancelRun`, `applySpec` or `remove`. */
+  /** Name of the message: `patchNow`, `pause`, `applySpec`, `lock`, `release`, ... */
   request: string;
+  /** Absent: the request is about no single node. */
+  node?: string;
   by: string;
   reason: string | null;
   /** The result, e.g. `run 7`. */
@@ -221,7 +223,7 @@ export interface ClusterHistory {
   createdAt: string;
   runs: RunSummary[];
   windows: WindowRecord[];
-  /** The last 20 accepted requests. The last rejected one is in the status. */
+  /** The last 70 accepted requests. The last rejected one is in the status. */
   requests: AcceptedRequest[];
 }
 

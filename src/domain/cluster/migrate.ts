@@ -51,7 +51,7 @@ const SHAPE: Readonly<Record<string, (value: unknown) => boolean>> = {
   nodes: Array.isArray,
   groups: Array.isArray,
   runs: Array.isArray,
-  windows: Array.isArray,
+  events: isObject,
   schedule: isObject,
 };
 

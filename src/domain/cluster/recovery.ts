@@ -9,11 +9,13 @@ import {
   markLost,
   markStarted,
   newClusterState,
+  note,
   recordWindow,
   settleNodes,
   settleReport,
   startRun,
 } from './state';
+import { beginLife } from './events';
 import { migrate } from './migrate';
 import { unpackState } from './packed-state';
 import { SIGNALS, parseMessage } from './messages';
@@ -112,6 +114,16 @@ export function recoverCluster(
   return cluster.end(now);
 }
 
+/**
+ * Records that `by` has recovered the cluster at `now` (ISO 8601).
+ * @param backup when the backup was taken; null: recovered from the history
+ */
+export function noteRecovery(state: ClusterState, by: string, backup: string | null, now: string): void {
+  beginLife(state.events, now);
+  const from = backup === null ? 'its history' : `the backup of ${backup}, so later events are not known`;
+  note(state, { kind: 'action', request: 'recover', by, reason: null, result: `recovered from ${from}` }, now);
+}
+
 /** Reads a start argument or the state of a backup. Returns the reason when this version cannot continue from it. */
 export function readStartArgument(
   value: unknown,
@@ -157,7 +169,7 @@ class PastCluster {
   take(event: PastEvent): void {
     switch (event.kind) {
       case 'message':
-        return event.name === RUN_PROGRESS ? this.progress(event.value) : this.message(event);
+        return event.name === RUN_PROGRESS ? this.progress(event.at, event.value) : this.message(event);
       case 'unreadable':
         if (event.name !== RUN_PROGRESS) this.lose(event, {});
         return;
@@ -257,21 +269,21 @@ class PastCluster {
   private consumeWindow({ run, startedAt }: RunInput): void {
     const { schedule } = this.state;
     const window = (schedule.next ?? []).findLast((at) => Date.parse(at) <= Date.parse(startedAt));
-    if (window !== undefined) recordWindow(this.state, window, `run ${run}`);
+    if (window !== undefined) recordWindow(this.state, window, `run ${run}`, startedAt);
     if (Date.parse(startedAt) > Date.parse(schedule.after)) {
       this.state.schedule = { after: startedAt, next: null, error: null, retryAt: null };
     }
   }
 
-  private progress(value: unknown): void {
+  private progress(at: string, value: unknown): void {
     const { state } = this;
     const { run } = state;
     const progress = run === null ? null : parseProgress(value, run.number, this.idOf(run));
     if (run === null || progress === null) return;
-    settleNodes(state, run, progress.settled);
+    settleNodes(state, run, progress.settled, at);
     if (run.suspended !== null) settleLost(run.suspended, progress.settled);
-    for (const node of progress.started) if (isInWork(run, node)) markStarted(state, node);
-    markLost(state, run, progress.lost ?? []);
+    markStarted(state, run, progress.started, at);
+    markLost(state, run, progress.lost ?? [], at);
   }
 
   /** A run that was suspended at the start of the history keeps its workflow id. */
@@ -286,7 +298,7 @@ class PastCluster {
     if (run === null || run.number !== number) return;
     this.isRunning = false;
     if (report === null) return this.finish(run, 'failed', at, (node) => unknownEnd(state.spec.name, run, node));
-    settleReport(state, run, report.cursor.settled);
+    settleReport(state, run, report.cursor.settled, at);
     if (report.end === 'suspended') run.suspended = report.cursor;
     else this.finish(run, report.outcome, at);
   }
@@ -297,7 +309,7 @@ class PastCluster {
     at: string,
     inWork: ((node: string) => MemberSettled) | null = null,
   ): void {
-    if (inWork !== null) settleNodes(this.state, run, this.inWork(run).map(inWork));
+    if (inWork !== null) settleNodes(this.state, run, this.inWork(run).map(inWork), at);
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
     const why = `run ${run.number} ended before this ${memberName(run.policy.kind)}`;
     finishRun(

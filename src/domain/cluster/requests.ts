@@ -4,15 +4,7 @@
  */
 import type { ActiveRun, ClusterState } from './state';
 import { memberNameOf } from './member';
-import {
-  applySpecToState,
-  answerFor,
-  cancelRequest,
-  isSelfManaged,
-  recordRefusal,
-  recordRequest,
-  remember,
-} from './state';
+import { applySpecToState, answerFor, cancelRequest, isSelfManaged, note, remember } from './state';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -30,6 +22,8 @@ import { checkSteering, steer } from './steering';
 import { isEks } from '../eks/node-groups';
 import { tooManyNodes } from '../spec/size';
 import { plainText } from '../shared/text';
+import { defined } from '../shared/defined';
+import { changesText } from './change-text';
 
 const MAX_CHANGES_LISTED = 200;
 const MAX_VALUE_CHARS = 1_000;
@@ -80,12 +74,22 @@ export function actOnRequest(
   if (before !== undefined) return before as Answers[SignalName];
   const answer = act(state, what, message, now);
   remember(state, key, answer);
-  record(state, what, message, resultOf(answer), now);
+  record(state, what, message, resultOf(answer), now, { run: 'run' in answer ? answer.run : undefined });
   return answer;
 }
 
-function record(state: ClusterState, request: string, message: Message, result: string, now: string): void {
-  recordRequest(state, { at: now, request, ...senderOf(message), result });
+/** What an accepted request is about, beside the cluster. */
+type Subject = { node?: string | undefined; run?: number | undefined };
+
+function record(
+  state: ClusterState,
+  request: string,
+  message: Message,
+  result: string,
+  now: string,
+  subject: Subject = {},
+): void {
+  note(state, { kind: 'action', request, ...senderOf(message), result, ...defined(subject) }, now);
 }
 
 function senderOf({ by, reason }: Message): { by: string; reason: string | null } {
@@ -128,7 +132,7 @@ export function actOnSteering(
   if (before !== undefined) return before as SteeringAnswer;
   const answer = steer(state, what, message, now);
   remember(state, key, answer);
-  record(state, what, message, answer.effect, now);
+  record(state, what, message, answer.effect, now, { node: message.node, run: answer.run ?? undefined });
   return answer;
 }
 
@@ -145,12 +149,7 @@ export function rejectRequest(
   why: string,
   now: string,
 ): void {
-  recordRefusal(state, {
-    at: now,
-    by: by ?? UNKNOWN_SENDER,
-    request: plainText(what, 100),
-    message: plainText(why, 500),
-  });
+  note(state, { kind: 'rejected', request: what, by: by ?? UNKNOWN_SENDER, message: why }, now);
 }
 
 /** Why a spec cannot be applied here; null when it can. The shape of the spec is already valid. */
@@ -176,7 +175,7 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   if (created) state.createdBy = null;
   // Pipelines apply the same file again and again; recording that would only fill the history.
   if (created) record(state, 'applySpec', message, 'cluster created', now);
-  else if (changes.length > 0) record(state, 'applySpec', message, changedFields(changes.length), now);
+  else if (changes.length > 0) record(state, 'applySpec', message, changesText(changes), now);
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
@@ -184,17 +183,20 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   };
 }
 
-function changedFields(count: number): string {
-  return `${count} field${count === 1 ? '' : 's'} changed`;
-}
-
 export function actOnRemove(state: ClusterState, message: Message, now: string): RemoveAnswer {
   const sender = senderOf(message);
   state.removing ??= sender.reason === null ? sender.by : `${sender.by} (${sender.reason})`;
   state.request = null;
   if (state.run !== null) cancel(state.run, message);
-  record(state, 'remove', message, state.run === null ? 'removed' : `removed after run ${state.run.number}`, now);
+  const result = state.run === null ? 'removed' : `removed after run ${state.run.number}`;
+  record(state, 'remove', message, result, now, { run: state.run?.number });
   return { run: state.run?.number ?? null };
+}
+
+/** Somebody has cancelled the workflow of the cluster in Temporal, which is a removal. */
+export function noteCancelInTemporal(state: ClusterState, now: string): void {
+  const result = state.run === null ? 'removed' : `removed after run ${state.run.number}`;
+  record(state, 'remove', { by: 'Temporal', reason: 'the workflow was cancelled' }, result, now);
 }
 
 function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {

@@ -1,6 +1,7 @@
 /** What a cluster does when its workflow was reset in Temporal: it has the state of then, and Temporal repeats what it was sent since. */
 import type { ClusterState, WorkflowReset } from './state';
-import { isPatchable, recordRequest, recordWindow } from './state';
+import { beginLife } from './events';
+import { isPatchable, note, recordWindow } from './state';
 
 const RESET_BY = 'Temporal';
 
@@ -15,11 +16,12 @@ export const REPEATED =
 export function noteReset(state: ClusterState, now: string): void {
   state.reset = { at: now, after: state.nextRun - 1 };
   state.request = null;
+  beginLife(state.events, now);
   if (!isPatchable(state.spec)) return;
   state.paused ??= { at: now, by: RESET_BY, reason: 'the workflow of the cluster was reset' };
   const { next } = state.schedule;
   const passed = (next ?? []).filter((window) => Date.parse(window) <= Date.parse(now));
-  for (const window of passed) recordWindow(state, window, 'not known (the workflow was reset)');
+  for (const window of passed) recordWindow(state, window, 'not known (the workflow was reset)', now);
   state.schedule = { after: now, next: null, error: null, retryAt: null };
 }
 
@@ -33,8 +35,8 @@ export function noteLastRun(state: ClusterState, lastRun: number): void {
   if (state.reset === undefined) return;
   state.reset.lastRun = lastRun;
   state.nextRun = Math.max(state.nextRun, lastRun + 1);
-  const at = state.reset.at;
-  recordRequest(state, { at, request: 'reset', by: RESET_BY, reason: null, result: whatIsMissing(state.reset) });
+  const result = whatIsMissing(state.reset);
+  note(state, { kind: 'action', request: 'reset', by: RESET_BY, reason: null, result }, state.reset.at);
 }
 
 /** For people; null: the workflow was not reset, or all nodes were patched since. */

@@ -1,5 +1,7 @@
 import { canonicalJson } from '../shared/canonical-json';
-import type { AcceptedRequest, ApplySpecAnswer, Pause, Rejection, RunSummary, WindowRecord } from './messages';
+import type { ApplySpecAnswer, Pause, RunSummary } from './messages';
+import type { EventFact, EventLog } from './events';
+import { newEventLog, recordEvent, someMembers } from './events';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/rows';
 import { isNode, transition } from './member';
@@ -15,9 +17,7 @@ import { isEks } from '../eks/node-groups';
 import { defined } from '../shared/defined';
 
 const KEPT_RUNS = 20;
-const KEPT_WINDOWS = 20;
 const KEPT_ANSWERS = 50;
-const KEPT_REQUESTS = 20;
 const KEPT_FORMER_NODES = 50;
 
 /** A request that waits for its run. `nodes: null` means all nodes. */
@@ -94,10 +94,8 @@ export interface ClusterState {
   request: PendingRequest | null;
   schedule: ScheduleState;
   runs: RunSummary[];
-  windows: WindowRecord[];
-  lastRejection: Rejection | null;
-  /** The last 20 accepted requests. */
-  requests: AcceptedRequest[];
+  /** What has happened, and who did it. */
+  events: EventLog;
   /** Answers by request id, for repeated requests. */
   answered: { id: string; answer: unknown }[];
   /** Why the cluster is inactive because of a fault in its own code. Absent: no fault. */
@@ -160,9 +158,7 @@ export function newClusterState(
     request: null,
     schedule: { after: now, next: windows, error: null, retryAt: null },
     runs: [],
-    windows: [],
-    lastRejection: null,
-    requests: [],
+    events: newEventLog(now),
     answered: [],
     factsRefreshedAt: null,
     prefetchedFor: null,
@@ -230,17 +226,21 @@ export function startRun(
   state.run = active;
   state.nextRun = run.number + 1;
   updateNodes(state, new Set(run.nodes), (node) => transition(node, { kind: 'queued' }));
+  const { number, trigger, by, reason } = run;
+  const members = run.nodeGroupsUnresolved === true && run.explicitNodes !== true ? null : run.nodes.length;
+  note(state, { kind: 'run-started', run: number, trigger, members, by, reason }, run.startedAt);
   return active;
 }
 
-/** Records settled nodes; idempotent. Nodes no longer in the spec are ignored. */
-export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
+/** Records settled nodes at `now` (ISO 8601); idempotent. Nodes no longer in the spec are ignored. */
+export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[], now: string): void {
   const inRun = new Set(run.nodes);
   const fresh = new Map(
     settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined).map((one) => [one.node, one]),
   );
   if (fresh.size === 0) return;
   for (const { node, outcome } of fresh.values()) run.done[node] = outcome;
+  noteSettled(state, run, [...fresh.values()], now);
   // A node of the same name that was added again during the run is a different node, unknown to the run.
   for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
@@ -250,20 +250,30 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
 }
 
 /** Records the result of a run. Progress is a signal, which anybody may send: where both differ, the result wins. */
-export function settleReport(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[]): void {
+export function settleReport(
+  state: ClusterState,
+  run: ActiveRun,
+  settled: readonly MemberSettled[],
+  now: string,
+): void {
   const reported = new Map(settled.map(({ node, outcome }) => [node, outcome]));
   const isTrue = ([node, outcome]: [string, NodeOutcome]): boolean => (reported.get(node) ?? outcome) === outcome;
   run.done = Object.fromEntries(Object.entries(run.done).filter(isTrue));
-  settleNodes(state, run, settled);
+  settleNodes(state, run, settled, now);
 }
 
-export function markStarted(state: ClusterState, node: string): void {
-  updateNodes(state, new Set([node]), (status) => transition(status, { kind: 'started' }));
+/** Records nodes whose patch has begun; those that have settled are ignored. */
+export function markStarted(state: ClusterState, run: ActiveRun, nodes: readonly string[], now: string): void {
+  const started = nodes.filter((node) => isInWork(run, node));
+  if (started.length === 0) return;
+  updateNodes(state, new Set(started), (status) => transition(status, { kind: 'started' }));
+  note(state, { kind: 'nodes', run: run.number, started: someMembers(started) }, now);
 }
 
 /** Records nodes that have been unreachable after a change for long; they are still in progress. */
-export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[]): void {
+export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[], now: string): void {
   const known = new Map(lost.filter(({ node }) => isInWork(run, node)).map((one) => [one.node, one.message]));
+  for (const [node, message] of known) note(state, { kind: 'unreachable', run: run.number, node, message }, now);
   updateNodes(state, new Set(known.keys()), (status) => {
     const error: NodeError = { type: 'UnreachableAfterChange', message: known.get(status.name) ?? '' };
     return transition(status, { kind: 'lost', error });
@@ -296,7 +306,7 @@ export function finishRun(
   endedAt: string,
   error: ErrorInfo | null = null,
 ): void {
-  settleNodes(state, run, settled);
+  settleNodes(state, run, settled, endedAt);
   const ends = Object.values(run.done);
   const count = (...outcomes: NodeOutcome[]): number => ends.filter((one) => outcomes.includes(one)).length;
   const summary: RunSummary = {
@@ -321,6 +331,7 @@ export function finishRun(
       error: error === null ? undefined : toNodeError(error),
     }),
   };
+  noteEnded(state, summary);
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
   state.run = null;
@@ -356,7 +367,7 @@ function summaryOfCancelled(
   at: string,
 ): RunSummary {
   const total = nodes?.length ?? state.nodes.length;
-  return {
+  const summary: RunSummary = {
     ...{ number, trigger: 'on-demand', outcome: 'cancelled', by, reason, startedAt: at, endedAt: at, total },
     ...{ patched: 0, upToDate: 0, restartPending: 0, rebootPending: 0, failed: 0, skipped: 0, cancelled: 0 },
     notTried: total,
@@ -366,18 +377,53 @@ function summaryOfCancelled(
       remedy: `ospatch patch ${state.spec.name}`,
     }),
   };
+  noteEnded(state, summary);
+  return summary;
 }
 
-export function recordWindow(state: ClusterState, at: string, result: string): void {
-  state.windows = [...state.windows, { at, result }].slice(-KEPT_WINDOWS);
+/** `now`: ISO 8601; `at`: the start of the window. */
+export function recordWindow(state: ClusterState, at: string, result: string, now: string): void {
+  note(state, { kind: 'window', window: at, result }, now);
 }
 
-export function recordRefusal(state: ClusterState, refusal: Rejection): void {
-  state.lastRejection = refusal;
+/** Records an event at `now` (ISO 8601). */
+export function note(state: ClusterState, fact: EventFact, now: string): void {
+  recordEvent(state.events, fact, now);
 }
 
-export function recordRequest(state: ClusterState, request: AcceptedRequest): void {
-  state.requests = [...state.requests, request].slice(-KEPT_REQUESTS);
+function noteSettled(state: ClusterState, { number }: ActiveRun, ends: readonly MemberSettled[], now: string): void {
+  const outcomes = [...new Set(ends.map(({ outcome }) => outcome))];
+  const settled = Object.fromEntries(
+    outcomes.map((outcome) => [
+      outcome,
+      someMembers(ends.filter((one) => one.outcome === outcome).map(({ node }) => node)),
+    ]),
+  );
+  const failure = ends.find(({ outcome, error }) => outcome === 'failed' && error !== null)?.error?.message;
+  note(state, { kind: 'nodes', run: number, settled, ...defined({ failure }) }, now);
+}
+
+function noteEnded(state: ClusterState, summary: RunSummary): void {
+  const { number, outcome, endedAt, cancelledBy, error } = summary;
+  const counts: [NodeOutcome, number][] = [
+    ['patched', summary.patched],
+    ['up-to-date', summary.upToDate],
+    ['restart-pending', summary.restartPending],
+    ['reboot-pending', summary.rebootPending],
+    ['failed', summary.failed],
+    ['skipped', summary.skipped],
+    ['cancelled', summary.cancelled],
+    ['not-tried', summary.notTried],
+  ];
+  note(
+    state,
+    {
+      ...{ kind: 'run-ended', run: number, outcome },
+      counts: Object.fromEntries(counts.filter(([, count]) => count > 0)),
+      ...defined({ by: cancelledBy?.by, reason: cancelledBy?.reason ?? undefined, error: error?.message }),
+    },
+    endedAt,
+  );
 }
 
 /** The recorded answer to this request id; undefined when the id is new. */

@@ -7,7 +7,9 @@ import { waitsForDecision } from './decide';
 import { runDetail } from '../run/detail';
 import type { MemberPlace } from '../run/next-step';
 import type { RunCursor, RunDetail } from '../run/run';
-import type { ClusterHistory, ClusterPhase, ClusterStatus, RunStatus } from './messages';
+import type { StoredEvent } from './events';
+import { eventsOf, lastEvent } from './events';
+import type { AcceptedRequest, ClusterHistory, ClusterPhase, ClusterStatus, Rejection, RunStatus } from './messages';
 
 const MAX_LOST_SHOWN = 100;
 
@@ -33,13 +35,34 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     reset: resetMessage(state),
     run: runStatus(state),
     lastRun: state.runs.at(-1) ?? null,
-    lastRejection: state.lastRejection,
+    lastRejection: lastRejection(state),
   };
 }
 
-/** The answer of the `history` query. */
-export function toHistory({ createdAt, runs, windows, requests }: ClusterState): ClusterHistory {
-  return { createdAt, runs, windows, requests };
+/** The answer of the `history` query: windows and requests are views of the events. */
+export function toHistory({ createdAt, runs, events }: ClusterState): ClusterHistory {
+  return {
+    createdAt,
+    runs,
+    windows: eventsOf(events, 'windows').flatMap((event) =>
+      event.kind === 'window' ? [{ at: event.window, result: event.result }] : [],
+    ),
+    requests: eventsOf(events, 'actions').flatMap((event) =>
+      event.kind === 'action' ? [toAcceptedRequest(event)] : [],
+    ),
+  };
+}
+
+function toAcceptedRequest(event: Extract<StoredEvent, { kind: 'action' }>): AcceptedRequest {
+  const { at, request, by, reason, result, node } = event;
+  return { at: new Date(at).toISOString(), request, ...defined({ node }), by, reason, result };
+}
+
+function lastRejection({ events }: ClusterState): Rejection | null {
+  const event = lastEvent(events, ['rejected']);
+  if (event === undefined) return null;
+  const { at, by, request, message } = event;
+  return { at: new Date(at).toISOString(), by, request, message };
 }
 
 export function clusterPhase(state: ClusterState): ClusterPhase {

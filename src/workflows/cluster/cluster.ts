@@ -16,7 +16,7 @@ import {
 } from '@temporalio/workflow';
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
-import { isPatchable, recordWindow, startRun, WINDOWS_AHEAD } from '../../domain/cluster/state';
+import { isPatchable, note, recordWindow, startRun, WINDOWS_AHEAD } from '../../domain/cluster/state';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
@@ -25,6 +25,7 @@ import type { StatusPage } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
+import { noteCancelInTemporal } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
 import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
@@ -189,6 +190,7 @@ class ClusterLoop {
   /** `cancelled` rejects when somebody cancels the workflow. */
   async run(cancelled: Promise<never>): Promise<StatusPage> {
     cancelled.catch(() => {
+      if (this.state.removing === null) noteCancelInTemporal(this.state, timestamp());
       this.state.removing ??= 'a cancel request in Temporal';
       this.state.request = null;
       if (this.state.run !== null) this.state.run.state = 'cancelling';
@@ -333,6 +335,7 @@ class ClusterLoop {
     }
     // A new spec may have come in meanwhile: its windows are requested by the next decision.
     if (this.state.schedule !== asked) return;
+    if (error !== null) note(this.state, { kind: 'windows-unknown', message: error }, timestamp());
     const retryAt = error === null ? null : new Date(Date.now() + SCHEDULE_RETRY_MS).toISOString();
     this.state.schedule = { ...asked, next, error, retryAt };
   }
@@ -345,7 +348,7 @@ class ClusterLoop {
       after: new Date(Date.parse(at)).toISOString(),
       next: rest.length > 0 ? rest : null,
     };
-    recordWindow(this.state, at, result);
+    recordWindow(this.state, at, result, timestamp());
   }
 
   private startRun(start: RunStart): void {

@@ -1,7 +1,7 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
 import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
-import type { PatchNowMessage, SignalName } from '../../domain/cluster/messages';
+import type { Message, PatchNowMessage, SignalName } from '../../domain/cluster/messages';
 import { SIGNALS, SPEC_MISSING, parseApplySpec, parseMessage } from '../../domain/cluster/messages';
 import {
   actOnApplySpec,
@@ -14,6 +14,8 @@ import {
   checkSteeringRequest,
   rejectRequest,
 } from '../../domain/cluster/requests';
+import { eventsPage, parseEventsRequest } from '../../domain/cluster/event-pages';
+import { noteNodeAction, parseNodeAction } from '../../domain/cluster/node-actions';
 import { REPEATED } from '../../domain/cluster/reset';
 import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
 import { STEERING, parseSteering } from '../../domain/cluster/steering';
@@ -80,6 +82,9 @@ class Handlers {
     setHandler(messages.runProgressSignal, (value) => this.signal('runProgress', () => this.cluster.progress(value)), {
       description: 'From the run: nodes have settled.',
     });
+    setHandler(messages.nodeActionSignal, (value) => this.signal('nodeAction', () => this.nodeAction(value)), {
+      description: 'From a workflow of a node: what somebody has done there.',
+    });
     setDefaultSignalHandler((name) =>
       this.signal(name, () => {
         this.refuse(`signal ${name}`, undefined, `no such signal; there are ${ALL_SIGNALS}`);
@@ -104,7 +109,10 @@ class Handlers {
       description: `Nodes of the cluster. Input: nothing, or ${PAGE_INPUT}.`,
     });
     setHandler(messages.historyQuery, () => toHistory(cluster.state), {
-      description: 'The last 20 runs, windows and requests, oldest first.',
+      description: 'The last runs, windows and requests, oldest first.',
+    });
+    setHandler(messages.eventsQuery, (value) => eventsPage(cluster.state, parseEventsRequest(value)), {
+      description: 'What has happened, and who did it, oldest first. Input: nothing, or {"since": 120, "limit": 100}.',
     });
     setHandler(messages.explainQuery, () => cluster.explain(), {
       description: 'What the cluster is doing now, and why.',
@@ -137,7 +145,7 @@ class Handlers {
           const message = readMessage(value);
           // The state may have moved on since the validator looked.
           const why = this.reasonAgainst(name, message, isRepeated);
-          if (why !== null) throw refused(why);
+          if (why !== null) throw this.refusal(name, message, why);
           const answer = actOnRequest(cluster.state, name, message, timestamp());
           cluster.changed();
           return answer as ReturnType<typeof actOnRequest<'patchNow'>>;
@@ -183,7 +191,7 @@ class Handlers {
         return this.update(() => {
           const message = readSteering(name, value);
           const why = this.reasonAgainstSteering(name, message, isRepeated);
-          if (why !== null) throw refused(why);
+          if (why !== null) throw this.refusal(name, message, why);
           const answer = actOnSteering(cluster.state, name, message, timestamp());
           cluster.changed();
           return answer;
@@ -216,7 +224,7 @@ class Handlers {
           const inForce = cluster.state.spec;
           const checked = { ...message, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
           const why = checkApplySpec(cluster.state, checked);
-          if (why !== null) throw refused(why);
+          if (why !== null) throw this.refusal('applySpec', message, why);
           const answer = actOnApplySpec(cluster.state, checked, timestamp());
           cluster.changed();
           return answer;
@@ -274,6 +282,13 @@ class Handlers {
     });
   }
 
+  private nodeAction(value: unknown): void {
+    const action = parseNodeAction(value);
+    if (action === null) return;
+    noteNodeAction(this.cluster.state, action, timestamp());
+    this.cluster.changed();
+  }
+
   private refuse(request: string, by: string | undefined, why: string): void {
     try {
       rejectRequest(this.cluster.state, request, by, why, timestamp());
@@ -281,6 +296,12 @@ class Handlers {
     } catch {
       // A cluster whose first spec was refused has no place to file anything.
     }
+  }
+
+  /** Of an update that has got past its validator, which may write nothing. */
+  private refusal(request: string, { by }: Message, why: string): ApplicationFailure {
+    this.refuse(request, by, why);
+    return refused(why);
   }
 
   /** Only the call that has started this workflow has sent its spec before. */

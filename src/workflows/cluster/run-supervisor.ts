@@ -14,6 +14,7 @@ import {
   settleReport,
 } from '../../domain/cluster/state';
 import { restrictionsFor } from '../../domain/cluster/decide';
+import { noteResumed, noteSuspended } from '../../domain/cluster/run-events';
 import { takeNodeGroups } from '../../domain/eks/state';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { priorityOf } from '../../contract/priorities';
@@ -102,11 +103,12 @@ export class RunSupervisor {
    */
   noteProgress(run: ActiveRun, { settled, started, lost = [] }: RunProgress): void {
     const lostBefore = new Set(this.state.nodes.filter(isLost).map(({ name }) => name));
-    settleNodes(this.state, run, settled);
+    const now = timestamp();
+    settleNodes(this.state, run, settled, now);
     if (run.suspended !== null) settleLost(run.suspended, settled);
     else this.lostEnds.push(...settled.filter(({ node }) => lostBefore.has(node)));
-    for (const node of started) if (isInWork(run, node)) markStarted(this.state, node);
-    markLost(this.state, run, lost);
+    markStarted(this.state, run, started, now);
+    markLost(this.state, run, lost, now);
     this.changed();
   }
 
@@ -126,7 +128,7 @@ export class RunSupervisor {
     if (this.state.run !== run || run.suspended === null) return;
     const isKnown = run.suspended.lost?.some(({ node }) => node === settled.node) !== true;
     if (isKnown) return;
-    settleNodes(this.state, run, [settled]);
+    settleNodes(this.state, run, [settled], timestamp());
     settleLost(run.suspended, [settled]);
     this.changed();
   }
@@ -136,6 +138,7 @@ export class RunSupervisor {
     const { spec } = this.state;
     const scope = new CancellationScope();
     const cursor = this.withoutRemoved(run);
+    noteResumed(this.state, run, timestamp());
     run.suspended = null;
     this.lostPatches.stop();
     this.scope = scope;
@@ -263,10 +266,11 @@ export class RunSupervisor {
     for (const [name] of again) removeSettled(cursor, name);
     if (report.end === 'suspended' || again.length > 0) {
       cursor.retried = { ...run.retried };
-      settleReport(this.state, run, cursor.settled);
+      settleReport(this.state, run, cursor.settled, timestamp());
       settleLost(cursor, this.lostEnds);
       queueUnstarted(this.state, run, cursor);
       run.suspended = cursor;
+      noteSuspended(this.state, run, timestamp());
       this.putDown = true;
     } else {
       this.end(run, report.cursor, report.outcome);
@@ -310,7 +314,7 @@ export class RunSupervisor {
 
   /** Nodes that are neither in `cursor` nor done were not tried. */
   private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
-    settleReport(this.state, run, cursor.settled);
+    settleReport(this.state, run, cursor.settled, timestamp());
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
     const { kind } = run.policy;
     const why = `run ${run.number} ended before this ${memberName(kind)}`;

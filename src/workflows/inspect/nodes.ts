@@ -22,6 +22,7 @@ import {
 } from '../shared/activity-options';
 import { isNotTakenUp, isTimeout, failureOf, toInspectionError } from '../shared/failures';
 import { kubernetesTarget, machineOf } from '../node/drain';
+import { tellCluster } from '../shared/node-action';
 import { failOnBadInput } from '../shared/short-lived';
 import { defined } from '../../domain/shared/defined';
 
@@ -99,6 +100,8 @@ async function inspectCluster(input: InspectKubernetesInput): Promise<Kubernetes
 
 export interface UncordonNodeInput {
   cluster: string;
+  by: string;
+  reason?: string;
   kubernetes: KubernetesPolicy;
   node: NodeAddress;
 }
@@ -111,11 +114,14 @@ export async function uncordonNode(input: UncordonNodeInput): Promise<boolean> {
   return failOnBadInput(() => uncordon(input));
 }
 
-async function uncordon({ cluster, kubernetes, node }: UncordonNodeInput): Promise<boolean> {
+async function uncordon({ cluster, kubernetes, node, by, reason }: UncordonNodeInput): Promise<boolean> {
   const target: KubernetesTarget = kubernetesTarget(cluster, node, kubernetes);
   try {
     const options = inspectionOptions(node, 'uncordon');
-    return await kubernetesInspection.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+    const removed = await kubernetesInspection.uncordon.executeWithOptions(options, [{ target, owner: 'any' }]);
+    const result = removed ? `${node.name} was uncordoned` : `${node.name} had no cordon of ospatch`;
+    await tellCluster(cluster, { request: 'uncordon', node: node.name, by, ...defined({ reason }), result });
+    return removed;
   } catch (failure) {
     const silent = isTimeout(failure) && !isNotTakenUp(failure);
     throw failureOf(

@@ -9,6 +9,7 @@ import { CancellationScope, CancelledFailure, isCancellation, setHandler, sleep 
 import type { ErrorInfo, ErrorType } from '../../domain/shared/errors';
 import type { NodePatchResult } from '../../domain/node/patch';
 import type { MemberSettled } from '../../domain/cluster/member';
+import type { ReleaseAnswer } from '../../domain/cluster/messages';
 import { findBootDefect } from '../../domain/node/boot';
 import { mayRecover, unitWarnings } from '../../domain/node/failed-units';
 import { reasonToStayCordoned } from '../../domain/kubernetes/drain-record';
@@ -20,10 +21,12 @@ import { decideReboot } from '../../domain/node/reboot';
 import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
+import { tellCluster } from '../shared/node-action';
 import { isObject, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
 import { forbidRebootsSignal, nodePatchQuery, outageAnswerSignal, releaseUpdate } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
+import { defined } from '../../domain/shared/defined';
 import { NodeDrain } from './drain';
 import type { PatchNodeInput } from './input';
 import { NodeOutage } from './outage';
@@ -47,7 +50,7 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   setHandler(outageAnswerSignal, (value) => work.outage.answered(value), {
     description: 'From the run: whether the node may be taken out of service now.',
   });
-  setHandler(releaseUpdate, (value) => work.waits.release(value), {
+  setHandler(releaseUpdate, (value) => work.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
     validator: (value) => work.waits.check(value),
   });
@@ -88,6 +91,16 @@ class NodePatch {
   /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
   get wasLost(): boolean {
     return this.steps.lost;
+  }
+
+  /** @throws ApplicationFailure `Refused` when there is no wait to end */
+  release(value: unknown): ReleaseAnswer {
+    const { step, message } = this.waits.release(value);
+    const { cluster, run, node } = this.input;
+    const { by, reason } = message;
+    const result = `the wait for ${node.name} in its step ${step} was ended`;
+    void tellCluster(cluster, { request: 'release', node: node.name, run, ...defined({ by, reason }), result });
+    return { step };
   }
 
   forbidReboots(): void {

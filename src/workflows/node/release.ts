@@ -50,13 +50,13 @@ export class ReleasableWaits {
     if (this.open === null) throw refused(`${this.node} is not in a step whose wait can be ended`);
   }
 
-  release(value: unknown): { step: NodeStep } {
+  release(value: unknown): { step: NodeStep; message: Message } {
     this.check(value);
     const parsed = parseMessage(value);
     const wait = this.open;
     if (wait === null || !parsed.ok) throw refused(`${this.node} is not in a step whose wait can be ended`);
     wait.end(parsed.message);
-    return { step: wait.step };
+    return { step: wait.step, message: parsed.message };
   }
 }
 

@@ -43,11 +43,11 @@ describe('src/domain/cluster/migrate', () => {
 
   it('applies the migrations in order, from any version', () => {
     const steps = {
-      1: (state: object) => ({ ...state, windows: ['one'] }),
-      2: (state: { windows?: unknown }) => ({ ...state, windows: [...(state.windows as string[]), 'two'] }),
+      1: (state: object) => ({ ...state, runs: ['one'] }),
+      2: (state: { runs?: unknown }) => ({ ...state, runs: [...(state.runs as string[]), 'two'] }),
     };
-    expect(migrate(carried(), steps, 3)).toMatchObject({ version: 3, windows: ['one', 'two'] });
-    expect(migrate({ ...carried(), version: 2 }, steps, 3)).toMatchObject({ version: 3, windows: ['two'] });
+    expect(migrate(carried(), steps, 3)).toMatchObject({ version: 3, runs: ['one', 'two'] });
+    expect(migrate({ ...carried(), version: 2 }, steps, 3)).toMatchObject({ version: 3, runs: ['two'] });
     expect(() => migrate(carried(), {}, 2)).toThrow('no migration from version 1');
   });
 

@@ -71,7 +71,7 @@ describe('src/domain/cluster/packed-state', () => {
       { kind: 'node-group', ...updated, node: 'a', outcome: 'failed', appliedAt: null, reading: null, error: failed },
       { kind: 'node-group', ...updated, node: 'c', outcome: 'skipped', appliedAt: null, reading: null },
     ];
-    settleNodes(state, run, settled);
+    settleNodes(state, run, settled, T1);
     run.suspended = { settled, failures: 1 };
     expect(state.nodes.map(({ state: is, patchedVersion }) => [is, patchedVersion])).toEqual([
       ['patched', '1.31.3-1'],

@@ -1,6 +1,7 @@
 import type { PastEvent } from '../../../src/domain/cluster/recovery';
 import * as recovery from '../../../src/domain/cluster/recovery';
 import type { ClusterState } from '../../../src/domain/cluster/state';
+import { toHistory } from '../../../src/domain/cluster/status';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult } from '../../../src/domain/run/run';
@@ -198,7 +199,7 @@ describe('src/domain/cluster/recovery', () => {
     };
     const { state: after } = recoverCluster(state, [started({ trigger: 'schedule' })], T2);
     expect(after.schedule).toMatchObject({ after: T1, next: null });
-    expect(after.windows).toEqual([{ at: T0, result: 'run 1' }]);
+    expect(toHistory(after).windows).toEqual([{ at: T0, result: 'run 1' }]);
   });
 
   test('reads the remaining events after a nonsensical one', () => {

@@ -29,7 +29,7 @@ describe('src/domain/cluster/requests', () => {
   describe('request log', () => {
     const ann = { by: 'ann', reason: 'wrong cluster' };
 
-    it('records the last 20 requests with requester, reason and outcome', () => {
+    it('records the last requests with requester, reason and outcome', () => {
       const state = running();
       actOnRequest(state, 'patchNow', { ...ann, nodes: ['w-1'] }, T0);
       actOnRequest(state, 'pause', ann, T0);
@@ -40,18 +40,20 @@ describe('src/domain/cluster/requests', () => {
       actOnApplySpec(state, { ...ann, spec, applyId: '' }, T1);
       actOnApplySpec(state, { ...ann, spec, applyId: '' }, T1);
       actOnRemove(state, ann, T1);
-      expect(state.requests.map(({ request, by, reason, result }) => [request, by, reason, result])).toEqual([
-        ['patchNow', 'ann', 'wrong cluster', 'run 2, after run 1'],
-        ['pause', 'ann', 'wrong cluster', 'paused'],
-        ['pause', 'ann', 'wrong cluster', 'paused, as before'],
-        ['resume', 'an unnamed user', null, 'not paused'],
-        ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and queued run 2'],
-        ['applySpec', 'ann', 'wrong cluster', '1 field changed'],
-        ['remove', 'ann', 'wrong cluster', 'removed after run 1'],
-      ]);
-      for (let more = 0; more < 30; more += 1) actOnRequest(state, 'pause', { by: `${more}` }, T1);
-      expect(toHistory(state).requests).toHaveLength(20);
-      expect(state.requests.at(-1)?.by).toBe('29');
+      expect(toHistory(state).requests.map(({ request, by, reason, result }) => [request, by, reason, result])).toEqual(
+        [
+          ['patchNow', 'ann', 'wrong cluster', 'run 2, after run 1'],
+          ['pause', 'ann', 'wrong cluster', 'paused'],
+          ['pause', 'ann', 'wrong cluster', 'paused, as before'],
+          ['resume', 'an unnamed user', null, 'not paused'],
+          ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and queued run 2'],
+          ['applySpec', 'ann', 'wrong cluster', '1 field changed: patching.rebootIfRequired true -> false'],
+          ['remove', 'ann', 'wrong cluster', 'removed after run 1'],
+        ],
+      );
+      for (let more = 0; more < 80; more += 1) actOnRequest(state, 'pause', { by: `${more}` }, T1);
+      expect(toHistory(state).requests).toHaveLength(70);
+      expect(toHistory(state).requests.at(-1)?.by).toBe('79');
     });
 
     it('records a pause with a new reason and its requester, and keeps the start of the pause', () => {
@@ -67,7 +69,7 @@ describe('src/domain/cluster/requests', () => {
       expect(checkRequest(state, 'patchNow', {})).toBe(
         `the cluster is paused since ${T0}, last by bob at ${T1} (audit); resume it first`,
       );
-      expect(state.requests.map(({ by, result }) => [by, result])).toEqual([
+      expect(toHistory(state).requests.map(({ by, result }) => [by, result])).toEqual([
         ['ann', 'paused'],
         ['bob', 'paused, as before, for another reason'],
         ['bob', 'paused, as before'],
@@ -88,7 +90,7 @@ describe('src/domain/cluster/requests', () => {
     it('records one request id once', () => {
       const state = running();
       for (const at of [T0, T1]) actOnRequest(state, 'pause', { ...ann, requestId: 'p' }, at);
-      expect(state.requests).toHaveLength(1);
+      expect(toHistory(state).requests).toHaveLength(1);
     });
 
     it.each([

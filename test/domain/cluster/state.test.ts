@@ -47,15 +47,15 @@ describe('src/domain/cluster/state', () => {
     const state = patchedState(['w-1']);
     expect(state.nodes[0]).toMatchObject({ pendingUpdates: 0 });
     const failed = { outcome: 'failed', reading: null, error: { type: 'Policy', message: 'no' } } as const;
-    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })]);
+    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', { ...failed, pendingUpdates: 3 })], T0);
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: 3 });
-    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', failed)]);
+    settleNodes(state, beginRun(state, ['w-1']), [settled('w-1', failed)], T0);
     expect(state.nodes[0]).toMatchObject({ state: 'failed', pendingUpdates: null });
   });
 
   it('keeps the pending count of the previous run for a node that this run did not reach', () => {
     const state = patchedState(['w-1']);
-    settleNodes(state, beginRun(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')]);
+    settleNodes(state, beginRun(state, ['w-1']), [notTried('node', 'w-1', 'stopped.')], T0);
     expect(state.nodes[0]).toMatchObject({ state: 'not-tried', pendingUpdates: 0 });
   });
 
@@ -88,16 +88,15 @@ describe('src/domain/cluster/state', () => {
       expect(state.nodes[0]).toMatchObject({ name: 'worker-1', state: 'unknown', lastAppliedPatchTime: null });
       const one = settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
       const reading = one.reading === null ? null : { ...one.reading, machineId: 'abc-w-1' };
-      settleNodes(state, beginRun(state, ['worker-1']), [{ ...one, reading }]);
+      settleNodes(state, beginRun(state, ['worker-1']), [{ ...one, reading }], T0);
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: applied });
     });
 
     it('is a new node on another machine', () => {
       const state = patchedState(['w-1']);
       applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
-      settleNodes(state, beginRun(state, ['worker-1']), [
-        settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' }),
-      ]);
+      const end = settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
+      settleNodes(state, beginRun(state, ['worker-1']), [end], T0);
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });
     });
   });

@@ -1,5 +1,5 @@
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
-import { clusterPhase } from '../../../src/domain/cluster/status';
+import { toHistory, clusterPhase } from '../../../src/domain/cluster/status';
 import { newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { actOnSteering, checkSteeringRequest } from '../../../src/domain/cluster/requests';
@@ -20,7 +20,7 @@ function afterFailure(): ClusterState {
     policy: { ...policy, limits: { ...policy.limits, onExceeded: 'pause' } },
   });
   const failed = settled('w-1', { outcome: 'failed', error: { type: 'Internal', message: 'no' }, workflowRunId: 'r' });
-  settleNodes(state, run, [failed]);
+  settleNodes(state, run, [failed], T0);
   run.suspended = { settled: [failed], failures: 1, hold: { kind: 'budget', failures: 1, limit: 0 } };
   return state;
 }
@@ -95,8 +95,8 @@ describe('src/domain/cluster/steering', () => {
     ask(state, 'retry', message);
     ask(state, 'retry', message);
     expect(state.run?.retried).toEqual({ 'w-1': 1 });
-    expect(state.requests.at(-1)).toEqual({
-      ...{ at: T0, request: 'retry', by: 'ann', reason: 'disk replaced' },
+    expect(toHistory(state).requests.at(-1)).toEqual({
+      ...{ at: T0, request: 'retry', node: 'w-1', by: 'ann', reason: 'disk replaced' },
       result: 'w-1 waits for another turn in run 1',
     });
   });

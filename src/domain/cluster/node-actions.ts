@@ -1,0 +1,44 @@
+/** What somebody has done to a node through another workflow than the cluster's, which keeps it among its events. */
+import { defined } from '../shared/defined';
+import { plainText } from '../shared/text';
+import type { ClusterState } from './state';
+import { note } from './state';
+
+const REQUESTS = ['release', 'uncordon'] as const;
+
+export interface NodeAction {
+  request: (typeof REQUESTS)[number];
+  node: string;
+  run?: number;
+  by?: string;
+  reason?: string;
+  /** What came of it, in one clause. */
+  result: string;
+}
+
+const UNKNOWN_SENDER = 'an unnamed user';
+
+/** Parses the argument of the signal; null when malformed. */
+export function parseNodeAction(value: unknown): NodeAction | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { request, node, run, by, reason, result } = value as Record<string, unknown>;
+  const known = REQUESTS.find((one) => one === request);
+  if (known === undefined || typeof node !== 'string' || typeof result !== 'string') return null;
+  return {
+    ...{ request: known, node: plainText(node, 253), result: plainText(result, 300) },
+    ...defined({
+      run: typeof run === 'number' && Number.isSafeInteger(run) ? run : undefined,
+      by: typeof by === 'string' ? by : undefined,
+      reason: typeof reason === 'string' ? reason : undefined,
+    }),
+  };
+}
+
+/** Records the action at `now` (ISO 8601). */
+export function noteNodeAction(
+  state: ClusterState,
+  { by = UNKNOWN_SENDER, reason = null, ...action }: Omit<NodeAction, 'reason'> & { reason?: string | null },
+  now: string,
+): void {
+  note(state, { kind: 'action', by, reason, ...action }, now);
+}
