@@ -140,11 +140,12 @@ export type {
   Rollout,
   RolloutOrder,
   RolloutStage,
-  Schedule,
+  ScheduleEntry,
   SelfManagedSpec,
   SshAccess,
   SshHop,
   ZoneRule,
 } from './domain/spec/types';
+export type { MaintenanceWindow } from './domain/schedule/window';
 export type { EncryptionKey, KeyRing } from './encryption/key-ring';
 export type { WorkerLimits } from './worker-limits';

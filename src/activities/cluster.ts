@@ -1,7 +1,7 @@
 import { getClient } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { nextWindows as windowsOf } from '../domain/schedule/next-starts';
-import { formatInstant } from '../domain/schedule/zone';
+import { nextWindows as windowsOf } from '../domain/schedule/windows';
+import type { MaintenanceWindow } from '../domain/schedule/window';
 import { runWorkflowId } from '../contract/workflow-ids';
 import type {
   AuditRecord,
@@ -81,24 +81,20 @@ async function lastRun({ cluster, createdAt, after }: Parameters<ClusterActiviti
   }
 }
 
-function nextWindows(input: NextWindowsInput): string[] {
-  const { cluster, schedule, timeZone, after, count } = input;
-  return windowsOf(cluster, schedule, timeZone, Date.parse(after), count).map((start) => {
-    const { iso } = formatInstant(start, timeZone);
-    return timeZone === 'UTC' ? iso.replace('+00:00', 'Z') : iso;
-  });
+function nextWindows({ since, after, count, ...calendar }: NextWindowsInput): MaintenanceWindow[] {
+  return windowsOf(calendar, { sinceMs: Date.parse(since), afterMs: Date.parse(after), count });
 }
 
 /**
  * Null when the windows cannot be computed, which must not prevent the start of the cluster: it reports the error and
  * retries.
  */
-function firstWindows(spec: ClusterSpec, after: string, count: number): string[] | null {
+function firstWindows(spec: ClusterSpec, after: string, count: number): MaintenanceWindow[] | null {
   if (!isPatchable(spec)) return null;
   const { schedule, timeZone } = spec.patching;
   if (schedule === undefined) return null;
   try {
-    return nextWindows({ cluster: spec.name, schedule, timeZone, after, count });
+    return nextWindows({ cluster: spec.name, schedule, timeZone, since: after, after, count });
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
 import { readStartArgument, noteRecovery, recoverCluster } from '../domain/cluster/recovery';
+import { newSchedule } from '../domain/cluster/state';
 import type { ClusterState } from '../domain/cluster/state';
 import type { PackedState } from '../domain/cluster/packed-state';
 import { packState } from '../domain/cluster/packed-state';
@@ -182,7 +183,7 @@ function lostSince(
 /** Windows and runs after the backup are unknown, so they neither count as missed nor run again. */
 function restored(state: ClusterState, past: ClusterPast | null, now: string): ClusterState {
   const numbers = (past?.events ?? []).flatMap((one) => (one.kind === 'run-started' ? one.input.run : []));
-  const schedule = { after: now, next: null, error: null, retryAt: null };
+  const schedule = newSchedule(now);
   return { ...state, schedule, nextRun: Math.max(state.nextRun, ...numbers.map((number) => number + 1)) };
 }
 

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { version } from '../../package.json';
 import { createEksActivities } from '../../src/activities/eks';
-import type { EksSpec } from '../../src/domain/spec/types';
+import type { EksSpec, ScheduleEntry } from '../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../src/domain/spec/restart-policy';
 import { STOP_ON_FAILURE, clusterSpec } from '../support/builders';
 import { EksServer, simulateCredentials } from '../support/eks-server';
@@ -91,7 +91,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.apply(clusterSpec(undefined, {}, cluster.name));
     await cluster.handle.signal('patchNow');
     await cluster.untilPatching('w-1');
-    const schedule = { preset: 'weekly', startWithin: '1h' } as const;
+    const schedule: ScheduleEntry[] = [{ preset: 'weekly', startWithin: '1h' }];
     await cluster.apply(clusterSpec(['cp-1', 'w-1'], { rebootIfRequired: false, schedule }, cluster.name));
     release();
     await cluster.untilIdle(1);
@@ -111,7 +111,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.untilIdle(1);
   },
   'downloaded-before-window': async (cluster) => {
-    const schedule = { preset: 'weekly', startWithin: '1h' } as const;
+    const schedule: ScheduleEntry[] = [{ preset: 'weekly', startWithin: '1h' }];
     // The next window is never further away.
     await cluster.apply(clusterSpec(['w-1', 'w-2'], { schedule, prefetch: { beforeWindow: '7d' } }, cluster.name));
     await waitFor(() => cluster.nodes.log.length === 4, { what: 'the packages of two nodes to be downloaded' });

@@ -146,7 +146,7 @@ describe('src/workflows/cluster/cluster on a real server', () => {
 
   it('can be found by state and next window where the search attributes are registered', () =>
     harness.withWorker(async (cluster) => {
-      await cluster.apply(spec(cluster, { schedule: { preset: 'weekly', startWithin: '1h' } }));
+      await cluster.apply(spec(cluster, { schedule: [{ preset: 'weekly', startWithin: '1h' }] }));
       await cluster.until('the window is known', (status) => status.nextWindow !== null);
       const query = `PatchCluster = "${cluster.name}" AND PatchState = "idle" AND PatchNextWindow > "2020-01-01T00:00:00Z"`;
       const found = await waitFor(

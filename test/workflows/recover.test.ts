@@ -8,7 +8,7 @@ import { ClusterClient } from '../../src/client/cluster-client';
 import type { ClusterHistory } from '../../src/domain/cluster/messages';
 import type { Patching } from '../../src/domain/spec/types';
 import { runOffline } from '../cli/offline-context';
-import { clusterSpec } from '../support/builders';
+import { clusterSpec, windowAt } from '../support/builders';
 import { nodesOf } from '../support/members';
 import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
@@ -255,7 +255,7 @@ describe('recovery of a cluster whose workflow is gone', () => {
   it('starts from a backup taken without a worker, in complete private files', () =>
     withNodes(async (cluster, client) => {
       await withCode(cluster, async () => {
-        await apply(cluster, client, { schedule: { preset: 'weekly', startWithin: '1h' } });
+        await apply(cluster, client, { schedule: [{ preset: 'weekly', startWithin: '1h' }] });
         await client.patch(cluster.name);
         await cluster.untilIdle(1);
       });
@@ -277,14 +277,18 @@ describe('recovery of a cluster whose workflow is gone', () => {
       const backup = JSON.parse(readFileSync(file, 'utf8')) as ClusterBackup;
       // A week ago: events since then are unknown, so no window since then is recorded as missed or repeated.
       const old = { ...backup, takenAt: '2026-01-01T00:00:00.000Z' };
-      const week = { ...backup.state.schedule, after: '2026-01-01T00:00:00.000Z', next: ['2026-01-04T00:00:00Z'] };
+      const week = {
+        ...backup.state.schedule,
+        after: '2026-01-01T00:00:00.000Z',
+        next: [windowAt('2026-01-04T00:00:00Z')],
+      };
       writeFileSync(file, JSON.stringify({ ...old, state: { ...backup.state, schedule: week } }));
       expect(await cli('recover', cluster.name, '--from', file, '--yes')).toMatchObject({ code: 0 });
       await withCode(cluster, async () => {
         const status = await cluster.until('the window is known', ({ nextWindow }) => nextWindow !== null);
         expect(status.nodes.map(({ state }) => state)).toEqual(['patched', 'patched', 'patched']);
         expect(status).toMatchObject({ run: null, lastRun: { number: 1 } });
-        expect(Date.parse(status.nextWindow ?? '')).toBeGreaterThan(Date.now());
+        expect(Date.parse(status.nextWindow?.start ?? '')).toBeGreaterThan(Date.now());
         expect((await cluster.handle.query<ClusterHistory>('history')).windows).toEqual([]);
       });
       expect(await cli('recover', 'other', '--from', file, '--yes')).toMatchObject({ code: 2 });

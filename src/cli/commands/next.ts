@@ -39,7 +39,8 @@ export function registerNext(program: Command, context: CliContext): void {
 }
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
-  const { describeSchedule, nextWindows } = await import('../../domain/schedule/next-starts.js');
+  const { describeSchedule } = await import('../../domain/schedule/describe.js');
+  const { nextWindows } = await import('../../domain/schedule/windows.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
   const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is unknown here, and a one-time start may be in the past.
@@ -57,20 +58,21 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
       continue;
     }
     const { schedule, timeZone } = spec.patching;
-    const starts = nextWindows(spec.name, schedule, timeZone, afterMs, count);
+    const windows = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: afterMs, afterMs, count });
     if (output === 'json') {
-      printJson(
-        context,
-        starts.map((start) => ({ start: formatInstant(start, timeZone).iso })),
-      );
+      printJson(context, windows);
       continue;
     }
     print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
-    for (const start of starts) {
-      const { weekday, iso } = formatInstant(start, timeZone);
-      print(context, `  ${weekday}  ${iso}  ${new Date(start).toISOString().replace('.000Z', 'Z')}`);
+    for (const window of windows) {
+      const start = Date.parse(window.start);
+      const { weekday } = formatInstant(start, timeZone);
+      const utc = new Date(start).toISOString().replace('.000Z', 'Z');
+      const end = window.end === null ? '' : `  to ${window.end}`;
+      const cutoff = window.cutoff === null ? '' : `, no node is started after ${window.cutoff}`;
+      print(context, `  ${weekday}  ${window.start}${end}${cutoff}${end === '' ? `  ${utc}` : ''}`);
     }
-    if (starts.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
+    if (windows.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
   }
 }
 

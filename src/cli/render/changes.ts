@@ -25,9 +25,17 @@ function renderChange({ path, before, after }: SpecChange): string {
   return `${name}: ${show(before)} -> ${show(after)}`;
 }
 
-/** A schedule is compared as a whole; if its kind is unchanged, the changed part is shown. */
+/** A schedule is compared as a whole; if the kinds of its entries are unchanged, the changed parts are shown. */
 function intoParts(change: SpecChange): SpecChange[] {
   const { path, before, after } = change;
+  if (isList(before) && isList(after) && before.length === after.length && [...before, ...after].every(isSchedule)) {
+    const entries = before.map((entry, at) => ({
+      path: before.length === 1 ? path : `${path}[${at}]`,
+      before: entry,
+      after: after[at],
+    }));
+    return entries.filter((one) => JSON.stringify(one.before) !== JSON.stringify(one.after)).flatMap(intoParts);
+  }
   if (!isSchedule(before) || !isSchedule(after) || !KINDS.some((kind) => kind in before && kind in after))
     return [change];
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
@@ -44,6 +52,10 @@ function show(value: unknown): string {
 
 function isSchedule(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && 'startWithin' in value;
+}
+
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value);
 }
 
 /** JSON turns undefined into null or omits it. */

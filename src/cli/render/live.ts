@@ -75,7 +75,7 @@ function heading(status: LiveStatus, view: LiveView): string {
     const elapsed = formatElapsed(run.startedAt, view.now);
     return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, memberNameOf(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
   }
-  const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow, view.zone)}`;
+  const next = status.nextWindow === null ? '' : `  next ${formatStart(status.nextWindow.start, view.zone)}`;
   const last = lastRun === null ? '' : `  last run ${lastRun.number} ${lastRun.outcome} (${countOutcomes(lastRun)})`;
   return `${name}  ${status.state}${pausedBy}${next}${last}`;
 }

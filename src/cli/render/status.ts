@@ -16,7 +16,7 @@ import { runFields } from './run-fields';
 import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
-import { NONE, formatElapsed, formatStart, formatTime, oneLine } from './text';
+import { NONE, formatElapsed, formatTime, formatWindow, oneLine } from './text';
 import { describeWarnings } from './warnings';
 
 const MAX_STUCK = 600;
@@ -227,8 +227,8 @@ export function cancelledBy({ cancelledBy: sender }: Pick<RunSummary, 'cancelled
 function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveStatus, zone: string): string {
   if (next === null) return scheduleError === null ? 'none, on demand only' : 'unknown';
   const there = timeZone ?? 'UTC';
-  const here = there === zone ? '' : ` = ${formatStart(next, zone)} ${zone}`;
-  return `${formatStart(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
+  const here = there === zone ? '' : ` = ${formatWindow(next, zone)} ${zone}`;
+  return `${formatWindow(next, there)} ${there}${here}${paused === null ? '' : ', will be missed while paused'}`;
 }
 
 function stateCell(node: MemberStatus, live: LiveNode | undefined, { color, now }: StatusView): string {

@@ -1,12 +1,16 @@
 /** Formatting shared by all output: safe text, times and durations. */
 import { formatDuration } from '../../domain/shared/duration';
 import { plainText } from '../../domain/shared/text';
+import type { MaintenanceWindow } from '../../domain/schedule/window';
 import { formatInstant } from '../../domain/schedule/zone';
 
 /** Placeholder for a missing value. */
 export const NONE = '-';
 
 const MAX_CELL = 300;
+
+/** The weekday and the date of a start, with the blank after it. */
+const DAY_CHARS = 'Sun 2026-11-29 '.length;
 
 /** One line for a table or sentence: no control characters, at most `max` characters. */
 export function oneLine(value: string | null | undefined, max = MAX_CELL): string {
@@ -31,6 +35,14 @@ export function formatStart(iso: string, zone: string): string {
   const time = formatTime(iso, zone);
   // A start with spread has seconds.
   return `${formatInstant(instant, zone).weekday} ${time.endsWith(':00') ? time.slice(0, 16) : time}`;
+}
+
+/** `Sun 2026-11-29 00:00 to 04:00` in `zone`, with the date of the end on another day; without an end its start alone. */
+export function formatWindow({ start, end }: Pick<MaintenanceWindow, 'start' | 'end'>, zone: string): string {
+  const from = formatStart(start, zone);
+  if (end === null) return from;
+  const to = formatStart(end, zone);
+  return `${from} to ${to.slice(0, DAY_CHARS) === from.slice(0, DAY_CHARS) ? to.slice(DAY_CHARS) : to}`;
 }
 
 /** `12:03:04` in `zone`. */

@@ -6,10 +6,11 @@ import type {
   EksSpec,
   NodeSpec,
   Patching,
-  Schedule,
+  ScheduleEntry,
   SelfManagedSpec,
   SshAccess,
 } from '../../domain/spec/types';
+import { FORECAST } from '../../domain/schedule/forecast-cutoff';
 import { DEFAULT_SSH, defaultStartWithin } from '../../domain/spec/normalise';
 import { defined } from '../../domain/shared/defined';
 
@@ -49,10 +50,20 @@ function patchingOf({ schedule, ...patching }: Patching) {
   return { patchOnBoot, rebootIfRequired, timeZone, ...when, ...rest };
 }
 
-function scheduleOf({ startWithin, ...schedule }: Schedule): unknown {
-  if (startWithin !== defaultStartWithin(schedule)) return { ...schedule, startWithin };
-  const isPlain = 'preset' in schedule && schedule.anchor === undefined && schedule.spread === undefined;
-  return isPlain ? schedule.preset : schedule;
+function scheduleOf(schedule: readonly ScheduleEntry[]): unknown {
+  const entries = schedule.map(entryOf);
+  return entries.length === 1 ? entries[0] : entries;
+}
+
+function entryOf({ startWithin, cutoff, ...entry }: ScheduleEntry): unknown {
+  const shown = {
+    ...entry,
+    ...defined({
+      cutoff: cutoff === FORECAST ? undefined : cutoff,
+      startWithin: startWithin === defaultStartWithin(entry) ? undefined : startWithin,
+    }),
+  };
+  return 'preset' in shown && Object.keys(shown).length === 1 ? shown.preset : shown;
 }
 
 function nodeOf({ name, host, ssh, hostKeys, ...rest }: NodeSpec, shared: Partial<SshAccess>) {

@@ -1,12 +1,15 @@
-import type { ClusterSpec, Schedule } from '../../domain/spec/types';
+import type { ClusterSpec, ScheduleEntry } from '../../domain/spec/types';
+import type { MaintenanceWindow } from '../../domain/schedule/window';
 import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
   cluster: string;
-  schedule: Schedule;
+  schedule: ScheduleEntry[];
   timeZone: string;
-  /** ISO 8601; only starts strictly after it are returned. */
+  /** When the schedule was changed, ISO 8601; windows that start later count. */
+  since: string;
+  /** ISO 8601; only windows that start strictly after it are returned. */
   after: string;
   count: number;
 }
@@ -19,7 +22,8 @@ export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | SpecRejection
  * `windows`: as from `nextWindows`; null without a schedule, or when they could not be computed.
  */
 export type FirstSpecVerdict =
-  { ok: true; spec: ClusterSpec | null; windows: string[] | null; searchAttributes: string[] } | SpecRejection;
+  | { ok: true; spec: ClusterSpec | null; windows: MaintenanceWindow[] | null; searchAttributes: string[] }
+  | SpecRejection;
 
 export interface SpecRejection {
   ok: false;
@@ -38,10 +42,8 @@ export interface AuditRecord {
  * activities: short, with results recorded in the history.
  */
 export interface ClusterActivities {
-  /**
-   * Window starts as ISO 8601 with the zone's offset. A local activity, so that replay does not depend on zone data.
-   */
-  nextWindows(input: NextWindowsInput): Promise<string[]>;
+  /** A local activity, so that replay does not depend on zone data. */
+  nextWindows(input: NextWindowsInput): Promise<MaintenanceWindow[]>;
   /** Validates and normalises an untrusted spec. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
   /** The same for the spec with which a cluster starts, plus its first windows after `after` (ISO 8601). */

@@ -11,6 +11,8 @@ import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
+import { mayBegin } from '../schedule/window';
+import type { MaintenanceWindow } from '../schedule/window';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 import { defined } from '../shared/defined';
 
@@ -100,14 +102,14 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   }
 
   const window = schedule.next?.[0];
-  const due = window !== undefined && Date.parse(window) <= now ? window : null;
+  const due = window !== undefined && Date.parse(window.start) <= now ? window : null;
   if (due !== null) {
     const passed = skipWindow(state, spec, due, now);
     // After long downtime thousands of windows may have passed, more than one history holds.
     if (passed !== null && context.continueAsNewDue)
       return { do: 'continue-as-new', message: 'continue-as-new is due' };
     if (passed !== null)
-      return { do: 'skip-window', at: due, result: passed, message: `the window of ${due} has passed` };
+      return { do: 'skip-window', at: due.start, result: passed, message: `the window of ${due.start} has passed` };
   }
 
   if (run !== null) return decideInRun(state, run, now, context, window);
@@ -118,10 +120,10 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     return startRun(state, spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
   }
   if (due !== null) {
-    const late = now - Date.parse(due) > MINUTE_MS ? ', late' : '';
+    const late = now - Date.parse(due.start) > MINUTE_MS ? ', late' : '';
     return startRun(state, spec, 'schedule', null, {
-      window: { at: due, result: `run ${state.nextRun}${late}` },
-      why: `the window of ${due} has started`,
+      window: { at: due.start, result: `run ${state.nextRun}${late}` },
+      why: `the window of ${due.start} has started`,
     });
   }
   const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
@@ -143,13 +145,13 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const prefetch = nextPrefetch(state, spec, window);
   if (window !== undefined && prefetch !== null && prefetch.atMs <= now && !context.prefetching) {
     if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
-    const message = `packages are downloaded for the window of ${window}`;
-    return { do: 'prefetch', window, ...firstSlice(prefetch.nodes), message };
+    const message = `packages are downloaded for the window of ${window.start}`;
+    return { do: 'prefetch', window: window.start, ...firstSlice(prefetch.nodes), message };
   }
   return sleep(state, now, context, window, whyIdle(window, schedule.error));
 }
 
-function whyIdle(window: string | undefined, scheduleError: string | null): string {
+function whyIdle(window: MaintenanceWindow | undefined, scheduleError: string | null): string {
   if (window !== undefined) return 'nothing to do before the next window';
   return scheduleError === null
     ? 'nothing to do until a run is requested'
@@ -161,7 +163,7 @@ function decideInRun(
   run: ActiveRun,
   now: number,
   context: LoopContext,
-  window: string | undefined,
+  window: MaintenanceWindow | undefined,
 ): Decision {
   if (context.runWorkflowRunning) {
     return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
@@ -208,13 +210,12 @@ function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
 }
 
 /** Why the window gets no run of its own; null when the window can still be used. */
-function skipWindow(state: ClusterState, spec: PatchableSpec, window: string, now: number): string | null {
+function skipWindow(state: ClusterState, spec: PatchableSpec, window: MaintenanceWindow, now: number): string | null {
   const { run, paused } = state;
   if (paused !== null) return 'missed (paused)';
   // A run of some nodes does not replace the window of the others, which waits until that run has ended.
   if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
-  const latest = Date.parse(window) + startWithinMs(spec);
-  if (now > latest)
+  if (!mayBegin(window, now))
     return run === null ? 'missed (no worker was running in time)' : `missed (run ${run.number} took too long)`;
   return null;
 }
@@ -224,10 +225,6 @@ function coversAllNodes(run: ActiveRun, spec: PatchableSpec): boolean {
   if (!isEks(spec)) return spec.nodes.every((node) => names.has(node.name));
   const { nodeGroups } = spec.eks;
   return nodeGroups === 'all' ? run.explicitNodes !== true : nodeGroups.every((name) => names.has(name));
-}
-
-function startWithinMs(spec: PatchableSpec): number {
-  return parseDuration(spec.patching.schedule?.startWithin ?? '1h');
 }
 
 function startRun(
@@ -331,17 +328,17 @@ function firstSlice(names: string[]): { nodes: string[]; rest: number } {
 function nextPrefetch(
   state: ClusterState,
   spec: PatchableSpec,
-  window: string | undefined,
+  window: MaintenanceWindow | undefined,
 ): { nodes: string[]; atMs: number } | null {
   if (isEks(spec) || window === undefined) return null;
   const { prefetch } = spec.patching;
-  const isBegun = state.prefetchedFor === window;
+  const isBegun = state.prefetchedFor === window.start;
   if (typeof prefetch === 'string' || (isBegun && state.prefetchedUpTo === undefined)) return null;
   // When the last prefetched node has left the spec, prefetch starts over.
   const nodes =
     (isBegun ? namesAfter(state, state.prefetchedUpTo, mayBeConnectedTo) : null) ??
     namesOf(state.nodes, mayBeConnectedTo);
-  return nodes.length === 0 ? null : { nodes, atMs: Date.parse(window) - parseDuration(prefetch.beforeWindow) };
+  return nodes.length === 0 ? null : { nodes, atMs: Date.parse(window.start) - parseDuration(prefetch.beforeWindow) };
 }
 
 /** The nodes whose facts need a refresh, and when the refresh is due. */
@@ -384,9 +381,9 @@ function mayBeConnectedTo(node: MemberStatus): node is NodeStatus {
   return isNode(node) && node.quarantine === undefined;
 }
 
-function windowAfter(window: string | undefined, now: number): number | null {
+function windowAfter(window: MaintenanceWindow | undefined, now: number): number | null {
   if (window === undefined) return null;
-  const at = Date.parse(window);
+  const at = Date.parse(window.start);
   // A due window that waits for the end of a run is evaluated again when that run ends.
   return at > now ? at : null;
 }
@@ -395,7 +392,7 @@ function sleep(
   state: ClusterState,
   now: number,
   context: LoopContext,
-  window: string | undefined,
+  window: MaintenanceWindow | undefined,
   message: string,
 ): Decision {
   if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };

@@ -3,6 +3,7 @@
  * the workflow, the client and the Temporal UI, where users type them by hand.
  */
 import type { SpecChange } from '../spec/diff';
+import type { MaintenanceWindow } from '../schedule/window';
 import type { ClusterSpec } from '../spec/types';
 import { MAX_NODES } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
@@ -155,8 +156,8 @@ export interface ClusterSummary {
   ready: boolean;
   paused: Pause | null;
   timeZone: string | null;
-  /** Start of the next window; null without a schedule. */
-  nextWindow: string | null;
+  /** Null without a schedule, and as long as the next windows are not known. */
+  nextWindow: MaintenanceWindow | null;
   /** Why the next windows could not be computed; null when they could. */
   scheduleError: string | null;
   /** Why the cluster is inactive because of a fault in its own code; null when there is none. */

@@ -9,6 +9,7 @@ import {
   markLost,
   markStarted,
   newClusterState,
+  newSchedule,
   note,
   recordWindow,
   settleNodes,
@@ -268,10 +269,10 @@ class PastCluster {
   /** The window of a started run must not be used again, and must not be recorded as missed. */
   private consumeWindow({ run, startedAt }: RunInput): void {
     const { schedule } = this.state;
-    const window = (schedule.next ?? []).findLast((at) => Date.parse(at) <= Date.parse(startedAt));
-    if (window !== undefined) recordWindow(this.state, window, `run ${run}`, startedAt);
+    const window = (schedule.next ?? []).findLast(({ start }) => Date.parse(start) <= Date.parse(startedAt));
+    if (window !== undefined) recordWindow(this.state, window.start, `run ${run}`, startedAt);
     if (Date.parse(startedAt) > Date.parse(schedule.after)) {
-      this.state.schedule = { after: startedAt, next: null, error: null, retryAt: null };
+      this.state.schedule = { ...newSchedule(startedAt), since: schedule.since };
     }
   }
 

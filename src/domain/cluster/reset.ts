@@ -1,7 +1,7 @@
 /** What a cluster does when its workflow was reset in Temporal: it has the state of then, and Temporal repeats what it was sent since. */
 import type { ClusterState, WorkflowReset } from './state';
 import { beginLife } from './events';
-import { isPatchable, note, recordWindow } from './state';
+import { isPatchable, newSchedule, note, recordWindow } from './state';
 
 const RESET_BY = 'Temporal';
 
@@ -20,9 +20,9 @@ export function noteReset(state: ClusterState, now: string): void {
   if (!isPatchable(state.spec)) return;
   state.paused ??= { at: now, by: RESET_BY, reason: 'the workflow of the cluster was reset' };
   const { next } = state.schedule;
-  const passed = (next ?? []).filter((window) => Date.parse(window) <= Date.parse(now));
-  for (const window of passed) recordWindow(state, window, 'not known (the workflow was reset)', now);
-  state.schedule = { after: now, next: null, error: null, retryAt: null };
+  const passed = (next ?? []).filter(({ start }) => Date.parse(start) <= Date.parse(now));
+  for (const { start } of passed) recordWindow(state, start, 'not known (the workflow was reset)', now);
+  state.schedule = newSchedule(now);
 }
 
 /** Whether the number of the last run has still to be found out. */

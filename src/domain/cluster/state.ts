@@ -10,6 +10,7 @@ import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/st
 import { newNodeStatus, toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
+import type { MaintenanceWindow } from '../schedule/window';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
@@ -122,10 +123,12 @@ export interface WorkflowReset {
 }
 
 export interface ScheduleState {
+  /** The last change of the schedule: a window whose start has passed by then does not count. */
+  since: string;
   /** Only windows after this time count: the last change of the schedule, or the last processed window. */
   after: string;
-  /** Upcoming window starts, ISO 8601 with the zone's offset; null = not computed yet. */
-  next: string[] | null;
+  /** Upcoming windows; null = not computed yet. */
+  next: MaintenanceWindow[] | null;
   error: string | null;
   /** When to try again after an error. */
   retryAt: string | null;
@@ -134,12 +137,17 @@ export interface ScheduleState {
 /** Number of windows computed in advance. */
 export const WINDOWS_AHEAD = 5;
 
+/** The schedule counts from `now` on. `windows`: those after it; null when they are not computed yet. */
+export function newSchedule(now: string, windows: MaintenanceWindow[] | null = null): ScheduleState {
+  return { since: now, after: now, next: windows, error: null, retryAt: null };
+}
+
 /** `windows`: starts after `now`; null when they are not computed yet. */
 export function newClusterState(
   spec: ClusterSpec,
   createdBy: string | null,
   now: string,
-  windows: string[] | null = null,
+  windows: MaintenanceWindow[] | null = null,
 ): ClusterState {
   return {
     version: STATE_VERSION,
@@ -156,7 +164,7 @@ export function newClusterState(
     nextRun: 1,
     run: null,
     request: null,
-    schedule: { after: now, next: windows, error: null, retryAt: null },
+    schedule: newSchedule(now, windows),
     runs: [],
     events: newEventLog(now),
     answered: [],
@@ -212,7 +220,7 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
       cancelRequest(state, 'all requested nodes left the cluster before the run began', now);
     }
     if (scheduleKey(before) !== scheduleKey(spec)) {
-      state.schedule = { after: now, next: null, error: null, retryAt: null };
+      state.schedule = newSchedule(now);
     }
   }
   return changes;

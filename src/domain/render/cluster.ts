@@ -8,6 +8,7 @@ import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
 import { describeHold, someOf } from '../run/describe-hold';
 import type { RunDetail, RunProgressPage, RunTrigger } from '../run/run';
+import type { MaintenanceWindow } from '../schedule/window';
 
 /** Names in one sentence; the rest is counted. */
 const MAX_NAMES = 10;
@@ -37,7 +38,7 @@ export function renderCluster(status: ClusterStatus, explanation: string): strin
     '',
     `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
     '',
-    `**Next window:** ${status.nextWindow ?? 'none, on demand only'}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
+    `**Next window:** ${windowText(status.nextWindow)}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
     ...(status.loopError === null ? [] : ['', `**Error:** ${text(status.loopError)}`]),
     ...(status.reset === null ? [] : ['', `**Reset:** ${text(status.reset)}`]),
     ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
@@ -153,6 +154,11 @@ function renderDrain({ drain }: NodePatchResult): string[] {
     `**Drain:** ${drain.state ?? 'not ended'}, ${pods}${cordoned}`,
     ...(left.length === 0 ? [] : ['', ...left]),
   ];
+}
+
+function windowText(window: MaintenanceWindow | null): string {
+  if (window === null) return 'none, on demand only';
+  return window.end === null ? window.start : `${window.start} to ${window.end}`;
 }
 
 function memberTable({ type, nodes }: ClusterStatus): string[] {

@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import type { LocalMs } from '../shared/dates';
 import { show } from '../spec/issues';
+import { DAY_MS } from '../shared/time-units';
 
 const FIELDS = [
   { name: 'minute', allowed: '0 to 59' },
@@ -37,6 +38,13 @@ export function isLeapDayCron(expression: string): boolean {
   // The three years without a leap day: any other date fires before 2004.
   const first = calendarOf(expression).nextRun(new Date(Date.UTC(2001, 0, 1) - 1_000));
   return first !== null && first.toISOString().startsWith('2004-02-29');
+}
+
+/** Whether two starts of a valid cron expression are less than `ms` apart on the wall clock. */
+export function startsCloserThan(expression: string, ms: number): boolean {
+  // The times of day are the same on each day that has any.
+  const walls = cronWalls(expression, FOUR_YEARS.from, 2 * (DAY_MS / ms) + 2);
+  return walls.some((wall, at) => at > 0 && wall - (walls[at - 1] ?? 0) < ms);
 }
 
 const STAR = /^[*?]$/;

@@ -1,4 +1,5 @@
-import type { CustomDate, Preset, Schedule } from '../spec/types';
+import type { CustomDate, Preset, ScheduleEntry } from '../spec/types';
+import { FORECAST } from './forecast-cutoff';
 import { MONTHS } from '../shared/dates';
 
 const PRESET_WORDS: Record<Preset, string> = {
@@ -8,13 +9,23 @@ const PRESET_WORDS: Record<Preset, string> = {
   'every-2-months': 'on the 1st of January, March, May, July, September and November at 00:00',
 };
 
-/** A schedule as text, e.g. `every Sunday at 00:00 (Europe/Berlin)`. */
-export function describeSchedule(schedule: Schedule, timeZone: string): string {
-  const spread = schedule.spread === undefined ? '' : `, spread over ${schedule.spread}`;
-  return `${withoutZone(schedule)} (${timeZone})${spread}`;
+/** A schedule as text, e.g. `every Sunday at 00:00 for 4h (Europe/Berlin)`. */
+export function describeSchedule(schedule: readonly ScheduleEntry[], timeZone: string): string {
+  return schedule.map((entry) => describeEntry(entry, timeZone)).join('; ');
 }
 
-function withoutZone(schedule: Schedule): string {
+/** The same of one entry. */
+export function describeEntry(entry: ScheduleEntry, timeZone: string): string {
+  const { duration, cutoff, spread } = entry;
+  const how = [
+    ...(cutoff === undefined || cutoff === FORECAST ? [] : [`no node is started in the last ${cutoff}`]),
+    ...(spread === undefined ? [] : [`spread over ${spread}`]),
+  ];
+  const long = duration === undefined ? '' : ` for ${duration}`;
+  return [`${withoutZone(entry)}${long} (${entry.timeZone ?? timeZone})`, ...how].join(', ');
+}
+
+function withoutZone(schedule: ScheduleEntry): string {
   if ('preset' in schedule) {
     const counted = schedule.anchor === undefined ? '' : `, counted from ${schedule.anchor}`;
     return PRESET_WORDS[schedule.preset] + counted;

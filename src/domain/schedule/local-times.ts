@@ -1,5 +1,5 @@
 import { cronWalls } from './cron';
-import type { CustomDate, Preset, Schedule } from '../spec/types';
+import type { CustomDate, Preset, ScheduleEntry } from '../spec/types';
 import { daysInMonth, parseDate, parseDateTime } from '../shared/dates';
 import { DAY_MS } from '../shared/time-units';
 import type { LocalMs } from '../shared/dates';
@@ -13,7 +13,7 @@ const CRON_BATCH = 50;
 const LAST_YEAR = 2999;
 
 /** Wall times of a schedule at or after `from`, ascending; infinite unless the schedule ends. */
-export function* wallTimes(schedule: Schedule, from: LocalMs): Generator<LocalMs> {
+export function* wallTimes(schedule: ScheduleEntry, from: LocalMs): Generator<LocalMs> {
   if ('preset' in schedule) yield* presetTimes(schedule.preset, schedule.anchor, from);
   else if ('custom' in schedule) yield* customWalls(schedule.custom, from);
   else if ('cron' in schedule) yield* allCronWalls(schedule.cron, from);

@@ -3,14 +3,11 @@
  * a workflow; a local activity calls it and records the instants.
  */
 import { parseDuration } from '../shared/duration';
-import type { Schedule } from '../spec/types';
+import type { ScheduleEntry } from '../spec/types';
 import { hash32 } from '../shared/hash';
 import { DAY_MS } from '../shared/time-units';
 import { instantOfWall, wallAt } from './zone';
 import { wallTimes } from './local-times';
-
-export { describeSchedule } from './describe';
-export { instantOfWall, wallAt } from './zone';
 
 // A schedule without a start within this time has none.
 const HORIZON_MS = 100 * 366 * DAY_MS;
@@ -23,40 +20,32 @@ const HORIZON_MS = 100 * 366 * DAY_MS;
  * once, at its first occurrence.
  * @throws RangeError for an unknown time zone or a schedule that validation rejects.
  */
-export function nextStarts(schedule: Schedule, timeZone: string, afterMs: number, count: number): number[] {
+export function nextStarts(entry: ScheduleEntry, timeZone: string, afterMs: number, count: number): number[] {
   const starts: number[] = [];
-  let last = afterMs;
   if (count <= 0) return starts;
-  // A wall time at or before the current one cannot start later, so enumeration begins here; after an overlap some
-  // later wall times have passed as well and are skipped.
-  for (const wall of wallTimes(schedule, wallAt(afterMs, timeZone))) {
-    const start = instantOfWall(wall, timeZone);
-    if (start - last > HORIZON_MS) break;
-    if (start <= last) continue;
+  for (const start of startsAfter(entry, timeZone, afterMs)) {
     starts.push(start);
-    last = start;
     if (starts.length === count) break;
   }
   return starts;
 }
 
-/**
- * The next starts of `cluster`: those of its schedule, delayed by the cluster's share of `schedule.spread`. Otherwise
- * the same as {@link nextStarts}.
- */
-export function nextWindows(
-  cluster: string,
-  schedule: Schedule,
-  timeZone: string,
-  afterMs: number,
-  count: number,
-): number[] {
-  const later = spreadMs(cluster, schedule);
-  return nextStarts(schedule, timeZone, afterMs - later, count).map((start) => start + later);
+/** The starts that {@link nextStarts} counts, one after the other. */
+export function* startsAfter(entry: ScheduleEntry, timeZone: string, afterMs: number): Generator<number> {
+  let last = afterMs;
+  // A wall time at or before the current one cannot start later, so enumeration begins here; after an overlap some
+  // later wall times have passed as well and are skipped.
+  for (const wall of wallTimes(entry, wallAt(afterMs, timeZone))) {
+    const start = instantOfWall(wall, timeZone);
+    if (start - last > HORIZON_MS) return;
+    if (start <= last) continue;
+    yield start;
+    last = start;
+  }
 }
 
 /** Delay of `cluster` relative to its schedule, in milliseconds: whole seconds, less than `schedule.spread`. */
-export function spreadMs(cluster: string, { spread }: Pick<Schedule, 'spread'>): number {
+export function spreadMs(cluster: string, { spread }: Pick<ScheduleEntry, 'spread'>): number {
   if (spread === undefined) return 0;
   return Math.floor((shareOf(cluster) * parseDuration(spread)) / 1_000) * 1_000;
 }

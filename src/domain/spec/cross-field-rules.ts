@@ -6,6 +6,7 @@ import { kubernetesIssues } from './kubernetes-section';
 import { DEFAULT_SSH } from './normalise';
 import { restartIssues } from './restart-section';
 import { rolloutIssues } from './rollout-section';
+import { scheduleIssues } from './schedule-rules';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
 import { canonicalHost, HOST_FORMAT, isHost } from '../trust/hosts';
@@ -14,7 +15,7 @@ export function ruleIssues(document: unknown): SpecIssue[] {
   return [
     ...nodeIssues(document),
     ...userIssues(document),
-    ...leapDayIssues(document),
+    ...scheduleIssues(document),
     ...kubernetesIssues(document),
     ...restartIssues(document),
     ...rolloutIssues(document),
@@ -73,14 +74,6 @@ function userIssues(document: unknown): SpecIssue[] {
     ...error(['nodes', index, 'ssh', 'user'], `${wanted}; set it here or in ssh of the cluster`),
     at: 'parent' as const,
   }));
-}
-
-/** Applies to clusters without nodes too. */
-export function leapDayIssues(document: unknown): SpecIssue[] {
-  const path: SpecPath = ['patching', 'schedule', 'custom'];
-  if (valueAt(document, [...path, 'month']) !== 2 || valueAt(document, [...path, 'day']) !== 29) return [];
-  const message = 'found February 29, which exists in leap years only; write day: 28 for a start in every year';
-  return [{ severity: 'warning', path: [...path, 'day'], at: 'value', message }];
 }
 
 function nodesOf(document: unknown): unknown[] {

@@ -6,7 +6,7 @@ import type {
   NodeSpec,
   NotPatchableSpec,
   Patching,
-  Schedule,
+  ScheduleEntry,
   SelfManagedSpec,
   SshAccess,
   SshHop,
@@ -16,11 +16,13 @@ import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './d
 import { normaliseRestart } from './restart-section';
 import { normaliseEks } from './eks-section';
 import { normaliseBudget, normaliseRollout } from './rollout-section';
+import { FORECAST } from '../schedule/forecast-cutoff';
 import { parseTrustEntry } from '../trust/host-keys';
 import { defined } from '../shared/defined';
 
 type PatchingDocument = SelfManagedDocument['patching'];
 type ScheduleDocument = NonNullable<PatchingDocument['schedule']>;
+type EntryDocument = Exclude<ScheduleDocument, unknown[]>;
 type NodeDocument = SelfManagedDocument['nodes'][number];
 type SshDocument = NonNullable<SelfManagedDocument['ssh']>;
 
@@ -47,7 +49,7 @@ export function normaliseEksCluster(document: EksDocument): EksSpec {
     ...defined({ taskQueue }),
     patching: {
       ...patching,
-      ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
+      ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule, patching.timeZone) }),
       rollout: normaliseBudget(rollout),
     },
   } satisfies ClusterSpec;
@@ -59,6 +61,7 @@ export function normaliseNotPatchable(document: NotPatchableDocument): NotPatcha
 
 /** The default of `startWithin`. */
 export function defaultStartWithin(schedule: Record<string, unknown>): string {
+  if (typeof schedule['duration'] === 'string') return schedule['duration'];
   return schedule['preset'] === 'weekly' || schedule['preset'] === 'every-2-weeks' ? '1h' : '24h';
 }
 
@@ -79,7 +82,7 @@ function normalisePatching({
     ...patching,
     ...defined({ rebootCommand, powerCycleHook }),
     ...normaliseRestart(restartServices),
-    ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule) }),
+    ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule, patching.timeZone) }),
     rollout: normaliseRollout(rollout),
     packages: normalisePackages(packages),
   };
@@ -89,15 +92,39 @@ function normalisePackages({ only, exclude, ...packages }: PatchingDocument['pac
   return { ...defined({ only }), exclude: [...new Set(exclude)], ...packages };
 }
 
-function normaliseSchedule(document: ScheduleDocument): Schedule {
-  const startWithin = ('startWithin' in document ? document.startWithin : undefined) ?? defaultStartWithin(document);
-  const spread = 'spread' in document ? document.spread : undefined;
-  const options = { startWithin, ...defined({ spread }) };
+function normaliseSchedule(document: ScheduleDocument, timeZone: string): ScheduleEntry[] {
+  return (Array.isArray(document) ? document : [document]).map((entry) => normaliseEntry(entry, timeZone));
+}
+
+function normaliseEntry(document: EntryDocument, timeZone: string): ScheduleEntry {
+  const { startWithin = defaultStartWithin(document), spread, duration, cutoff, timeZone: zone } = optionsOf(document);
+  const options = {
+    startWithin,
+    ...defined({
+      spread,
+      duration,
+      cutoff: duration === undefined ? undefined : (cutoff ?? FORECAST),
+      timeZone: zone === timeZone ? undefined : zone,
+    }),
+  };
   if ('custom' in document) return { custom: document.custom, ...options };
   if ('cron' in document) return { cron: document.cron.trim().replace(/\s+/g, ' '), ...options };
   if ('once' in document) return { once: document.once.replace(' ', 'T'), ...options };
   const anchor = 'anchor' in document ? document.anchor : undefined;
   return { preset: document.preset, ...defined({ anchor }), ...options };
+}
+
+/** The name of a preset alone has none. */
+function optionsOf(
+  document: EntryDocument,
+): Partial<Pick<ScheduleEntry, 'startWithin' | 'spread' | 'duration' | 'cutoff' | 'timeZone'>> {
+  return defined({
+    startWithin: 'startWithin' in document ? document.startWithin : undefined,
+    spread: 'spread' in document ? document.spread : undefined,
+    duration: 'duration' in document ? document.duration : undefined,
+    cutoff: 'cutoff' in document ? document.cutoff : undefined,
+    timeZone: 'timeZone' in document ? document.timeZone : undefined,
+  });
 }
 
 function normaliseNode(node: NodeDocument, cluster: SshDocument | undefined): NodeSpec {

@@ -8,7 +8,8 @@ import { renderPath } from './issues';
 import type { SpecIssue } from './issues';
 import { describeIssues } from './zod-messages';
 import { normaliseEksCluster, normaliseNotPatchable, normaliseSelfManaged } from './normalise';
-import { leapDayIssues, ruleIssues } from './cross-field-rules';
+import { ruleIssues } from './cross-field-rules';
+import { scheduleIssues } from './schedule-rules';
 import { timeIssues } from './time-checks';
 
 export { specSchema } from './document-schema';
@@ -31,8 +32,9 @@ export function parseSpec(value: unknown): ParsedSpec {
 function parseEks(value: unknown): ParsedSpec {
   const parsed = eksSchema.safeParse(value);
   const issues = parsed.success ? [] : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
-  issues.push(...leapDayIssues(value));
-  return { spec: parsed.success ? normaliseEksCluster(parsed.data) : null, issues };
+  issues.push(...scheduleIssues(value));
+  const isValid = parsed.success && issues.every(({ severity }) => severity !== 'error');
+  return { spec: isValid ? normaliseEksCluster(parsed.data) : null, issues };
 }
 
 /**

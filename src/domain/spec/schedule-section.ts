@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { PRESETS } from './types';
+import { MAX_SCHEDULE_ENTRIES, PRESETS } from './types';
 import type { Preset } from './types';
+import { FORECAST } from '../schedule/forecast-cutoff';
 import { MONTHS, formatDate, longestMonth, parseDate, parseDateTime, weekdayOf } from '../shared/dates';
+import { DURATION_FORMAT } from '../shared/duration';
 import { DAY_MS } from '../shared/time-units';
-import { choice, cronExpression, duration, wholeNumber } from './fields';
+import { choice, cronExpression, duration as durationField, timeZone as zoneField, wholeNumber } from './fields';
 
 /** A schedule has exactly one of these keys. */
 export const SCHEDULE_KINDS = ['preset', 'custom', 'cron', 'once'] as const;
@@ -11,17 +13,36 @@ export const SCHEDULE_KINDS = ['preset', 'custom', 'cron', 'once'] as const;
 const DATE_FORMAT = 'a date that exists, written YYYY-MM-DD';
 const ONCE_FORMAT = 'a local date and time without offset, written YYYY-MM-DDTHH:MM, e.g. 2027-03-01T02:30';
 
-const startWithin = duration('1m', '30d')
+const startWithin = durationField('1m', '30d')
   .optional()
   .describe(
-    'How late a run may still start when no worker was running at the start time. A start missed by more is recorded as missed. Default: 1h for weekly and every-2-weeks, 24h for everything else.',
+    'How late a run may still start when no worker was running at the start time. A start missed by more is recorded as missed. Default: the duration; without one 1h for weekly and every-2-weeks, 24h for everything else.',
   );
 
-const spread = duration('1m', '24h')
+const spread = durationField('1m', '24h')
   .optional()
   .describe(
-    'Spreads starts over this time: each cluster starts later by a constant share of it, derived from the name of the cluster. For many clusters that share a schedule. Default: every start is exact to the minute.',
+    'Spreads starts over this time: each cluster starts later by a constant share of it, derived from the name of the cluster. For many clusters that share a schedule. The end of a window stays where it is. Default: every start is exact to the minute.',
   );
+
+const duration = durationField('1m', '7d', 'leave it out for runs without an end')
+  .optional()
+  .describe(
+    'How long a window is, in elapsed time: after it no node is started, and the run goes on in the next window. Default: runs have no end.',
+  );
+
+const cutoffFormat = `${FORECAST}, or ${DURATION_FORMAT}, from 1m to 7d`;
+
+const cutoff = z
+  .union([z.literal(FORECAST), durationField('1m', '7d')], { error: cutoffFormat })
+  .optional()
+  .describe(
+    'When no more node is started, with a duration. forecast: when the patch of the next node would not end within the window, judged by earlier patches. A duration: this long before the end of the window. Default: forecast.',
+  );
+
+const timeZone = zoneField.optional().describe('IANA time zone of this entry. Default: patching.timeZone.');
+
+const options = { startWithin, spread, duration, cutoff, timeZone };
 
 const anchor = z
   .string({ error: DATE_FORMAT })
@@ -48,8 +69,7 @@ const preset = z
         'weekly: every Sunday. every-2-weeks: every second Sunday from the anchor. monthly: the 1st of each month. every-2-months: the 1st of January, March, May, July, September and November. Always at local midnight.',
       ),
       anchor,
-      startWithin,
-      spread,
+      ...options,
     },
     { error: 'a mapping with preset' },
   )
@@ -89,27 +109,35 @@ export const scheduleKinds = {
   preset,
   custom: z.strictObject({
     custom: customDate.describe('A start at this month, day, hour and minute of every year.'),
-    startWithin,
-    spread,
+    ...options,
   }),
   cron: z.strictObject({
     cron: cronExpression.describe(
       'Five cron fields (minute hour day-of-month month day-of-week) on the wall clock of timeZone; names, ranges, steps, SUN#2 (second Sunday) and L (last) are supported.',
     ),
-    startWithin,
-    spread,
+    ...options,
   }),
-  once: z.strictObject({ once, startWithin, spread }),
+  once: z.strictObject({ once, ...options }),
 };
 
 const presetName = choice(PRESETS).transform((name: Preset) => ({ preset: name }));
 
-export const scheduleSchema = z.union([
+const entries = [
   presetName,
   scheduleKinds.preset,
   scheduleKinds.custom,
   scheduleKinds.cron,
   scheduleKinds.once,
+] as const;
+
+export const SCHEDULE_LIST_FORMAT = `a list of 1 to ${MAX_SCHEDULE_ENTRIES} entries`;
+
+export const scheduleSchema = z.union([
+  ...entries,
+  z
+    .array(z.union(entries), { error: SCHEDULE_LIST_FORMAT })
+    .min(1, { error: SCHEDULE_LIST_FORMAT })
+    .max(MAX_SCHEDULE_ENTRIES, { error: SCHEDULE_LIST_FORMAT }),
 ]);
 
 /** Distinguishes a nonexistent date from a malformed one. */

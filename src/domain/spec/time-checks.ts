@@ -1,13 +1,14 @@
 /** Validation that needs time-zone data, the cron parser or the clock; never part of a workflow. */
-import { checkCron, eitherDayOf, isLeapDayCron } from '../schedule/cron';
+import { checkCron, eitherDayOf, isLeapDayCron, startsCloserThan } from '../schedule/cron';
 import { instantOfWall } from '../schedule/zone';
 import { parseDateTime } from '../shared/dates';
+import { HOUR_MS } from '../shared/time-units';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
+import { entryPaths } from './schedule-rules';
 import { suggest } from './suggest';
 
 const ZONE: SpecPath = ['patching', 'timeZone'];
-const SCHEDULE: SpecPath = ['patching', 'schedule'];
 
 /**
  * Reads the raw document and skips values of the wrong type, which the schema reports. `isNew`: the schedule is not in
@@ -15,14 +16,38 @@ const SCHEDULE: SpecPath = ['patching', 'schedule'];
  */
 export function timeIssues(document: unknown, options: { now: number; isNew: boolean }): SpecIssue[] {
   const zone = valueAt(document, ZONE) ?? 'UTC';
+  return [
+    ...zoneIssues(zone, ZONE),
+    ...entryPaths(document).flatMap((path) => entryIssues(document, path, zone, options)),
+  ];
+}
+
+function entryIssues(
+  document: unknown,
+  path: SpecPath,
+  clusterZone: unknown,
+  options: { now: number; isNew: boolean },
+): SpecIssue[] {
+  const valueOf = (key: string): unknown => valueAt(document, [...path, key]);
   const issues: SpecIssue[] = [];
-  const zoneKnown = typeof zone === 'string' && isTimeZone(zone);
-  if (typeof zone === 'string' && /^[A-Za-z][\w+/-]*$/.test(zone) && !zoneKnown) issues.push(zoneIssue(zone));
-  const cron = valueAt(document, [...SCHEDULE, 'cron']);
-  if (typeof cron === 'string' && cron.trim() !== '') issues.push(...cronIssues(cron));
-  const once = valueAt(document, [...SCHEDULE, 'once']);
-  if (zoneKnown && typeof once === 'string') issues.push(...onceIssues(once, zone, options));
+  const own = valueOf('timeZone');
+  if (own !== undefined) issues.push(...zoneIssues(own, [...path, 'timeZone']));
+  const zone = own ?? clusterZone;
+  const cron = valueOf('cron');
+  if (typeof cron === 'string' && cron.trim() !== '') {
+    issues.push(...cronIssues(cron, [...path, 'cron'], valueOf('duration') !== undefined));
+  }
+  const once = valueOf('once');
+  if (typeof zone === 'string' && isTimeZone(zone) && typeof once === 'string') {
+    issues.push(...onceIssues(once, [...path, 'once'], zone, options));
+  }
   return issues;
+}
+
+/** What is no text, or has another form, is reported by the schema. */
+function zoneIssues(zone: unknown, path: SpecPath): SpecIssue[] {
+  const isFormed = typeof zone === 'string' && /^[A-Za-z][\w+/-]*$/.test(zone);
+  return isFormed && !isTimeZone(zone) ? [zoneIssue(zone, path)] : [];
 }
 
 /** Zones known to exist, cached because creating a formatter takes some hundred microseconds. */
@@ -41,22 +66,29 @@ export function isTimeZone(zone: string): boolean {
   return true;
 }
 
-function zoneIssue(zone: string): SpecIssue {
+function zoneIssue(zone: string, path: SpecPath): SpecIssue {
   const zones = Intl.supportedValuesOf('timeZone');
   // A common mistake is the city alone, or with another region.
   const city = zone.slice(zone.lastIndexOf('/') + 1).toLowerCase();
   const meant = zones.find((known) => known.toLowerCase().endsWith(`/${city}`)) ?? suggest(zone, zones);
   const hint = meant === null ? '' : `did you mean "${meant}"? `;
   return error(
-    ZONE,
+    path,
     `found ${show(zone)}, which is not a known time zone; ${hint}allowed: an IANA time zone, e.g. Europe/Berlin or UTC`,
   );
 }
 
-function cronIssues(cron: string): SpecIssue[] {
+function cronIssues(cron: string, path: SpecPath, hasDuration: boolean): SpecIssue[] {
   const why = checkCron(cron);
-  const path: SpecPath = [...SCHEDULE, 'cron'];
   if (why !== null) return [error(path, `found ${show(cron)}: ${why}`)];
+  if (hasDuration && startsCloserThan(cron, HOUR_MS)) {
+    return [
+      error(
+        path,
+        `found ${show(cron)} with a duration, and less than an hour between two starts; allowed with a duration: at least an hour between two starts`,
+      ),
+    ];
+  }
   const warnings = cronWarnings(cron);
   return warnings.map((message) => ({ severity: 'warning', path, at: 'value', message }));
 }
@@ -78,10 +110,14 @@ export function cronWarnings(cron: string): string[] {
   return found;
 }
 
-function onceIssues(once: string, zone: string, { now, isNew }: { now: number; isNew: boolean }): SpecIssue[] {
+function onceIssues(
+  once: string,
+  path: SpecPath,
+  zone: string,
+  { now, isNew }: { now: number; isNew: boolean },
+): SpecIssue[] {
   const wall = parseDateTime(once);
   if (wall === null || instantOfWall(wall, zone) > now) return [];
-  const path: SpecPath = [...SCHEDULE, 'once'];
   const found = `found ${show(once)} (${zone}), which is in the past`;
   if (isNew) return [error(path, `${found}; allowed: a date and time in the future`)];
   return [{ severity: 'warning', path, at: 'value', message: `${found}, so no further run starts` }];

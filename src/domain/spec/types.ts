@@ -63,15 +63,24 @@ export interface CustomDate {
   minute: number;
 }
 
+/** Entries of one schedule. */
+export const MAX_SCHEDULE_ENTRIES = 20;
+
 interface ScheduleOptions {
-  /** How late a run may still start when no worker was running, e.g. `1h`. */
+  /** How late a run may still start when no worker was running, e.g. `1h`; not longer than `duration`. */
   startWithin: string;
   /** Starts are spread over this time, each cluster at its own offset, e.g. `30m`. Absent: all start on the minute. */
   spread?: string;
+  /** Elapsed time from the start of a window to its end, e.g. `4h`. Absent: a run has no end. */
+  duration?: string;
+  /** How long before the end no more node starts, or `forecast`. Absent without a duration. */
+  cutoff?: string;
+  /** IANA time zone of the entry. Absent: that of the patching policy. */
+  timeZone?: string;
 }
 
 /** `anchor` (YYYY-MM-DD, a Sunday) belongs to `every-2-weeks` only. `once` is a local date and time without offset. */
-export type Schedule = ScheduleOptions &
+export type ScheduleEntry = ScheduleOptions &
   ({ preset: Preset; anchor?: string } | { custom: CustomDate } | { cron: string } | { once: string });
 
 export interface Rollout extends FailureBudget {
@@ -122,7 +131,8 @@ export interface Patching {
   restartServices?: RestartPolicy;
   powerCycleHook?: PowerCycleHook;
   timeZone: string;
-  schedule?: Schedule;
+  /** Never empty. Absent: on demand only. */
+  schedule?: ScheduleEntry[];
   rollout: Rollout;
   onWindowEnd: OnWindowEnd;
   /** A run that has been suspended and is older than this goes on no more, e.g. `14d`. */
@@ -207,7 +217,8 @@ export interface EksSpec extends SpecHeader {
 
 export interface EksPatching {
   timeZone: string;
-  schedule?: Schedule;
+  /** Never empty. Absent: on demand only. */
+  schedule?: ScheduleEntry[];
   rollout: FailureBudget;
   /** As for nodes. */
   maxRunAge: string;

@@ -1,18 +1,18 @@
 /** Converts zod issues to messages for the author of the spec. */
 import { z } from 'zod';
 import { notPatchableReason } from '../cluster/messages';
-import { CLUSTER_TYPES, PRESETS } from './types';
+import { CLUSTER_TYPES, MAX_SCHEDULE_ENTRIES, PRESETS } from './types';
 import type { SpecIssue, SpecPath } from './issues';
 import { printable, show, valueAt } from './issues';
 import { RESTART_MODES } from './restart-policy';
 import { RESTART_FORMAT, restartMapping } from './restart-section';
-import { SCHEDULE_KINDS, scheduleKinds } from './schedule-section';
+import { SCHEDULE_KINDS, SCHEDULE_LIST_FORMAT, scheduleKinds } from './schedule-section';
 import { keyHint, quoted, valueHint } from './hints';
 import { ourWord, suggest } from './suggest';
 
 type ZodIssue = z.core.$ZodIssue;
 
-const SCHEDULE_FORMAT = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
+const ENTRY_FORMAT = `${PRESETS.join(', ')}, or a mapping with exactly one of ${SCHEDULE_KINDS.join(', ')}`;
 
 // Keys that do not apply to a cluster that ospatch does not patch.
 const PATCHING_KEYS = ['patching', 'nodes', 'ssh', 'kubernetes', 'taskQueue'];
@@ -59,16 +59,15 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   const inner: SpecPath = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   const path = [...prefix, ...inner];
   const found = valueAt(value, inner);
-  if (issue.code === 'invalid_union' && path.at(-1) === 'schedule') return describeSchedule(found, path);
+  // Its forms are many, so that zod tells little about the one that was meant.
+  if (inner[0] === 'patching' && inner[1] === 'schedule') {
+    return describeSchedule(valueAt(value, inner.slice(0, 2)), [...prefix, ...inner.slice(0, 2)]);
+  }
   if (issue.code === 'invalid_union' && path.at(-1) === 'restartServices') return describeRestart(found, path);
   if (issue.code === 'unrecognized_keys') {
     const allowed = keysOf(schema, inner);
     // zod reports unknown keys without the enclosing union when only one branch matches otherwise.
     if (allowed.length === 0 && inner.includes('restartServices')) return describeRestart(found, path);
-    if (allowed.length === 0) {
-      const depth = inner.lastIndexOf('schedule') + 1;
-      return describeSchedule(valueAt(value, inner.slice(0, depth)), [...prefix, ...inner.slice(0, depth)]);
-    }
     return issue.keys.map((key) => ({
       severity: 'error',
       path: [...path, key],
@@ -137,17 +136,27 @@ function describeRestart(found: unknown, path: SpecPath): SpecIssue[] {
   return parsed.success ? [] : describeIssues(parsed.error.issues, found, restartMapping, path);
 }
 
-/** Explains a mistake for the intended form of a schedule. */
 function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
+  if (!Array.isArray(found)) return describeEntry(found, path, `${ENTRY_FORMAT}, or ${SCHEDULE_LIST_FORMAT}`);
+  if (found.length === 0 || found.length > MAX_SCHEDULE_ENTRIES) {
+    const message = `found ${found.length === 0 ? 'an empty list' : `${found.length} entries`}; allowed: ${SCHEDULE_LIST_FORMAT}`;
+    return [{ severity: 'error', path, at: 'value', message }];
+  }
+  return found.flatMap((entry, at) => describeEntry(entry, [...path, at], ENTRY_FORMAT));
+}
+
+/** Explains a mistake for the intended form of an entry. */
+function describeEntry(found: unknown, path: SpecPath, allowed: string): SpecIssue[] {
   const problem = (message: string): SpecIssue[] => [{ severity: 'error', path, at: 'value', message }];
+  if (PRESETS.some((preset) => preset === found)) return [];
   if (typeof found === 'string') {
     const hint = valueHint(['schedule'], found);
-    if (hint !== null) return problem(`found ${show(found)}; ${hint}; allowed: ${SCHEDULE_FORMAT}`);
-    return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${SCHEDULE_FORMAT}`);
+    if (hint !== null) return problem(`found ${show(found)}; ${hint}; allowed: ${allowed}`);
+    return problem(`found ${show(found)}; ${didYouMean(suggest(found, PRESETS))}allowed: ${allowed}`);
   }
   if (typeof found !== 'object' || found === null || Array.isArray(found)) {
     const remedy = found === null ? '; remove the key for on demand only' : '';
-    return problem(`found ${show(found)}; allowed: ${SCHEDULE_FORMAT}${remedy}`);
+    return problem(`found ${show(found)}; allowed: ${allowed}${remedy}`);
   }
   const kinds = SCHEDULE_KINDS.filter((kind) => Object.hasOwn(found, kind));
   const [kind] = kinds;
@@ -156,7 +165,7 @@ function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
     const having =
       keys.length === 0 ? 'an empty mapping' : `a mapping with ${keys.slice(0, 10).map(printable).join(', ')}`;
     const meant = kind === undefined ? (keys.map((key) => suggest(key, SCHEDULE_KINDS)).find(Boolean) ?? null) : null;
-    return problem(`found ${having}; ${didYouMean(meant)}allowed: ${SCHEDULE_FORMAT}`);
+    return problem(`found ${having}; ${didYouMean(meant)}allowed: ${allowed}`);
   }
   const schema = scheduleKinds[kind];
   const parsed = schema.safeParse(found);

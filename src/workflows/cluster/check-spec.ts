@@ -4,6 +4,7 @@ import type { FirstSpecVerdict, SpecVerdict } from '../../contract/activities/cl
 import { WINDOWS_AHEAD } from '../../domain/cluster/state';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import { isDeeperThan } from '../../domain/shared/nesting';
+import type { MaintenanceWindow } from '../../domain/schedule/window';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
@@ -39,7 +40,7 @@ export interface FirstSpec {
   spec: ClusterSpec;
   /** ISO 8601; `windows` start after this time. */
   at: string;
-  windows: string[] | null;
+  windows: MaintenanceWindow[] | null;
   /** Names of the search attributes registered on the namespace. */
   searchAttributes: string[];
 }

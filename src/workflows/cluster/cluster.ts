@@ -17,6 +17,7 @@ import {
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import { isPatchable, note, recordWindow, startRun, WINDOWS_AHEAD } from '../../domain/cluster/state';
+import type { MaintenanceWindow } from '../../domain/schedule/window';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
 import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
@@ -320,13 +321,14 @@ class ClusterLoop {
     const asked = this.state.schedule;
     if (!isPatchable(spec) || spec.patching.schedule === undefined) return;
     const { schedule, timeZone } = spec.patching;
-    let next: string[] | null = null;
+    let next: MaintenanceWindow[] | null = null;
     let error: string | null = null;
     try {
       next = await local.nextWindows({
         cluster: spec.name,
         schedule,
         timeZone,
+        since: asked.since,
         after: asked.after,
         count: WINDOWS_AHEAD,
       });
@@ -342,7 +344,7 @@ class ClusterLoop {
 
   private consumeWindow(at: string, result: string): void {
     const { schedule } = this.state;
-    const rest = (schedule.next ?? []).filter((start) => Date.parse(start) > Date.parse(at));
+    const rest = (schedule.next ?? []).filter(({ start }) => Date.parse(start) > Date.parse(at));
     this.state.schedule = {
       ...schedule,
       after: new Date(Date.parse(at)).toISOString(),

@@ -28,7 +28,7 @@ export class VisibilityPublisher {
   /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */
   publish(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
     setCurrentDetails(renderCluster(status, explanation));
-    const next = status.nextWindow;
+    const next = status.nextWindow?.start ?? null;
     const failedNodes = countState(status, 'failed');
     const rebootPending = countState(status, 'reboot-pending');
     const outcome = status.lastRun?.outcome ?? null;

@@ -24,7 +24,7 @@ const unchanged = { result: 'unchanged', changes: [], notice: null };
 const created = { result: 'created', changes: [], notice: null };
 
 function storedOnce(once: string) {
-  return { type: 'self-managed', patching: { timeZone: 'UTC', schedule: { once, startWithin: '24h' } } };
+  return { type: 'self-managed', patching: { timeZone: 'UTC', schedule: [{ once, startWithin: '24h' }] } };
 }
 
 describe('src/cli/commands/apply/apply', () => {

@@ -58,7 +58,7 @@ describe('src/cli/commands/doctor/index', () => {
     expect(report).toMatchObject({ verdict, clusters: [{ cluster: 'prod-eu', verdict, nodes: [{ node: 'w-1' }] }] });
     expect(report.clusters[0]?.findings.map(({ check }) => check)).toEqual(['spec', 'schedule', 'cluster']);
     expect(report.clusters[0]?.findings[1]?.message).toBe(
-      'the next window is Sun 2026-11-29T00:00:00+00:00, every Sunday at 00:00 (UTC)',
+      'the next window is Sun 2026-11-29 00:00, every Sunday at 00:00 (UTC)',
     );
   });
 

@@ -33,7 +33,7 @@ describe('src/cli/commands/next', () => {
     expect(await startsOf('{schedule: monthly, timeZone: America/New_York}', '--count', '1')).toEqual([
       '2026-12-01T00:00:00-05:00',
     ]);
-    expect(await startsOf('{schedule: monthly}', '--count', '1')).toEqual(['2026-12-01T00:00:00+00:00']);
+    expect(await startsOf('{schedule: monthly}', '--count', '1')).toEqual(['2026-12-01T00:00:00Z']);
   });
 
   it('prints the spread starts of this cluster', async () => {
@@ -110,9 +110,9 @@ describe('src/cli/commands/next', () => {
       code: 0,
       stdout:
         'cluster prod-eu: on the 1st of every month at 00:00 (UTC)\n' +
-        '  Tue  2026-12-01T00:00:00+00:00  2026-12-01T00:00:00Z\n' +
+        '  Tue  2026-12-01T00:00:00Z  2026-12-01T00:00:00Z\n' +
         'cluster c: every Sunday at 00:00 (UTC)\n' +
-        '  Sun  2026-11-29T00:00:00+00:00  2026-11-29T00:00:00Z\n',
+        '  Sun  2026-11-29T00:00:00Z  2026-11-29T00:00:00Z\n',
       stderr: 'cluster b has no schedule, it is patched on demand only\n',
     });
   });

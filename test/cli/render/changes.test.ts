@@ -4,20 +4,26 @@ describe('src/cli/render/changes', () => {
   test('names the changed fields of a schedule', () => {
     const before = { preset: 'weekly', startWithin: '1h' };
     const after = { preset: 'monthly', startWithin: '24h' };
-    expect(renderChanges([{ path: 'patching.schedule', before, after }])).toEqual([
+    expect(renderChanges([{ path: 'patching.schedule', before: [before], after: [after] }])).toEqual([
       '  patching.schedule.preset: weekly -> monthly',
       '  patching.schedule.startWithin: 1h -> 24h',
+    ]);
+    const cron = { cron: '0 2 * * *', startWithin: '4h', duration: '4h', cutoff: 'forecast' };
+    const longer = { ...cron, startWithin: '6h', duration: '6h' };
+    expect(renderChanges([{ path: 'patching.schedule', before: [before, cron], after: [before, longer] }])).toEqual([
+      '  patching.schedule[1].startWithin: 4h -> 6h',
+      '  patching.schedule[1].duration: 4h -> 6h',
     ]);
   });
 
   test('shows a changed kind of schedule, and an added or removed schedule, as a whole', () => {
     const weekly = { preset: 'weekly', startWithin: '1h' };
     const cron = { cron: '0 2 * * *', startWithin: '24h' };
-    expect(renderChanges([{ path: 'patching.schedule', before: weekly, after: cron }])[0]).toBe(
+    expect(renderChanges([{ path: 'patching.schedule', before: [weekly], after: [cron] }])[0]).toBe(
       '  patching.schedule: {preset:weekly,startWithin:1h} -> {cron:0 2 * * *,startWithin:24h}',
     );
-    expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: weekly }])[0]).toMatch(
-      /: added \{preset:weekly/,
+    expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: [weekly] }])[0]).toMatch(
+      /: added \[\{preset:weekly/,
     );
   });
 

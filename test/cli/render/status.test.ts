@@ -1,3 +1,4 @@
+import { windowAt } from '../../support/builders';
 import { renderStatus } from '../../../src/cli/render/status';
 import { NOW, PLAIN, live, node, runStatus, status, summary } from '../support';
 
@@ -9,7 +10,10 @@ function line(text: string, start: string): string {
 
 describe('src/cli/render/status', () => {
   test('shows the next window in the time zone of the cluster and in that of the reader', () => {
-    const berlin = status([node('w-1')], { timeZone: 'Europe/Berlin', nextWindow: '2026-11-29T00:00:00+01:00' });
+    const berlin = status([node('w-1')], {
+      timeZone: 'Europe/Berlin',
+      nextWindow: windowAt('2026-11-29T00:00:00+01:00'),
+    });
     const text = renderStatus(berlin, null, VIEW);
     expect(line(text, 'Next window')).toContain('Sun 2026-11-29 00:00 Europe/Berlin = Sat 2026-11-28 23:00 UTC');
     expect(line(renderStatus(berlin, null, { ...VIEW, zone: 'Europe/Berlin' }), 'Next window')).not.toContain('=');

@@ -62,7 +62,7 @@ const DOCUMENT = {
   type: 'self-managed',
   patching: {
     timeZone: 'UTC',
-    schedule: { cron: '30 2 * * 0', startWithin: '1h' },
+    schedule: [{ cron: '30 2 * * 0', startWithin: '1h' }],
     unreachableTimeout: '10m',
     rebootCommand: 'kexec-now',
     powerCycleHook: { name: 'ipmi', after: '15m' },

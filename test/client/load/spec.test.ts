@@ -74,7 +74,7 @@ nodes:
       const text = `${HEADER}patching:\n  schedule:\n    custom: {month: 1, day: 2, hour: 3, minute: 4, second: 5}\n    year: 1\n${NODE}`;
       expect(await problemsIn(text)).toEqual([
         'a.yaml:6:52: patching.schedule.custom.second: unknown key; allowed: month, day, hour, minute',
-        'a.yaml:7:5: patching.schedule.year: unknown key; allowed: custom, startWithin, spread',
+        'a.yaml:7:5: patching.schedule.year: unknown key; allowed: custom, startWithin, spread, duration, cutoff, timeZone',
       ]);
     });
   });

@@ -9,19 +9,19 @@ import {
 import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
-import type { Schedule, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { IDLE, clusterSpec, settled } from '../../support/builders';
+import type { ScheduleEntry, SelfManagedSpec } from '../../../src/domain/spec/types';
+import { IDLE, clusterSpec, settled, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
-const WEEKLY: Schedule = { preset: 'weekly', startWithin: '1h' };
+const WEEKLY: ScheduleEntry = { preset: 'weekly', startWithin: '1h' };
 const SUNDAY = '2027-01-03T00:00:00Z';
 const NEXT_SUNDAY = '2027-01-10T00:00:00Z';
 const IN_RUN: LoopContext = { ...IDLE, runWorkflowRunning: true };
 
-function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: WEEKLY })): ClusterState {
+function scheduled(spec: SelfManagedSpec = clusterSpec(undefined, { schedule: [WEEKLY] })): ClusterState {
   const state = newClusterState(spec, null, T0);
-  state.schedule.next = [SUNDAY, NEXT_SUNDAY];
+  state.schedule.next = [windowAt(SUNDAY), windowAt(NEXT_SUNDAY)];
   return state;
 }
 
@@ -46,12 +46,12 @@ function begin(state: ClusterState, decision: Decision): void {
 
 describe('src/domain/cluster/decide', () => {
   it('loads the next windows first when there is a schedule', () => {
-    const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY, patchOnBoot: true }), null, T0);
+    const state = newClusterState(clusterSpec(undefined, { schedule: [WEEKLY], patchOnBoot: true }), null, T0);
     expect(decide(state, at(T0), IDLE).do).toBe('load-windows');
   });
 
   it('keeps working without windows when the schedule is unreadable', () => {
-    const state = newClusterState(clusterSpec(undefined, { schedule: WEEKLY }), null, T0);
+    const state = newClusterState(clusterSpec(undefined, { schedule: [WEEKLY] }), null, T0);
     state.schedule = { ...state.schedule, error: 'no such zone', retryAt: '2027-01-01T01:00:00.000Z' };
     expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-01T01:00:00Z') });
     actOnRequest(state, 'patchNow', {}, T0);
@@ -86,6 +86,19 @@ describe('src/domain/cluster/decide', () => {
       start: { window: { result: 'run 1, late' } },
     });
     expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), IDLE)).toMatchObject({ do: 'skip-window', at: SUNDAY });
+  });
+
+  it('starts as late as the window lasts, and records the window as missed once it is over', () => {
+    const state = scheduled();
+    state.schedule.next = [{ start: SUNDAY, end: '2027-01-03T04:00:00Z', cutoff: null }];
+    expect(decide(state, at('2027-01-03T03:59:59Z'), IDLE)).toMatchObject({
+      do: 'start-run',
+      start: { window: { result: 'run 1, late' } },
+    });
+    expect(decide(state, at('2027-01-03T04:00:00Z'), IDLE)).toMatchObject({
+      do: 'skip-window',
+      result: 'missed (no worker was running in time)',
+    });
   });
 
   it('records a window during a pause as missed and starts nothing', () => {
@@ -226,7 +239,7 @@ describe('src/domain/cluster/decide', () => {
   });
 
   it('prefetches packages once, at the configured lead before a window, and not while paused', () => {
-    const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const state = scheduled(clusterSpec(['w-1'], { prefetch: { beforeWindow: '6h' }, schedule: [WEEKLY] }));
     const window = SUNDAY;
     const due = at('2027-01-02T18:00:00Z');
     expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: due });
@@ -238,7 +251,7 @@ describe('src/domain/cluster/decide', () => {
 
   it('prefetches thousands of nodes in slices, between which the cluster may continue as new', () => {
     const names = Array.from({ length: 450 }, (_, index) => `w-${index}`);
-    const state = scheduled(clusterSpec(names, { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const state = scheduled(clusterSpec(names, { prefetch: { beforeWindow: '6h' }, schedule: [WEEKLY] }));
     const due = at('2027-01-02T18:00:00Z');
     const parts: string[][] = [];
     for (let part = decide(state, due, IDLE); part.do === 'prefetch'; part = decide(state, due, IDLE)) {
@@ -252,7 +265,7 @@ describe('src/domain/cluster/decide', () => {
   });
 
   it('restarts a prefetch whose last node has left the spec, and drops one for another window', () => {
-    const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: [WEEKLY] }));
     const due = at('2027-01-02T18:00:00Z');
     noteNodesPrefetched(state, SUNDAY, 'w-9', 1);
     expect(decide(state, due, IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-1', 'w-2'], rest: 0 });
@@ -263,7 +276,7 @@ describe('src/domain/cluster/decide', () => {
   });
 
   it('prefetches nothing on a node in quarantine', () => {
-    const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: WEEKLY }));
+    const state = scheduled(clusterSpec(['w-1', 'w-2'], { prefetch: { beforeWindow: '6h' }, schedule: [WEEKLY] }));
     const quarantine = { type: 'HostKeyMismatch', message: 'w-1 shows another host key' } as const;
     state.nodes = state.nodes.map((node) => (node.name === 'w-1' ? { ...node, quarantine } : node));
     expect(decide(state, at('2027-01-02T18:00:00Z'), IDLE)).toMatchObject({ do: 'prefetch', nodes: ['w-2'], rest: 0 });

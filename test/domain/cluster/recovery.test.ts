@@ -7,7 +7,7 @@ import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult } from '../../../src/domain/run/run';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { validateSpecObject } from '../../../src/domain/spec/parse';
-import { clusterSpec, runPolicy, settled } from '../../support/builders';
+import { clusterSpec, runPolicy, settled, windowAt } from '../../support/builders';
 
 const recoverCluster = (state: ClusterState, past: readonly PastEvent[], now: string): recovery.RecoveredCluster =>
   recovery.recoverCluster(state, past, now, { checkSpec: validateSpecObject, runWorkflowId: () => WORKFLOW });
@@ -192,13 +192,14 @@ describe('src/domain/cluster/recovery', () => {
   test('neither repeats nor marks as missed the window of a run that began', () => {
     const state = base();
     state.schedule = {
+      since: '2026-12-01T00:00:00.000Z',
       after: '2026-12-27T00:00:00.000Z',
-      next: [T0, '2027-01-10T00:00:00.000Z'],
+      next: [windowAt(T0), windowAt('2027-01-10T00:00:00.000Z')],
       error: null,
       retryAt: null,
     };
     const { state: after } = recoverCluster(state, [started({ trigger: 'schedule' })], T2);
-    expect(after.schedule).toMatchObject({ after: T1, next: null });
+    expect(after.schedule).toMatchObject({ since: '2026-12-01T00:00:00.000Z', after: T1, next: null });
     expect(toHistory(after).windows).toEqual([{ at: T0, result: 'run 1' }]);
   });
 

@@ -9,7 +9,7 @@ import {
 } from '../../../src/domain/cluster/requests';
 import type { NotPatchableSpec } from '../../../src/domain/spec/types';
 import { toHistory, toStatus } from '../../../src/domain/cluster/status';
-import { beginRun, clusterSpec, nodeSpec } from '../../support/builders';
+import { beginRun, clusterSpec, nodeSpec, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
@@ -252,10 +252,10 @@ describe('src/domain/cluster/requests', () => {
 
     it('recomputes windows only when the schedule changed', () => {
       const state = newClusterState(clusterSpec(), null, T0);
-      state.schedule.next = ['x'];
+      state.schedule.next = [windowAt(T1)];
       actOnApplySpec(state, { spec: clusterSpec(undefined, { rebootIfRequired: false }), applyId: '' }, T1);
-      expect(state.schedule).toMatchObject({ after: T0, next: ['x'] });
-      const weekly = clusterSpec(undefined, { schedule: { preset: 'weekly', startWithin: '1h' } });
+      expect(state.schedule).toMatchObject({ after: T0, next: [windowAt(T1)] });
+      const weekly = clusterSpec(undefined, { schedule: [{ preset: 'weekly', startWithin: '1h' }] });
       actOnApplySpec(state, { spec: weekly, applyId: '' }, T1);
       expect(state.schedule).toMatchObject({ after: T1, next: null });
     });

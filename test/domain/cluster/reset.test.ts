@@ -4,15 +4,16 @@ import { packState, unpackState } from '../../../src/domain/cluster/packed-state
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { finishRun, newClusterState, startRun } from '../../../src/domain/cluster/state';
 import { notTried } from '../../../src/domain/run/run';
+import type { Patching } from '../../../src/domain/spec/types';
 import type { MemberSettled } from '../../../src/domain/cluster/member';
-import { clusterSpec, runPolicy } from '../../support/builders';
+import { clusterSpec, runPolicy, windowAt } from '../../support/builders';
 
 const CREATED = '2026-11-01T00:00:00.000Z';
 const RESET = '2026-11-20T12:00:00.000Z';
-const WEEKLY = { schedule: { preset: 'weekly', startWithin: '1h' } } as const;
+const WEEKLY = { schedule: [{ preset: 'weekly', startWithin: '1h' }] } satisfies Partial<Patching>;
 
 function atRun(nextRun: number): ClusterState {
-  const windows = ['2026-11-15T00:00:00Z', '2026-11-22T00:00:00Z'];
+  const windows = [windowAt('2026-11-15T00:00:00Z'), windowAt('2026-11-22T00:00:00Z')];
   return { ...newClusterState(clusterSpec(undefined, WEEKLY), null, CREATED, windows), nextRun };
 }
 

@@ -9,7 +9,7 @@ import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { newNodeGroupStatus } from '../../../src/domain/eks/status';
 import { parseProgress } from '../../../src/domain/run/progress-parser';
 import type { EksSpec } from '../../../src/domain/spec/types';
-import { IDLE, STOP_ON_FAILURE, settled } from '../../support/builders';
+import { IDLE, STOP_ON_FAILURE, settled, windowAt } from '../../support/builders';
 import { defined } from '../../../src/domain/shared/defined';
 import { nodeGroupLimits } from '../../../src/domain/run/limits';
 
@@ -170,8 +170,8 @@ describe('src/domain/eks/state', () => {
       [['a'], 'sleep'],
     ] as const) {
       const state = newClusterState(spec(), null, T0);
-      state.spec = { ...spec(), patching: { ...spec().patching, schedule: { preset: 'weekly', startWithin: '1h' } } };
-      state.schedule.next = [T0];
+      state.spec = { ...spec(), patching: { ...spec().patching, schedule: [{ preset: 'weekly', startWithin: '1h' }] } };
+      state.schedule.next = [windowAt(T0)];
       takeNodeGroups(state, nodeGroupsUnresolved(state, [...names]), ['a', 'b']);
       expect(decide(state, Date.parse(T0), { ...IDLE, runWorkflowRunning: true }).do).toBe(verdict);
     }

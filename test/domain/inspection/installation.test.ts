@@ -62,7 +62,7 @@ describe('src/domain/inspection/installation', () => {
   });
 
   it('reports the next window, a missing schedule, or a schedule without further starts', () => {
-    const weekly = clusterSpec(['w-1'], { schedule: { preset: 'weekly', startWithin: '1h' } });
+    const weekly = clusterSpec(['w-1'], { schedule: [{ preset: 'weekly', startWithin: '1h' }] });
     expect(diagnoseSchedule(weekly, 'Sun')).toMatchObject([{ severity: 'ok', message: 'the next window is Sun' }]);
     expect(diagnoseSchedule(weekly, null)).toMatchObject([{ severity: 'warning', check: 'schedule' }]);
     expect(diagnoseSchedule(clusterSpec(), null)).toMatchObject([

@@ -32,8 +32,8 @@ describe('src/domain/spec/diff', () => {
       { path: 'patching.rebootIfRequired', before: false, after: true },
       {
         path: 'patching.schedule',
-        before: { preset: 'weekly', startWithin: '1h' },
-        after: { preset: 'monthly', startWithin: '24h' },
+        before: [{ preset: 'weekly', startWithin: '1h' }],
+        after: [{ preset: 'monthly', startWithin: '24h' }],
       },
       { path: 'description', before: undefined, after: 'x' },
     ]);
@@ -96,6 +96,11 @@ describe('src/client/load/yaml', () => {
     ],
     ['a cron expression', { patching: { schedule: { cron: '*/5 * * * *' }, timeZone: 'Europe/Berlin' } }],
     ['a single start', { patching: { schedule: { once: '2027-03-01T02:30' } } }],
+    ['several entries', { patching: { schedule: ['monthly', { preset: 'weekly', duration: '4h', cutoff: '30m' }] } }],
+    [
+      'an entry in its own zone',
+      { patching: { schedule: { preset: 'weekly', duration: '4h', timeZone: 'Asia/Tokyo' } } },
+    ],
     ['a yearly date', { patching: { schedule: { custom: { month: 3, day: 1, hour: 2, minute: 0 } } } }],
     ['nodes of every kind', { ssh: { user: 'ospatch', port: 2222, identity: 'prod', helper: 'preinstalled' }, nodes }],
     ['a task queue', { taskQueue: 'site-b' }],

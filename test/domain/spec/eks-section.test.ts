@@ -17,7 +17,7 @@ describe('src/domain/spec/eks-section', () => {
       patching: {
         maxRunAge: '14d',
         timeZone: 'UTC',
-        schedule: { preset: 'weekly', startWithin: '1h' },
+        schedule: [{ preset: 'weekly', startWithin: '1h' }],
         rollout: { maxFailures: 0, onExceeded: 'stop' },
       },
     });

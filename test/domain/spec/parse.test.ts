@@ -55,7 +55,7 @@ describe('src/domain/spec/parse', () => {
       ['{cron: " 30 2 * *  SUN#2"}', { cron: '30 2 * * SUN#2', startWithin: '24h' }],
       ['{once: "2027-03-01 02:30"}', { once: '2027-03-01T02:30', startWithin: '24h' }],
     ])('expands the schedule %s', (yaml, schedule) => {
-      expect(specOf(withSchedule(yaml))).toMatchObject({ patching: { schedule } });
+      expect(specOf(withSchedule(yaml))).toMatchObject({ patching: { schedule: [schedule] } });
     });
 
     it("lets a node's ssh override the cluster's field by field", () => {

@@ -17,11 +17,11 @@ import { packState, unpackState } from '../../../src/domain/cluster/packed-state
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching } from '../../../src/domain/spec/types';
-import { clusterSpec } from '../../support/builders';
+import { clusterSpec, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
-const WINDOW = '2027-01-11T00:00:00Z';
-const WEEKLY = { schedule: { preset: 'weekly', startWithin: '1h' } } as const;
+const WINDOW = windowAt('2027-01-11T00:00:00Z');
+const WEEKLY = { schedule: [{ preset: 'weekly', startWithin: '1h' }] } satisfies Partial<Patching>;
 const ATTRIBUTES = ['PatchCluster', 'PatchState', 'PatchNextWindow'];
 const ALREADY_RUNNING = 1;
 
@@ -203,7 +203,7 @@ describe('src/workflows/cluster/cluster: only a removal ends the workflow', () =
         if (!local) return [];
         // A window in the past, again and again.
         const answer =
-          local.activityType === 'nextWindows' ? ['2026-01-01T00:00:00Z'] : ANSWERS[local.activityType ?? ''];
+          local.activityType === 'nextWindows' ? [windowAt('2026-01-01T00:00:00Z')] : ANSWERS[local.activityType ?? ''];
         return [resolved(local.seq ?? 0, answer)];
       });
       commands = await workflow.activate(...jobs);

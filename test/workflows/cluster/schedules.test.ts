@@ -1,6 +1,6 @@
 /** A year of each schedule, with its daylight-saving changes, against an independent calendar. */
 import type { ClusterHistory } from '../../../src/domain/cluster/messages';
-import type { Schedule } from '../../../src/domain/spec/types';
+import type { ScheduleEntry } from '../../../src/domain/spec/types';
 import { type Wall, dayNumber, startsBetween } from '../../support/calendar';
 import { clusterSpec } from '../../support/builders';
 import { Harness } from '../harness';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => harness.stop());
 
 interface Case {
-  schedule: Schedule;
+  schedule: ScheduleEntry;
   zone: string;
   wanted: (wall: Wall) => boolean;
   hour?: number;
@@ -92,7 +92,7 @@ describe('src/workflows/cluster/cluster with schedules', () => {
     harness.withWorker(async (cluster) => {
       const begin = await cluster.env.currentTimeMs();
       cluster.nodes.node('w-1').pending = [];
-      await cluster.apply(clusterSpec(['w-1'], { schedule, timeZone: zone }, cluster.name));
+      await cluster.apply(clusterSpec(['w-1'], { schedule: [schedule], timeZone: zone }, cluster.name));
       await cluster.env.sleep(YEAR_MS);
       const end = await cluster.env.currentTimeMs();
       const expected = startsBetween(zone, begin, end, wanted, hour, minute);
@@ -117,21 +117,23 @@ describe('src/workflows/cluster/cluster with schedules', () => {
         clusterSpec(
           undefined,
           {
-            schedule: {
-              custom: {
-                month: soon.getUTCMonth() + 1,
-                day: soon.getUTCDate(),
-                hour: soon.getUTCHours(),
-                minute: soon.getUTCMinutes(),
+            schedule: [
+              {
+                custom: {
+                  month: soon.getUTCMonth() + 1,
+                  day: soon.getUTCDate(),
+                  hour: soon.getUTCHours(),
+                  minute: soon.getUTCMinutes(),
+                },
+                startWithin: '24h',
               },
-              startWithin: '24h',
-            },
+            ],
           },
           cluster.name,
         ),
       );
       const planned = await cluster.until('the window is known', (status) => status.nextWindow !== null);
-      expect(Date.parse(planned.nextWindow ?? '')).toBe(soon.getTime());
+      expect(Date.parse(planned.nextWindow?.start ?? '')).toBe(soon.getTime());
       await cluster.env.sleep('125 minutes');
       const status = await cluster.untilIdle(1);
       expect(status.lastRun).toMatchObject({ trigger: 'schedule' });

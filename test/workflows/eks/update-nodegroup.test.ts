@@ -100,7 +100,7 @@ describe('src/workflows/eks/update-nodegroup', () => {
     try {
       await withCluster(async (cluster) => {
         eks.addGroup('blue');
-        await cluster.apply(spec(cluster, {}, { schedule: { preset: 'weekly', startWithin: '1h' } }));
+        await cluster.apply(spec(cluster, {}, { schedule: [{ preset: 'weekly', startWithin: '1h' }] }));
         await cluster.until('the window is known', ({ nextWindow }) => nextWindow !== null);
         await cluster.env.sleep('7 days');
         expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ trigger: 'schedule', patched: 1 });

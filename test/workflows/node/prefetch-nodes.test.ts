@@ -1,5 +1,5 @@
 /** The prefetch of packages before a window; nodes are simulated, time is skipped. */
-import { clusterSpec } from '../../support/builders';
+import { clusterSpec, windowAt } from '../../support/builders';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import { Harness } from '../harness';
@@ -20,14 +20,14 @@ describe('src/workflows/node/prefetch-nodes', () => {
   it('downloads on all nodes before the window, reports failures, and leaves the patch to the window', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-2').prefetchErrors = [{ type: 'Repository', message: 'the mirror is gone' }];
-      const patching = { prefetch: { beforeWindow: '6h' }, schedule: SCHEDULE };
+      const patching = { prefetch: { beforeWindow: '6h' }, schedule: [SCHEDULE] };
       await cluster.apply(clusterSpec(['w-1', 'w-2'], patching, cluster.name));
       const { nextWindow } = await cluster.status();
-      const untilPrefetch = Date.parse(nextWindow ?? '') - 5 * 3_600_000 - (await cluster.env.currentTimeMs());
+      const untilPrefetch = Date.parse(nextWindow?.start ?? '') - 5 * 3_600_000 - (await cluster.env.currentTimeMs());
       await cluster.env.sleep(untilPrefetch);
       expect(cluster.nodes.log.toSorted()).toEqual(['prefetch w-1', 'prefetch w-2', 'preflight w-1', 'preflight w-2']);
       const { nodes, nextWindow: stillNext } = await cluster.status();
-      expect(stillNext).toBe(nextWindow);
+      expect(stillNext).toEqual(nextWindow);
       expect(nodes.map(({ warnings }) => warnings.map(({ kind }) => kind))).toEqual([[], ['prefetch-failed']]);
       expect(nodes[1]?.warnings[0]?.message).toContain('the mirror is gone');
       await cluster.env.sleep('6 hours');
@@ -38,7 +38,7 @@ describe('src/workflows/node/prefetch-nodes', () => {
   it('keeps the facts of the nodes: services with replaced code stay named', () =>
     harness.withWorker(async (cluster) => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], outdated: ['web.service'] });
-      const patching = { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE };
+      const patching = { prefetch: { beforeWindow: '7d' }, schedule: [SCHEDULE] };
       await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));
       await cluster.until('the facts of w-1 are refreshed', ({ nodes }) => nodesOf(nodes)[0]?.pendingUpdates === 0);
       expect(cluster.nodes.log).not.toContain('prefetch w-1');
@@ -53,8 +53,8 @@ describe('src/workflows/cluster/prefetch with hundreds of nodes', () => {
   const names = Array.from({ length: 250 }, (_, index) => `w-${index}`);
 
   async function begun(): Promise<{ workflow: SandboxedWorkflow; child: Child }> {
-    const spec = clusterSpec(names, { prefetch: { beforeWindow: '7d' }, schedule: SCHEDULE }, 'demo');
-    const state = newClusterState(spec, null, '2027-01-04T11:00:00.000Z', ['2027-01-10T00:00:00.000Z']);
+    const spec = clusterSpec(names, { prefetch: { beforeWindow: '7d' }, schedule: [SCHEDULE] }, 'demo');
+    const state = newClusterState(spec, null, '2027-01-04T11:00:00.000Z', [windowAt('2027-01-10T00:00:00.000Z')]);
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
     const commands = await workflow.activate();
     const child = childIn(await workflow.activate(resolved(localActivity(commands, 'searchAttributes'), [])));

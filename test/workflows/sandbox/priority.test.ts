@@ -1,9 +1,10 @@
 /** Priorities set by workflows, in the sandbox of a worker. */
-import { STOP_ON_FAILURE, clusterSpec } from '../../support/builders';
+import type { Patching } from '../../../src/domain/spec/types';
+import { STOP_ON_FAILURE, clusterSpec, windowAt } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
 import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
-const WINDOW = '2027-01-11T00:00:00Z';
+const WINDOW = windowAt('2027-01-11T00:00:00Z');
 
 /** A cluster that has accepted its first spec and sleeps. */
 async function startCluster(spec: object): Promise<SandboxedWorkflow> {
@@ -35,7 +36,10 @@ describe('src/workflows/sandbox/priority', () => {
   });
 
   it('puts a prefetch behind everything else', async () => {
-    const patching = { schedule: { preset: 'weekly', startWithin: '1h' }, prefetch: { beforeWindow: '7d' } } as const;
+    const patching: Partial<Patching> = {
+      schedule: [{ preset: 'weekly', startWithin: '1h' }],
+      prefetch: { beforeWindow: '7d' },
+    };
     const workflow = await startCluster(clusterSpec(['w-1'], patching, 'demo'));
     expect(prioritiesIn(workflow.commands)).toEqual([['prefetchNodes', 5]]);
     await workflow.dispose();

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { LoadedSpecs } from '../../../client/load/spec';
-import type { ClusterSpec, Schedule } from '../../../domain/spec/types';
+import type { ClusterSpec } from '../../../domain/spec/types';
 import { readStdin } from '../../io/context';
 import type { CliContext } from '../../io/context';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
@@ -35,23 +35,19 @@ export async function withSpecs(
 }
 
 function hasSingleStart(spec: ClusterSpec): boolean {
-  return singleStartOf(spec) !== null;
+  return singleStartsOf(spec).length > 0;
 }
 
 /** The start tolerance does not matter for the comparison. */
 function hasSameStart(current: ClusterSpec | null, spec: ClusterSpec): boolean {
-  const [before, after] = [singleStartOf(current), singleStartOf(spec)];
-  return before !== null && before === after;
+  const before = new Set(singleStartsOf(current));
+  return singleStartsOf(spec).every((start) => before.has(start));
 }
 
-function singleStartOf(spec: ClusterSpec | null): string | null {
-  const schedule = scheduleOf(spec);
-  if (spec === null || !('patching' in spec) || schedule === undefined || !('once' in schedule)) return null;
-  return `${schedule.once} ${spec.patching.timeZone}`;
-}
-
-function scheduleOf(spec: ClusterSpec | null): Schedule | undefined {
-  return spec !== null && 'patching' in spec ? spec.patching.schedule : undefined;
+function singleStartsOf(spec: ClusterSpec | null): string[] {
+  if (spec === null || !('patching' in spec)) return [];
+  const { schedule = [], timeZone } = spec.patching;
+  return schedule.flatMap((entry) => ('once' in entry ? [`${entry.once} ${entry.timeZone ?? timeZone}`] : []));
 }
 
 function fail(context: CliContext, source: string, { problems }: LoadedSpecs): never {

@@ -126,23 +126,24 @@ function specFindings({ clusters, problems }: LoadedSpecs, spec: ClusterSpec): F
 /** For a spec in force; the problems of a file include its own. */
 async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
   const { cronWarnings } = await import('../../../domain/spec/time-checks.js');
-  if (!('patching' in spec) || spec.patching.schedule === undefined || !('cron' in spec.patching.schedule)) return [];
-  return cronWarnings(spec.patching.schedule.cron).map((message) =>
-    warning(
-      'schedule',
-      `patching.schedule.cron: ${message}`,
-      'correct the schedule in the spec, then run `ospatch next`',
-    ),
-  );
+  if (!('patching' in spec)) return [];
+  const { schedule = [] } = spec.patching;
+  return schedule.flatMap((entry, at) => {
+    const place = schedule.length === 1 ? 'patching.schedule' : `patching.schedule[${at}]`;
+    return ('cron' in entry ? cronWarnings(entry.cron) : []).map((message) =>
+      warning('schedule', `${place}.cron: ${message}`, 'correct the schedule in the spec, then run `ospatch next`'),
+    );
+  });
 }
 
 async function scheduleFindings(context: CliContext, spec: ClusterSpec): Promise<Finding[]> {
-  const { describeSchedule, nextWindows } = await import('../../../domain/schedule/next-starts.js');
-  const { formatInstant } = await import('../../../domain/schedule/zone.js');
+  const { describeSchedule } = await import('../../../domain/schedule/describe.js');
+  const { nextWindows } = await import('../../../domain/schedule/windows.js');
+  const { formatWindow } = await import('../../render/text.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
-  const [start] = nextWindows(spec.name, schedule, timeZone, context.now(), 1);
-  if (start === undefined) return diagnoseSchedule(spec, null);
-  const { weekday, iso } = formatInstant(start, timeZone);
-  return diagnoseSchedule(spec, `${weekday} ${iso}, ${describeSchedule(schedule, timeZone)}`);
+  const now = context.now();
+  const [window] = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: now, afterMs: now, count: 1 });
+  if (window === undefined) return diagnoseSchedule(spec, null);
+  return diagnoseSchedule(spec, `${formatWindow(window, timeZone)}, ${describeSchedule(schedule, timeZone)}`);
 }

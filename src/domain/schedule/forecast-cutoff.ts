@@ -1,0 +1,2 @@
+/** The cutoff that rests on how long earlier patches took. */
+export const FORECAST = 'forecast';
