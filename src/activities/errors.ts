@@ -83,6 +83,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'Aws':
     case 'Cancelled':
     case 'NotTried':
+    case 'WindowOver':
     case 'InvalidSpec':
     case 'Usage':
     case 'Refused':

@@ -199,6 +199,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       packageManager = 'apt',
       planDigest,
       planned,
+      beginByMs,
       ...watch
     }) =>
       onNode('apply', target, lost(watch), (session) =>
@@ -206,7 +207,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           session,
           { token, number: attempt },
           { digest: planDigest, count: planned },
-          { manager: knownManager(packageManager), packages, lockTimeoutMs },
+          { manager: knownManager(packageManager), packages, lockTimeoutMs, beginByMs },
         ),
       ).catch(reportUnreachable),
 
@@ -219,18 +220,20 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         ),
       ).catch(reportUnreachable),
 
-    restart: ({ target, token, attempt, policy, drained, ...watch }) =>
+    restart: ({ target, token, attempt, policy, drained, beginByMs, ...watch }) =>
       onNode('restart', target, lost(watch), (session) =>
-        restartServices(session, { token, number: attempt }, policy, drained),
+        restartServices(session, { token, number: attempt }, policy, drained, beginByMs),
       ).catch(reportUnreachable),
 
-    reboot: ({ target, bootId, command, ...watch }) => {
+    reboot: ({ target, bootId, command, beginByMs, ...watch }) => {
       // The progress of an earlier call is unknown here.
       let asked: RebootRequested = activityInfo().attempt > 1 || watch.observedMs !== undefined ? 'unknown' : 'no';
       const note = (now: RebootRequested): void => {
         if (asked !== 'yes') asked = now;
       };
-      return onNode('reboot', target, lost(watch), (session) => rebootNode(session, bootId, command, note)).catch(
+      return onNode('reboot', target, lost(watch), (session) =>
+        rebootNode(session, bootId, { command, beginByMs }, note),
+      ).catch(
         (error: unknown) => {
           if (error instanceof CancelledFailure)
             throw new CancelledFailure(error.message, [{ rebootRequested: asked }]);

@@ -19,7 +19,14 @@ import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering
 import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
 import type { NodeAction } from '../domain/cluster/node-actions';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
-import type { LostNode, OutageRequest, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
+import type {
+  LostNode,
+  OutageRequest,
+  RunProgressPage,
+  RunProgress,
+  RunRestrictions,
+  RunWindow,
+} from '../domain/run/run';
 import type { ClusterSpec } from '../domain/spec/types';
 
 // Those of the SDK are part of the library of workflows, which a client has no other use for and would load for nothing.
@@ -89,6 +96,8 @@ export const progressQuery = defineQuery<RunProgressPage, [Pick<PageRequest, 'fr
 
 /** From a run workflow to its node patch. */
 export const forbidRebootsSignal = defineSignal('forbidReboots');
+/** The window has another end; null: none. */
+export const windowSignal = defineSignal<[RunWindow | null]>('window');
 
 /** From a node patch to its run, before the node is taken out of service, and the answer. */
 export const outageRequestSignal = defineSignal<[OutageRequest]>('requestOutage');

@@ -7,7 +7,7 @@ import { CLOCK_LIMIT_MS, clockDifference } from '../domain/inspection/node';
 import { repairedWarning } from '../domain/node/warning';
 import { findLackOfRoom } from '../domain/node/disk-space';
 import { formatDuration } from '../domain/shared/duration';
-import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
+import { DEFAULT_LOCK_TIMEOUT_MS, JOB_TIMEOUT_MS } from '../domain/node/time-limits';
 import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node/report';
 import { LOCK_KINDS } from '../domain/node/report';
 import type { FactsReading } from './facts';
@@ -35,9 +35,6 @@ export interface PreflightOptions {
 }
 
 const FREE_PAUSE_MS = 5_000;
-
-/** A lock held longer is more likely stale than in use. */
-export const DEFAULT_LOCK_TIMEOUT_MS = 2 * 60 * 60_000;
 
 /** Mirrors are occasionally in the middle of an update; the helper has already tried three times by itself. */
 const PLAN_TRIES = 3;

@@ -1,5 +1,6 @@
 /** Reboots a node and waits until the reboot is proven: another boot id, systemd settled, and stable for a while. */
 import { OspatchError } from '../domain/shared/errors';
+import { windowOver } from '../domain/run/window-end';
 import type { RebootRequested } from '../domain/node/reboot';
 import type { NodeFacts } from '../domain/node/report';
 import { JOB_TIMEOUT_MS } from '../domain/node/time-limits';
@@ -44,10 +45,10 @@ const REFUSALS_SEEN = 2;
 export async function rebootNode(
   session: Session,
   bootId: string,
-  command?: string,
+  { command, beginByMs }: { command?: string | undefined; beginByMs?: number | undefined } = {},
   onRequested: (asked: RebootRequested) => void = () => undefined,
 ): Promise<NodeFacts> {
-  await requestReboot(session, bootId, command, onRequested);
+  await requestReboot(session, bootId, { command, beginByMs }, onRequested);
   let seen = await awaitNewBoot(session, bootId, command);
   const boots = new Set([seen.bootId]);
   for (;;) {
@@ -69,15 +70,25 @@ export async function rebootNode(
   }
 }
 
+/** A reboot that was not requested before the end of the window is not requested after it. */
+async function refuseLate(session: Session, bootId: string, beginByMs: number | undefined): Promise<void> {
+  if (beginByMs === undefined || session.now() < beginByMs) return;
+  const seen = await session.node.probe();
+  if (seen.bootId === bootId && seen.reboot === null) throw new OspatchError(windowOver(session.node.name));
+}
+
 async function requestReboot(
   session: Session,
   bootId: string,
-  command: string | undefined,
+  { command, beginByMs }: { command: string | undefined; beginByMs: number | undefined },
   onRequested: (asked: RebootRequested) => void,
 ): Promise<void> {
   for (;;) {
     onRequested('unknown');
-    const { state, holder } = await session.reachability.whenReachable(() => session.node.reboot(bootId, command));
+    const { state, holder } = await session.reachability.whenReachable(async () => {
+      await refuseLate(session, bootId, beginByMs);
+      return session.node.reboot(bootId, command);
+    });
     onRequested(state === 'busy' ? 'no' : 'yes');
     if (state !== 'busy') return session.others.gone();
     if (session.others.seen('job') > JOB_TIMEOUT_MS) throw jobNeverEnds(session.node.name, holder);

@@ -43,6 +43,11 @@ export interface StartParameters {
   waitSeconds: number;
 }
 
+/** Parameters of a job that must have begun on the node by `beginByMs`, epoch milliseconds; undefined: no limit. */
+export interface JobParameters extends StartParameters {
+  beginByMs?: number | undefined;
+}
+
 export interface RemoteNodeOptions {
   /** Default: the helper of this version. */
   helper?: HelperScript;

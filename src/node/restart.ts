@@ -22,11 +22,12 @@ export async function restartServices(
   job: JobNumber,
   policy: RestartPolicy,
   drained: boolean,
+  beginByMs?: number,
 ): Promise<PhaseOutcome<RestartReport>> {
   const end = await followJob(
     session,
     { ...job, phase: 'restart' },
-    { restart: { policy, drained }, waitSeconds: WAIT_SECONDS },
+    { restart: { policy, drained }, waitSeconds: WAIT_SECONDS, beginByMs },
     (line) => {
       const service = /^ospatch: (?:restarting|systemctl restart|rc-service) (\S+)/.exec(line)?.[1];
       if (service !== undefined) session.show({ waitingFor: `the restart of ${plainText(service, 80)}` });

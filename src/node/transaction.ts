@@ -5,6 +5,7 @@ import type { PackagePolicy } from '../domain/spec/package-policy';
 import type { ApplyReport, PhaseOutcome } from '../domain/node/report';
 import type { JobEnd } from './job/follow';
 import { followJob } from './job/follow';
+import { DEFAULT_LOCK_TIMEOUT_MS } from '../domain/node/time-limits';
 import { RC_PLAN_CHANGED } from './helper/exit-codes';
 import { lockWait, lockWaitIn } from './lock';
 import type { PackageManagerName } from './package-managers';
@@ -41,6 +42,8 @@ export interface PackageWork {
   packages?: PackagePolicy | undefined;
   /** Limit for waiting for locks of other programs; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
   lockTimeoutMs?: number | undefined;
+  /** From this moment on, epoch milliseconds, the transaction is not begun; undefined: no limit. */
+  beginByMs?: number | undefined;
 }
 
 /**
@@ -53,16 +56,25 @@ export async function applyPlan(
   session: Session,
   job: JobNumber,
   plan: { digest: string; count: number },
-  { manager: name, packages, lockTimeoutMs }: PackageWork,
+  { manager: name, packages, lockTimeoutMs, beginByMs }: PackageWork,
 ): Promise<PhaseOutcome<ApplyReport>> {
   const manager = packageManager(name);
   const progress = new ApplyProgress(session, manager, plan.count);
-  const parameters = { expect: plan.digest, packages, lockTimeoutMs, waitSeconds: FIRST_WAIT_SECONDS };
+  const parameters = {
+    ...{ expect: plan.digest, packages, waitSeconds: FIRST_WAIT_SECONDS, beginByMs },
+    lockTimeoutMs: lockTimeout(lockTimeoutMs, beginByMs, session.now()),
+  };
   const end = await followJob(session, { ...job, phase: 'apply' }, parameters, (line) => progress.read(line));
   if (end.state === 'done' && end.rc === RC_PLAN_CHANGED) {
     throw planChanged(session.node.name);
   }
   return toOutcome(session, manager, 'apply', end);
+}
+
+/** A transaction that waits for a lock changes nothing until it has the lock, which has to be in time. */
+function lockTimeout(configuredMs: number | undefined, beginByMs: number | undefined, now: number): number | undefined {
+  if (beginByMs === undefined) return configuredMs;
+  return Math.min(configuredMs ?? DEFAULT_LOCK_TIMEOUT_MS, Math.max(1_000, beginByMs - now));
 }
 
 export function planChanged(node: string): OspatchError {

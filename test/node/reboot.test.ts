@@ -29,6 +29,18 @@ describe('src/node/reboot', () => {
     expect(session.transport.closed).toBe(6);
   });
 
+  it('is not requested after the window, unless it was requested before', async () => {
+    const late = (answers: Answer[]) => {
+      const session = fakeSession(answers, { now: () => clock, limitMs: 24 * 3600_000 });
+      return { session, end: rebootNode(session, OLD, { beginByMs: clock }) };
+    };
+    const { session, end } = late([old]);
+    await expect(end).rejects.toMatchObject({ type: 'WindowOver' });
+    expect(session.transport.calls.some(({ command }) => command.includes(' reboot '))).toBe(false);
+    const requested = factsAnswer(`boot_id=${OLD}`, 'reboot_rc=0', 'reboot_way=stopping');
+    expect((await late([requested, REBOOT_REQUESTED, back(), back(), back()]).end).bootId).toBe(NEW);
+  });
+
   it('waits until systemd has settled', async () => {
     const { end, session } = reboot([
       REBOOT_REQUESTED,
@@ -131,7 +143,7 @@ describe('src/node/reboot', () => {
       now: () => clock,
       limitMs: 24 * 3600_000,
     });
-    expect((await rebootNode(session, OLD, 'ipmi')).bootId).toBe(NEW);
+    expect((await rebootNode(session, OLD, { command: 'ipmi' })).bootId).toBe(NEW);
   });
 
   it('waits for a node that shuts down slowly, shows the cause, and fails after half an hour', async () => {

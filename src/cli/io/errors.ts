@@ -48,6 +48,7 @@ export function usualRemedy(type: ErrorType): string {
       return '`ospatch status NAME` and `ospatch history NAME` show the state of the cluster';
     case 'Cancelled':
     case 'NotTried':
+    case 'WindowOver':
       return '`ospatch history NAME` shows who ended the run and why';
     case 'Stuck':
     case 'NoWorker':

@@ -29,6 +29,15 @@ export interface Watch {
   jobMs?: number;
 }
 
+/** Limit on the beginning of a change. */
+export interface BeginBy {
+  /**
+   * From this moment on, epoch milliseconds, a change that has not begun on the node is not begun: the activity fails with
+   * `WindowOver`. Absent: no limit.
+   */
+  beginByMs?: number;
+}
+
 export interface PreflightInput extends JobRef {
   target: NodeTarget;
   /** Which packages are patched; default: {@link DEFAULT_PACKAGE_POLICY}. */
@@ -57,7 +66,7 @@ export interface PrefetchInput extends JobRef {
   unreachableTimeoutMs: number;
 }
 
-export interface ApplyInput extends JobRef, Watch {
+export interface ApplyInput extends JobRef, Watch, BeginBy {
   target: NodeTarget;
   /** The policy used for the plan. */
   packages?: PackagePolicy;
@@ -84,7 +93,7 @@ export interface RepairInput extends JobRef, Watch {
   lostTimeoutMs: number;
 }
 
-export interface RestartInput extends JobRef, Watch {
+export interface RestartInput extends JobRef, Watch, BeginBy {
   target: NodeTarget;
   policy: RestartPolicy;
   /** The node is drained by ospatch: container runtimes may be restarted too. */
@@ -98,7 +107,7 @@ export interface InspectFailedInput extends JobRef {
   unreachableTimeoutMs: number;
 }
 
-export interface RebootInput extends Watch {
+export interface RebootInput extends Watch, BeginBy {
   target: NodeTarget;
   /** The node reboots only if this is still its boot id, so a retry after the reboot is a no-op. */
   bootId: string;

@@ -9,6 +9,7 @@ import type { MemberSettled, MemberStatus } from './member';
 import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
 import { newNodeStatus, toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
+import { waitsForNextWindow } from '../run/window-end';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { MaintenanceWindow } from '../schedule/window';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -243,9 +244,10 @@ export function startRun(
 /** Records settled nodes at `now` (ISO 8601); idempotent. Nodes no longer in the spec are ignored. */
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[], now: string): void {
   const inRun = new Set(run.nodes);
-  const fresh = new Map(
-    settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined).map((one) => [one.node, one]),
-  );
+  const own = settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined);
+  const returned = new Set(own.filter(waitsForNextWindow).map(({ node }) => node));
+  if (returned.size > 0) updateNodes(state, returned, (node) => transition(node, { kind: 'queued' }));
+  const fresh = new Map(own.filter(({ node }) => !returned.has(node)).map((one) => [one.node, one]));
   if (fresh.size === 0) return;
   for (const { node, outcome } of fresh.values()) run.done[node] = outcome;
   noteSettled(state, run, [...fresh.values()], now);

@@ -265,6 +265,7 @@ const PROVES_NOTHING: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'IdentityUnavailable',
   'Cancelled',
   'NotTried',
+  'WindowOver',
   'Internal',
 ]);
 

@@ -4,6 +4,9 @@
  */
 import { HOUR_MS } from '../shared/time-units';
 
+/** A lock of another program that is held longer is more likely stale than in use. */
+export const DEFAULT_LOCK_TIMEOUT_MS = 2 * HOUR_MS;
+
 /** Boot id and system state; on the node at most `probe_limit`. */
 export const PROBE_TIMEOUT_MS = 15_000;
 

@@ -12,6 +12,7 @@ import type { RunForecasts } from './forecast';
 import type { RunLimits } from './limits';
 import type { RunHold, WindowLimit } from './next-step';
 import type { RunStage } from './stages';
+import { waitsForNextWindow } from './window-end';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
@@ -103,7 +104,7 @@ export interface RunCursor {
 export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[]): void {
   const { lost = [] } = cursor;
   const ended = settled.filter(({ node }) => lost.some((one) => one.node === node));
-  cursor.settled = [...cursor.settled, ...ended];
+  cursor.settled = [...cursor.settled, ...ended.filter((one) => !waitsForNextWindow(one))];
   cursor.failures += ended.filter(({ outcome }) => outcome === 'failed').length;
   cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
 }

@@ -40,6 +40,8 @@ export const ERROR_TYPES = [
   'Cancelled',
   // Not reached by the run.
   'NotTried',
+  // Left for the next maintenance window.
+  'WindowOver',
   // Requests to Temporal.
   'Refused',
   'NotFound',

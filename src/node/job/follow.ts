@@ -9,7 +9,8 @@ import type { Job } from './id';
 import { formatJobId } from './id';
 import { lockWaitIn } from '../lock';
 import { UnreachableNotice } from '../reachability';
-import type { StartParameters } from '../remote-node';
+import type { JobParameters } from '../remote-node';
+import { windowOver } from '../../domain/run/window-end';
 import { redactSecrets } from '../../domain/shared/redact';
 import { wholeLines } from '../sanitize';
 import type { Session } from '../session';
@@ -55,7 +56,7 @@ export type JobEnd =
 export async function followJob(
   session: Session,
   job: Job,
-  parameters: StartParameters,
+  { beginByMs, ...parameters }: JobParameters,
   onLine: (line: string) => void = () => undefined,
 ): Promise<JobEnd> {
   // The helper prints the lock holder once; any later line means that the lock was acquired.
@@ -65,7 +66,14 @@ export async function followJob(
     onLine(line);
   });
   const limits = new FollowLimits(session);
-  const start = (): Promise<JobAnswer> => session.reachability.whenReachable(() => session.node.start(job, parameters));
+  const start = (): Promise<JobAnswer> =>
+    session.reachability.whenReachable(async () => {
+      if (beginByMs !== undefined && session.now() >= beginByMs) {
+        const begun = await session.node.poll(job, 0, 0);
+        if (begun.state === 'absent') throw new OspatchError(windowOver(session.node.name));
+      }
+      return session.node.start(job, parameters);
+    });
   const poll = (offset: number, wait: number): Promise<JobAnswer> =>
     session.reachability.whenReachable(() => session.node.poll(job, offset, wait));
   let answer = await start();

@@ -38,6 +38,7 @@ import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
 import type { NodeOutage } from './outage';
 import type { ReleasableWaits } from './release';
+import type { PatchWindow } from './window';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS } from './unreachable';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
@@ -60,7 +61,8 @@ export class NodeDrain {
     private readonly record: NodeRecord,
     private readonly waits: ReleasableWaits,
     private readonly notices: { notifyRun(message: string): Promise<void> },
-    private readonly outage: NodeOutage,
+    /** What the node is kept in service by. */
+    private readonly gates: { outage: NodeOutage; window: PatchWindow },
   ) {
     this.target = kubernetesTarget(input.cluster, input.node, policy);
   }
@@ -79,7 +81,7 @@ export class NodeDrain {
     const { unreachableTimeoutMs } = policy;
     let preview = await this.preview(machine);
     if (preview === null) return false;
-    const { granted, waitedLong } = await this.outage.request('drain');
+    const { granted, waitedLong } = await this.gates.outage.request('drain');
     if (!granted) return false;
     if (waitedLong) preview = await this.preview(machine);
     if (preview === null) return false;
@@ -88,6 +90,7 @@ export class NodeDrain {
     this.record.result.drain = noted;
     const owner = { cluster, node: node.name, run, token: this.record.result.token };
     const input = { target, machine, owner, unreachableTimeoutMs };
+    this.gates.window.noteCordon();
     this.mayBeCordoned = true;
     this.cordonOpen = true;
     this.baseline = await kubernetes.cordon.executeWithOptions(this.options('cordon'), [input]);

@@ -24,7 +24,13 @@ import { toErrorInfo } from '../shared/failures';
 import { tellCluster } from '../shared/node-action';
 import { isObject, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
-import { forbidRebootsSignal, nodePatchQuery, outageAnswerSignal, releaseUpdate } from '../../contract/messages';
+import {
+  forbidRebootsSignal,
+  nodePatchQuery,
+  outageAnswerSignal,
+  releaseUpdate,
+  windowSignal,
+} from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { defined } from '../../domain/shared/defined';
 import { NodeDrain } from './drain';
@@ -36,6 +42,8 @@ import type { Preflight } from './steps';
 import { NodeSteps } from './steps';
 import { ReleasableWaits } from './release';
 import { notifyEnd } from './unreachable';
+import { PatchWindow } from './window';
+import { parseWindow } from '../../domain/run/progress-parser';
 
 /** Most services that are started again come back within this. */
 const UNIT_RETRY_MS = 10_000;
@@ -49,6 +57,9 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   });
   setHandler(outageAnswerSignal, (value) => work.outage.answered(value), {
     description: 'From the run: whether the node may be taken out of service now.',
+  });
+  setHandler(windowSignal, (value) => work.changeWindow(value), {
+    description: 'From the run: the maintenance window has another end.',
   });
   setHandler(releaseUpdate, (value) => work.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
@@ -70,6 +81,7 @@ class NodePatch {
   private readonly steps: NodeSteps;
   private readonly restarts: NodeRestarts;
   readonly outage: NodeOutage;
+  private readonly window: PatchWindow;
   /** The node was drained for this patch. */
   private drained = false;
   /** Null: nodes of this cluster are not drained. */
@@ -78,14 +90,18 @@ class NodePatch {
   constructor(private readonly input: PatchNodeInput) {
     this.record = new NodeRecord(input);
     this.waits = new ReleasableWaits(input.node.name);
-    this.steps = new NodeSteps(input, this.record, this.waits);
+    this.window = new PatchWindow(input.node.name, input.window ?? null);
+    this.steps = new NodeSteps(input, this.record, this.waits, this.window);
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
     this.outage = new NodeOutage(input, this.record, this.waits);
     const { kubernetes } = input.policy;
     this.kubernetes =
       kubernetes === undefined
         ? null
-        : new NodeDrain(input, kubernetes, this.record, this.waits, this.steps, this.outage);
+        : new NodeDrain(input, kubernetes, this.record, this.waits, this.steps, {
+            outage: this.outage,
+            window: this.window,
+          });
   }
 
   /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
@@ -101,6 +117,11 @@ class NodePatch {
     const result = `the wait for ${node.name} in its step ${step} was ended`;
     void tellCluster(cluster, { request: 'release', node: node.name, run, ...defined({ by, reason }), result });
     return { step };
+  }
+
+  changeWindow(value: unknown): void {
+    const window = value === null ? null : parseWindow(value);
+    if (value === null || window !== null) this.window.change(window);
   }
 
   forbidReboots(): void {
@@ -121,8 +142,13 @@ class NodePatch {
       await work();
     } catch (failure) {
       if (isCancellation(failure)) this.record.endCancelled();
-      else this.record.fail(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
+      else this.noteFailure(toErrorInfo(failure, `the patch of ${this.input.node.name}`));
     }
+  }
+
+  private noteFailure(error: ErrorInfo): void {
+    if (error.type === 'WindowOver') this.record.leave(error);
+    else this.record.fail(error);
   }
 
   /** However the patch has ended, also by a cancellation. */
@@ -140,7 +166,7 @@ class NodePatch {
   }
 
   private async patch(): Promise<void> {
-    const { facts, plan } = await this.prepared();
+    const { facts, plan } = await this.window.within(() => this.prepared());
     const rebootDue = facts.reboot.required || this.restarts.asReboot(facts, this.mayReboot());
     const decision = decidePatch(plan, rebootDue, this.steps.rebootAllowed);
     switch (decision.do) {
@@ -185,10 +211,13 @@ class NodePatch {
 
   /** Takes the node out of service. Returns false when it must stay in; the record says why. */
   private async drain(facts: NodeFacts): Promise<boolean> {
-    if (this.kubernetes === null) return (await this.outage.request('apply')).granted;
-    const drained = await this.kubernetes.prepare(facts);
-    this.drained ||= drained;
-    return drained;
+    const { kubernetes } = this;
+    const take = async (): Promise<boolean> =>
+      kubernetes === null ? (await this.outage.request('apply')).granted : kubernetes.prepare(facts);
+    const isTaken = await (this.steps.hasChanged ? take() : this.window.within(take));
+    if (kubernetes === null) return isTaken;
+    this.drained ||= isTaken;
+    return isTaken;
   }
 
   /**
@@ -237,6 +266,7 @@ class NodePatch {
       } catch (failure) {
         const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
         // A job that others kept waiting until it was given up has not been started.
+        if (error.type === 'WindowOver') throw failure;
         if (error.type === 'PlanChanged' || (error.type === 'Busy' && reasonToStayCordoned(error) === null)) {
           this.record.transactionOpen = false;
         }
@@ -295,7 +325,7 @@ class NodePatch {
       return (await this.steps.preflight()).plan;
     } catch (failure) {
       if (isCancellation(failure)) this.record.endCancelled();
-      else this.record.fail(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
+      else this.noteFailure(toErrorInfo(failure, `the plan of ${this.input.node.name}`));
       return null;
     }
   }

@@ -154,6 +154,12 @@ export class NodeRecord {
     this.result.error = { type: 'NotTried', message };
   }
 
+  /** Not changed, because its window has ended. */
+  leave(error: ErrorInfo): void {
+    this.result.outcome = 'not-tried';
+    this.result.error = error;
+  }
+
   /** Left as it is, by the policy of the cluster. */
   skip(error: ErrorInfo): false {
     this.result.outcome = 'skipped';

@@ -62,7 +62,9 @@ export class NodeRestarts {
       this.record.result.restarts = { restarted, skipped };
       return error === null || this.record.fail(error);
     } catch (failure) {
-      return this.record.fail(toErrorInfo(failure, 'the restart of services'));
+      const error = toErrorInfo(failure, 'the restart of services');
+      if (error.type === 'WindowOver') throw failure;
+      return this.record.fail(error);
     }
   }
 

@@ -26,6 +26,8 @@ import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, describeWait, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
+import type { PatchWindow } from './window';
+import { windowOver } from '../../domain/run/window-end';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -61,6 +63,7 @@ export class NodeSteps {
     private readonly input: PatchNodeInput,
     private readonly record: NodeRecord,
     private readonly waits: ReleasableWaits,
+    private readonly window: PatchWindow,
   ) {
     const { name, host, ssh, hostKeys } = input.node;
     this.target = { cluster: input.cluster, name, host, ssh, hostKeys };
@@ -119,25 +122,44 @@ export class NodeSteps {
   }
 
   async apply(plan: PlanSummary): Promise<PhaseOutcome<ApplyReport>> {
+    const begin = this.beginBy();
     this.record.transactionOpen = true;
     const { changeBegun } = this;
     this.changeBegun = true;
     const planned = plan.pending;
     const input = {
       ...this.transactionInput(),
+      ...begin,
       planDigest: plan.digest,
       planned,
       lostTimeoutMs: LOST_TIMEOUT_MS,
     };
     try {
-      return await this.follow('apply', `apply ${planned} packages`, (options, watch) =>
+      const outcome = await this.follow('apply', `apply ${planned} packages`, (options, watch) =>
         uncancellable.apply.executeWithOptions(options, [{ ...input, ...watch }]),
       );
+      if (begin.beginByMs !== undefined && hasOnlyWaited(outcome) && Date.now() >= begin.beginByMs)
+        throw failureOf(windowOver(this.target.name));
+      return outcome;
     } catch (failure) {
       // The transaction was not started.
-      if (toErrorInfo(failure, 'apply').type === 'PlanChanged') this.changeBegun = changeBegun;
+      const { type } = toErrorInfo(failure, 'apply');
+      if (type === 'PlanChanged' || type === 'WindowOver') this.changeBegun = changeBegun;
+      if (type === 'WindowOver') this.record.transactionOpen = false;
       throw failure;
     }
+  }
+
+  /** Whether a change of the node may have begun. */
+  get hasChanged(): boolean {
+    return this.changeBegun || this.record.result.reboots > 0 || this.record.rebootRequested !== null;
+  }
+
+  /** What an activity that begins the change is given; nothing once a change has begun. */
+  private beginBy(): { beginByMs?: number } {
+    if (this.hasChanged) return {};
+    this.window.check();
+    return defined({ beginByMs: this.window.beginByMs ?? undefined });
   }
 
   repair(): Promise<PhaseOutcome<ApplyReport>> {
@@ -151,7 +173,8 @@ export class NodeSteps {
   /** `attempt` is part of the job id; each job first determines the outdated code. */
   restart(policy: RestartPolicy, drained: boolean, attempt: number): Promise<PhaseOutcome<RestartReport>> {
     const { token } = this.record.result;
-    const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS };
+    const begin = this.beginBy();
+    const input = { target: this.target, token, attempt, policy, drained, lostTimeoutMs: LOST_TIMEOUT_MS, ...begin };
     return this.follow('restart', 'restart services', (options, watch) =>
       uncancellable.restart.executeWithOptions(options, [{ ...input, ...watch }]),
     );
@@ -168,6 +191,7 @@ export class NodeSteps {
       bootId: facts.bootId,
       ...defined({ command: rebootCommand }),
       lostTimeoutMs: LOST_TIMEOUT_MS,
+      ...this.beginBy(),
     };
     const begunAt = Date.now();
     const notices = new Set([NOTICE_AFTER_MS, ...(powerCycle === undefined ? [] : [powerCycle.afterMs])]);
@@ -185,6 +209,7 @@ export class NodeSteps {
       this.changedBeforeReboot = this.record.result.changes.length;
       return this.withoutIneffectiveReboot(after);
     } catch (failure) {
+      if (!isCancellation(failure) && toErrorInfo(failure, 'the reboot').type === 'WindowOver') throw failure;
       const rebooted = hasRebooted(failure);
       if (rebooted) this.record.result.reboots += 1;
       this.record.rebootRequested = rebooted
@@ -333,6 +358,13 @@ export class NodeSteps {
   private options(what: string): Options {
     return optionsFor(this.input.node, this.input.policy, what);
   }
+}
+
+/** The transaction has waited for a lock of another program, and changed nothing. */
+function hasOnlyWaited(outcome: PhaseOutcome<ApplyReport>): boolean {
+  if (outcome.state !== 'done') return false;
+  const { error, changes, unfinished } = outcome.result;
+  return error?.type === 'Busy' && changes.length === 0 && unfinished !== true;
 }
 
 /** The progress of a reboot that failed. */

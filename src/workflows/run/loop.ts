@@ -32,11 +32,12 @@ import {
 } from '../../domain/run/run';
 import type { RunStage } from '../../domain/run/stages';
 import { stageNumbers } from '../../domain/run/stages';
+import { waitsForNextWindow } from '../../domain/run/window-end';
 import { defined } from '../../domain/shared/defined';
 import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
 import { Availability, LOOK_AGAIN_MS } from './availability';
-import type { RunMember } from './member';
+import type { PatchLimits, RunMember } from './member';
 import { membersOf } from './members';
 import { Outages } from './outages';
 import type { PatchInFlight, PatchOwner } from './patches';
@@ -166,7 +167,7 @@ export class RunLoop implements PatchOwner {
   async restrict(restrictions: RunRestrictions): Promise<void> {
     this.takeRestrictions(restrictions);
     this.changed();
-    await this.patches.forbidReboots();
+    await this.patches.limit();
   }
 
   async execute(): Promise<RunResult> {
@@ -198,17 +199,13 @@ export class RunLoop implements PatchOwner {
     return !this.paused && !this.isWindowOver();
   }
 
-  window(): RunWindow | null {
-    return this.runWindow;
-  }
-
   private isWindowOver(): boolean {
     const closes = closesMs(this.runWindow);
     return closes !== null && Date.now() >= closes;
   }
 
-  rebootsForbidden(): boolean {
-    return this.noReboots;
+  patchLimits(): PatchLimits {
+    return { rebootsForbidden: this.noReboots, window: this.runWindow };
   }
 
   isCancelled(): boolean {
@@ -218,6 +215,11 @@ export class RunLoop implements PatchOwner {
   settled(settled: MemberSettled): void {
     const { node } = settled;
     if (this.placed.get(node)?.place === 'settled') return;
+    if (waitsForNextWindow(settled)) {
+      // What is left of a cancelled run is settled by its loop.
+      this.notStarted(node);
+      return;
+    }
     this.place(node, 'settled');
     this.outages.forget(node);
     // It may have been left out of service after the last look.

@@ -1,6 +1,7 @@
 /** What a run works on, one by one: nodes, or node groups of EKS. */
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { MemberSettled } from '../../domain/cluster/member';
+import type { RunWindow } from '../../domain/run/run';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { updateNodegroup } from '../eks/update-nodegroup';
 import type { patchNode } from '../node/patch-node';
@@ -13,13 +14,19 @@ export type MemberOptions = typeof NODE_CHILD_OPTIONS &
 /** What works on one of them. */
 export type MemberChild = ChildWorkflowHandle<typeof patchNode> | ChildWorkflowHandle<typeof updateNodegroup>;
 
+/** What may change while a member is being worked on. */
+export interface PatchLimits {
+  rebootsForbidden: boolean;
+  window: RunWindow | null;
+}
+
 export interface RunMember {
   name: string;
   /** Task queue of the workers that reach it; undefined: that of the workflows. */
   taskQueue: string | undefined;
   /** The end of one that is not to be connected to; null: it may be. */
   quarantined: MemberSettled | null;
-  start(options: MemberOptions, rebootsForbidden: boolean): Promise<MemberChild>;
+  start(options: MemberOptions, limits: PatchLimits): Promise<MemberChild>;
   /** Takes away what a workflow that was terminated has left. Returns `error`, or what else a person has to know. */
   cleanUp(error: ErrorInfo): Promise<ErrorInfo>;
 }

@@ -25,14 +25,14 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
     name,
     taskQueue: taskQueueOf(node, policy),
     quarantined: error === undefined ? null : leftInQuarantine(name, error),
-    start: (options, rebootsForbidden) => {
+    start: (options, { rebootsForbidden, window }) => {
       const rebootIfRequired = policy.rebootIfRequired && !rebootsForbidden;
       return startChild(patchNode, {
         ...options,
         args: [
           {
             ...{ cluster, run, trigger, node, policy: { ...patchPolicyOf(policy), rebootIfRequired } },
-            ...defined({ ineffectiveReboot }),
+            ...defined({ ineffectiveReboot, window: window ?? undefined }),
             searchAttributes,
           },
         ],

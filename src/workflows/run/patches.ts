@@ -4,13 +4,14 @@
  */
 import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
-import { forbidRebootsSignal } from '../../contract/messages';
+import { forbidRebootsSignal, windowSignal } from '../../contract/messages';
 import type { MemberKind, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { toNodeError } from '../../domain/node/status';
 import type { LostInRun, LostNode, NodeInWork, RunTrigger } from '../../domain/run/run';
 import { failedUnrecorded, notTried } from '../../domain/run/run';
 import { parseSettled } from '../../domain/run/progress-parser';
+import { canonicalJson } from '../../domain/shared/canonical-json';
 import { defined } from '../../domain/shared/defined';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { workflowEnds } from '../shared/activity-options';
@@ -19,13 +20,14 @@ import { terminatedPatch, toErrorInfo } from '../shared/failures';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { foundBy } from '../shared/search-attributes';
 import { timestamp } from '../shared/timestamp';
-import type { MemberChild, RunMember } from './member';
+import type { MemberChild, PatchLimits, RunMember } from './member';
 
 /** One patch that has not ended. */
 export interface PatchInFlight extends NodeInWork {
   /** Null: not started yet, or started by an earlier run workflow. */
   child: MemberChild | null;
-  rebootsForbidden: boolean;
+  /** What it was last told; undefined: nothing yet. */
+  told: PatchLimits | undefined;
   lost: boolean;
   /** Nothing but its clean-up is left, which the next run workflow can do as well. */
   terminated: boolean;
@@ -45,7 +47,7 @@ export interface PatchOwner {
   reasonNotToTry(member: RunMember): MemberSettled | null;
   /** Whether members that wait for their id may still be started. */
   mayStart(): boolean;
-  rebootsForbidden(): boolean;
+  patchLimits(): PatchLimits;
   isCancelled(): boolean;
   /** A member is settled; told at most once for each patch. */
   settled(settled: MemberSettled): void;
@@ -86,7 +88,7 @@ export class RunPatches {
       startedAt: timestamp(),
       workflowRunId: null,
       ...defined({ taskQueue }),
-      ...{ child: null, rebootsForbidden: false, lost: false, terminated: false, unheard: false },
+      ...{ child: null, told: undefined, lost: false, terminated: false, unheard: false },
     };
     this.inFlight.set(member.name, patch);
     this.owner.changed();
@@ -104,7 +106,7 @@ export class RunPatches {
     this.inFlight.set(name, {
       ...{ node: name, state: 'patching', startedAt, workflowRunId },
       ...defined({ taskQueue }),
-      ...{ child: null, rebootsForbidden: false, lost: true, terminated: false, unheard: false },
+      ...{ child: null, told: undefined, lost: true, terminated: false, unheard: false },
     });
   }
 
@@ -127,8 +129,9 @@ export class RunPatches {
     this.settle(settled);
   }
 
-  async forbidReboots(): Promise<void> {
-    for (const patch of this.all) await this.forbidRebootsOf(patch);
+  /** Tells the patches what may be done less, or longer, than when they were started. */
+  async limit(): Promise<void> {
+    for (const patch of this.all) await this.limitOne(patch);
   }
 
   /** A child is cancelled by the scope it was started in; one that was adopted is not. */
@@ -141,16 +144,21 @@ export class RunPatches {
     this.owner.settled(settled);
   }
 
-  private async forbidRebootsOf(patch: PatchInFlight): Promise<void> {
-    const { workflowRunId } = patch;
-    if (!this.owner.rebootsForbidden() || workflowRunId === null || patch.rebootsForbidden) return;
-    patch.rebootsForbidden = true;
-    // A patch that has ended meanwhile reboots nothing any more.
-    await this.handleOf(patch.node, workflowRunId)
-      .signal(forbidRebootsSignal)
-      .catch(() => {
-        patch.unheard = true;
-      });
+  private async limitOne(patch: PatchInFlight): Promise<void> {
+    const { workflowRunId, told = { rebootsForbidden: false, window: null } } = patch;
+    if (workflowRunId === null) return;
+    const limits = this.owner.patchLimits();
+    patch.told = limits;
+    const handle = this.handleOf(patch.node, workflowRunId);
+    // A patch that has ended meanwhile does nothing any more.
+    const unheard = (): void => {
+      patch.unheard = true;
+    };
+    if (limits.rebootsForbidden && !told.rebootsForbidden) await handle.signal(forbidRebootsSignal).catch(unheard);
+    // Of a node that is lost a change has begun, and AWS ends what it has begun.
+    const isBound = !patch.lost && this.owner.kind === 'node';
+    if (isBound && canonicalJson(limits.window) !== canonicalJson(told.window))
+      await handle.signal(windowSignal, limits.window).catch(unheard);
   }
 
   private handleOf(node: string, workflowRunId: string): ReturnType<typeof getExternalWorkflowHandle> {
@@ -173,7 +181,7 @@ export class RunPatches {
     const { node: name, workflowRunId } = patch;
     const execution = { workflowId: nodeWorkflowId(this.owner.cluster, name), workflowRunId: workflowRunId ?? '' };
     if (this.owner.isCancelled()) this.cancelOne(patch);
-    await this.forbidRebootsOf(patch);
+    await this.limitOne(patch);
     const look = (): Promise<MemberSettled | null> =>
       workflowEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [execution]);
     const isOver = (): boolean => this.inFlight.get(name) !== patch;
@@ -200,7 +208,7 @@ export class RunPatches {
     const workflowId = nodeWorkflowId(owner.cluster, member.name);
     try {
       const start = (): Promise<MemberChild> => {
-        patch.rebootsForbidden = owner.rebootsForbidden();
+        patch.told = owner.patchLimits();
         return this.startWorkflow(workflowId, member);
       };
       const child = await startLockedChild(workflowId, start, {
@@ -216,7 +224,7 @@ export class RunPatches {
       patch.state = 'patching';
       patch.workflowRunId = child.firstExecutionRunId;
       owner.changed();
-      await this.forbidRebootsOf(patch);
+      await this.limitOne(patch);
       const settled = await child.result();
       // Sent back before anything was changed: it has another turn.
       return owner.kind === 'node' && settled.outcome === 'not-tried' ? 'not-started' : settled;
@@ -252,6 +260,6 @@ export class RunPatches {
       workflowId,
       staticSummary: `${member.name}: run ${run} (${trigger})`,
     };
-    return member.start(options, this.owner.rebootsForbidden());
+    return member.start(options, this.owner.patchLimits());
   }
 }

@@ -12,10 +12,10 @@ jest.mock('node:timers/promises', () => ({
 
 const JOB = { token: '0123456789abcdef', phase: 'apply', number: 1 } as const;
 
-function follow(answers: Answer[], onLine?: (line: string) => void) {
+function follow(answers: Answer[], onLine?: (line: string) => void, beginByMs?: number) {
   const session = fakeSession(answers, { now: () => clock });
   const commands = () => session.transport.calls.map(({ command }) => command.replace(/^\S+ /, ''));
-  return { session, commands, end: followJob(session, JOB, { waitSeconds: 0 }, onLine) };
+  return { session, commands, end: followJob(session, JOB, { waitSeconds: 0, beginByMs }, onLine) };
 }
 
 describe('src/node/job/follow', () => {
@@ -55,6 +55,24 @@ describe('src/node/job/follow', () => {
     ]);
     expect(await end).toMatchObject({ state: 'done', rc: 0 });
     expect(commands().filter((command) => command.startsWith('start')).length).toBe(1);
+  });
+
+  it('does not begin a job after its window, however long the node was unreachable or busy before', async () => {
+    const busy = 'ospatch 1 state=busy holder=feedfeedfeedfeed-apply-1 boot=x\n';
+    for (const before of [[], [unreachableNode(), unreachableNode()], [busy, busy]]) {
+      const late = clock + (before.length === 0 ? 0 : 1);
+      const { end, commands } = follow([...before, jobAnswer('absent')], undefined, late);
+      await expect(end).rejects.toMatchObject({ type: 'WindowOver' });
+      expect(commands().at(-1)).toMatch(/^poll /);
+    }
+  });
+
+  it('follows a job to its end that has begun in its window', async () => {
+    const { end } = follow([jobAnswer('running'), jobAnswer('running'), jobAnswer('done rc=0')], undefined, clock);
+    expect(await end).toMatchObject({ state: 'done', rc: 0 });
+    const inTime = follow([jobAnswer('running'), jobAnswer('done rc=0')], undefined, clock + 60_000);
+    expect(await inTime.end).toMatchObject({ state: 'done', rc: 0 });
+    expect(inTime.commands()[0]).toMatch(/^start /);
   });
 
   it('never treats `unknown` as dead', async () => {

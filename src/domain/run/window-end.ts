@@ -1,0 +1,25 @@
+/** What the end of a maintenance window means for a node patch that is in progress. */
+import type { MemberSettled } from '../cluster/member';
+import type { ErrorInfo } from '../shared/errors';
+import { MINUTE_MS } from '../shared/time-units';
+import type { RunWindow } from './run';
+
+/** A node that is drained when its window ends is patched if the change begins within this time. */
+export const FINISH_WITHIN_MS = 30 * MINUTE_MS;
+
+/** When the change of a node has to begin at the latest. `isCordoned`: it is drained for the patch, or being drained. */
+export function beginBy({ endMs, onEnd }: RunWindow, isCordoned: boolean): number {
+  return isCordoned && onEnd === 'finish-node' ? endMs + FINISH_WITHIN_MS : endMs;
+}
+
+export function windowOver(node: string): ErrorInfo {
+  return {
+    type: 'WindowOver',
+    message: `the window ended before ${node} was changed; the run goes on with the node in its next window`,
+  };
+}
+
+/** Whether the node has not been changed because its window ended, and waits for another turn in the same run. */
+export function waitsForNextWindow({ outcome, error }: Pick<MemberSettled, 'outcome' | 'error'>): boolean {
+  return outcome === 'not-tried' && error?.type === 'WindowOver';
+}

@@ -1,0 +1,68 @@
+/** The end of the maintenance window of a node patch: a change that has not begun by then is left for the next window. */
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { beginBy, windowOver } from '../../domain/run/window-end';
+import type { RunWindow } from '../../domain/run/run';
+import { failureOf } from '../shared/failures';
+
+export class PatchWindow {
+  private isCordoned = false;
+
+  /** `window`: null: the patch has no end. */
+  constructor(
+    private readonly node: string,
+    private window: RunWindow | null,
+  ) {}
+
+  /** Somebody has extended the window, or given it another end. */
+  change(window: RunWindow | null): void {
+    this.window = window;
+  }
+
+  /** From here on the node is out of service. */
+  noteCordon(): void {
+    this.isCordoned = true;
+  }
+
+  /** When the change has to begin at the latest, epoch milliseconds; null: any time. */
+  get beginByMs(): number | null {
+    return this.window === null ? null : beginBy(this.window, this.isCordoned);
+  }
+
+  /** @throws ApplicationFailure `WindowOver` */
+  check(): void {
+    const { beginByMs } = this;
+    if (beginByMs !== null && Date.now() >= beginByMs) throw failureOf(windowOver(this.node));
+  }
+
+  /**
+   * Runs `body`, which changes nothing on the node, and ends it when the change could not begin any more.
+   * @throws ApplicationFailure `WindowOver`
+   */
+  async within<T>(body: () => Promise<T>): Promise<T> {
+    this.check();
+    const scope = new CancellationScope();
+    const watch = { isDone: false, isOver: false };
+    void this.whenOver(watch).then(() => {
+      if (watch.isDone) return;
+      watch.isOver = true;
+      scope.cancel();
+    });
+    try {
+      return await scope.run(body);
+    } catch (failure) {
+      if (watch.isOver && isCancellation(failure)) throw failureOf(windowOver(this.node));
+      throw failure;
+    } finally {
+      watch.isDone = true;
+    }
+  }
+
+  private async whenOver(watch: Readonly<{ isDone: boolean }>): Promise<void> {
+    while (!watch.isDone) {
+      const { beginByMs } = this;
+      const isOther = (): boolean => watch.isDone || this.beginByMs !== beginByMs;
+      if (beginByMs === null) await condition(isOther);
+      else if (!(await condition(isOther, Math.max(1, beginByMs - Date.now())))) return;
+    }
+  }
+}
