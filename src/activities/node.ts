@@ -233,13 +233,10 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       };
       return onNode('reboot', target, lost(watch), (session) =>
         rebootNode(session, bootId, { command, beginByMs }, note),
-      ).catch(
-        (error: unknown) => {
-          if (error instanceof CancelledFailure)
-            throw new CancelledFailure(error.message, [{ rebootRequested: asked }]);
-          return reportUnreachable(error);
-        },
-      );
+      ).catch((error: unknown) => {
+        if (error instanceof CancelledFailure) throw new CancelledFailure(error.message, [{ rebootRequested: asked }]);
+        return reportUnreachable(error);
+      });
     },
 
     powerCycle: ({ target, hook }) =>
