@@ -1,4 +1,4 @@
-// Ansible on the node of a bench: the same as a node patch with the apt module, in the form that is quickest.
+// Ansible on the nodes of a bench: the same as a node patch with the apt module, in the form that is quickest.
 'use strict';
 const { existsSync, mkdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -32,21 +32,23 @@ async function findAnsible() {
   const { stdout } = await runProgram(program, ['--version']);
   return {
     version: /core (\S+?)\]/.exec(stdout)?.[1] ?? 'unknown',
-    prepare: (lab, node, user) => prepare(program, lab, node, user),
+    prepare: (lab, nodes, user) => prepare(program, lab, nodes, user),
   };
 }
 
-/** Returns what runs the playbook once, with a login of its own. @throws Error when the playbook fails */
-async function prepare(program, lab, node, user) {
-  const { code, stdout, stderr } = await node.exec(NEEDED_ON_NODE);
-  if (code !== 0) throw new Error(`python3-apt cannot be installed on the node:\n${stdout}${stderr}`);
+/** Returns what runs the playbook once on all nodes at the same time, with logins of its own. @throws Error when it fails */
+async function prepare(program, lab, nodes, user) {
+  await Promise.all(
+    nodes.map(async (node) => {
+      const { code, stdout, stderr } = await node.exec(NEEDED_ON_NODE);
+      if (code !== 0) throw new Error(`python3-apt cannot be installed on ${node.name}:\n${stdout}${stderr}`);
+    }),
+  );
   const dir = path.join(lab.dir, 'ansible');
   mkdirSync(dir);
   const inventory = path.join(dir, 'inventory');
   const playbook = path.join(dir, 'playbook.yml');
   const variables = {
-    ansible_host: node.host,
-    ansible_port: node.port,
     ansible_user: user,
     ansible_ssh_private_key_file: path.join(lab.keyDir, lab.keyName),
     ansible_ssh_common_args: `'-F none -o UserKnownHostsFile=${path.join(lab.dir, 'known_hosts')} -o IdentitiesOnly=yes'`,
@@ -54,13 +56,17 @@ async function prepare(program, lab, node, user) {
     ansible_become: user !== 'root',
   };
   const named = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-  writeFileSync(inventory, `${node.name} ${named.join(' ')}\n`);
+  const lines = nodes.map(({ name, host, port }) =>
+    [name, `ansible_host=${host}`, `ansible_port=${port}`, ...named].join(' '),
+  );
+  writeFileSync(inventory, `${lines.join('\n')}\n`);
   writeFileSync(playbook, PLAYBOOK);
   const env = {
     PATH: process.env.PATH,
     HOME: dir,
     LC_ALL: 'C.UTF-8',
     ANSIBLE_PIPELINING: 'True',
+    ANSIBLE_FORKS: String(nodes.length),
     // Ended with the sessions of the node, so that each run has one of its own, as one an hour after the last has.
     ANSIBLE_SSH_CONTROL_PATH_DIR: path.join(dir, 'cp'),
   };

@@ -225,7 +225,7 @@ async function waysOf(bench) {
   if (values['without-ansible']) return { ways, ansible: null };
   const { version, missing, prepare } = await findAnsible();
   if (version === null) console.error(missing);
-  else ways.ansible = await prepare(bench.lab, bench.node, values.user);
+  else ways.ansible = await prepare(bench.lab, [bench.node], values.user);
   return { ways, ansible: version };
 }
 
