@@ -8,6 +8,7 @@ export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis }
 export { isTransient } from './client/errors';
 export type { WorkflowHistory } from './client/histories';
 export type { LiveNode, LiveStatus } from './client/live-status';
+export type { PlanOptions } from './client/run-plan';
 export { loadSpecs } from './client/load/spec';
 export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
 export { renderSpecYaml } from './client/load/yaml';
@@ -108,10 +109,16 @@ export type {
   NodeRunPolicy,
   RunCursor,
   RunOutcome,
+  RunDetail,
   RunPolicy,
   RunTrigger,
 } from './domain/run/run';
+export type { Forecast } from './domain/run/forecast';
+export type { PlannedNode, RunPlan } from './domain/run/plan';
+export type { RebootForecast } from './domain/run/predict';
+export type { RunEndForecast } from './domain/run/run-end';
 export type { RunStage, Stage } from './domain/run/stages';
+export type { MaintenanceWindow } from './domain/schedule/window';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
@@ -146,6 +153,5 @@ export type {
   SshHop,
   ZoneRule,
 } from './domain/spec/types';
-export type { MaintenanceWindow } from './domain/schedule/window';
 export type { EncryptionKey, KeyRing } from './encryption/key-ring';
 export type { WorkerLimits } from './worker-limits';

@@ -81,7 +81,11 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
     target: NodeTarget,
     limits: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange' },
     body: (session: Session) => Promise<R>,
-    { over, ownLogin = false }: { over?: AbortSignal; ownLogin?: boolean } = {},
+    {
+      over,
+      ownLogin = false,
+      leaveNothing = false,
+    }: { over?: AbortSignal; ownLogin?: boolean; leaveNothing?: boolean } = {},
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
@@ -89,6 +93,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
       const transport = ownLogin ? deps.pool.ownTransport(sshTarget(target)) : deps.pool.transport(sshTarget(target));
       const node = new RemoteNode(target, transport, signal, {
+        leaveNothing,
         onNotice: (notice) => deps.log.warn({ ...fields, notice }, 'a node is not as it was left'),
       });
       const show: Session['show'] = (progress) => {
@@ -258,11 +263,13 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
         return facts;
       }),
 
-    inspectNode: async ({ target, policy, factsLimitMs, planLimitMs, unreachableTimeoutMs, ineffectiveReboot }) => {
+    inspectNode: async ({ target, policy, ineffectiveReboot, unreachableTimeoutMs, ...input }) => {
+      const leaveNothing = input.changeNothing === true;
       const over = new AbortController();
       const inspect = async (session: Session) => {
-        const limits = { factsMs: factsLimitMs, planMs: planLimitMs };
-        const observed = await inspectNode(session, limits, { packages: policy.packages, ineffectiveReboot });
+        const limits = { factsMs: input.factsLimitMs, planMs: input.planLimitMs };
+        const { packages } = policy;
+        const observed = await inspectNode(session, limits, { packages, ineffectiveReboot, tryStart: !leaveNothing });
         return toInspection(target.name, observed, policy);
       };
       try {
@@ -270,6 +277,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           over: over.signal,
           // An existing connection would hide that logins fail.
           ownLogin: true,
+          leaveNothing,
         });
       } finally {
         // Aborts calls that still wait for an unreachable node.

@@ -22,6 +22,7 @@ import { registerLogs } from './commands/logs';
 import { registerNext } from './commands/next';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
+import { registerPlan } from './commands/plan';
 import { registerRbac } from './commands/rbac';
 import { registerRecover } from './commands/recover';
 import { registerRelease } from './commands/release';
@@ -52,6 +53,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerApply,
   registerGet,
   registerCheck,
+  registerPlan,
   registerPatch,
   registerPause,
   registerResume,

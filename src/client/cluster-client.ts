@@ -62,6 +62,8 @@ import type { NodeLog, RunReport } from './inspector';
 import type { WorkflowHistory } from './histories';
 import type { Inspector } from './inspector';
 import { awaitRunEnd } from './run-end';
+import type { PlanOptions } from './run-plan';
+import type { RunPlan } from '../domain/run/plan';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 import { StatusMemory, readLiveStatus } from './live-status';
@@ -71,6 +73,7 @@ export type { ClusterListItem } from './cluster-list';
 export type { Cleared } from './delete-ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
+export type { PlanOptions } from './run-plan';
 
 export class ClusterClient {
   private readonly calls: TemporalCalls;
@@ -339,6 +342,21 @@ export class ClusterClient {
   /** Inspects every node or EKS node group through the workers; changes nothing. */
   async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     return (await this.inspector()).check(cluster);
+  }
+
+  /**
+   * What the next run would do, node by node, and when. The nodes are inspected through the workers, and nothing is changed.
+   * `spec`: one that need not be applied; default: that in force.
+   *
+   * @throws OspatchError `NotFound`, `Refused` for a cluster without nodes, `NoWorker`
+   */
+  async plan(cluster: string, options: PlanOptions = {}, spec: ClusterSpec | null = null): Promise<RunPlan> {
+    const { requestPlan } = await import('./run-plan.js');
+    const inForce = spec === null ? await this.spec(cluster) : await this.findSpec(cluster);
+    const wanted = spec ?? inForce;
+    if (wanted === null) throw new OspatchError({ type: 'NotFound', message: `there is no cluster ${cluster}` });
+    const status = inForce === null ? null : await this.status(cluster);
+    return requestPlan(this.calls, this.by, { spec: wanted, status, isInForce: spec === null }, options);
   }
 
   /**

@@ -40,12 +40,16 @@ export interface InspectionRequest {
   /** Absent: drains are not inspected. */
   kubernetes?: KubernetesPolicy | undefined;
   by: string;
+  /** Leaves no trace on the nodes. Default: the helper may be installed, and a job that does nothing started. */
+  changeNothing?: boolean;
+  /** Nodes whose inspection has not begun by then are not inspected. Epoch milliseconds; absent: all are. */
+  untilMs?: number;
 }
 
 /** Inspects the nodes concurrently; results in the order of `targets`. One failure does not affect other nodes. */
 export async function requestInspections(
   calls: TemporalCalls,
-  { spec, targets, kubernetes, by }: InspectionRequest,
+  { spec, targets, kubernetes, by, changeNothing = false, untilMs = Infinity }: InspectionRequest,
 ): Promise<NodeInspections> {
   const ineffective = await readIneffectiveReboot(calls, spec.name);
   const parts: NodeAddress[][] = [];
@@ -60,11 +64,12 @@ export async function requestInspections(
       factsLimitMs: INSPECTION_FACTS_MS,
       planLimitMs: INSPECTION_PLAN_MS,
       unreachableTimeoutMs: UNREACHABLE_MS,
-      ...defined({ kubernetes }),
+      ...defined({ kubernetes, changeNothing: changeNothing || undefined }),
       ...pickIneffectiveReboot(part, ineffective),
     };
     const summary = `inspection of ${part.length} nodes of cluster ${spec.name}, requested by ${by}`;
     try {
+      if (Date.now() >= untilMs) throw outOfTime();
       return await inspectPart(calls, spec.name, input, summary);
     } catch (error) {
       if (!isOspatchError(error)) throw error;
@@ -74,6 +79,14 @@ export async function requestInspections(
   });
   inspections.nodes.push(...results.flat());
   return inspections;
+}
+
+function outOfTime(): OspatchError {
+  return new OspatchError({
+    type: 'Unreachable',
+    message: 'the node was not inspected, because the inspection of the nodes before took too long',
+    remedy: 'inspect fewer nodes with --nodes or -l',
+  });
 }
 
 function inspectionPolicy({ patching, kubernetes }: SelfManagedSpec): InspectionPolicy {

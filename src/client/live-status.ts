@@ -14,7 +14,7 @@ import { NODE_STEPS } from '../domain/node/report';
 import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { StuckCluster } from '../domain/inspection/stuck';
-import { forecaster } from '../domain/run/forecast';
+import { forecasterOf } from '../domain/run/forecast';
 import type { RunEndForecast } from '../domain/run/run-end';
 import { forecastRunEnd } from '../domain/run/run-end';
 import type { NodeInWork, RunDetail, RunProgressPage } from '../domain/run/run';
@@ -109,12 +109,13 @@ function endOf({ nodes }: ClusterStatus, progress: RunProgressPage, nowMs: numbe
   const begun = new Set([...progress.inFlight, ...progress.lost].map(({ node }) => node));
   const waiting = nodes.filter(({ name, state }) => state === 'waiting' && !begun.has(name)).map(({ name }) => name);
   const places = progress.limits.concurrency;
-  return forecastRunEnd({ inFlight, waiting, places, forecast: forecaster(new Map()), nowMs });
+  return forecastRunEnd({ inFlight, waiting, places, forecast: forecasterOf(nodes), nowMs });
 }
 
 function detailOf(progress: RunProgressPage): RunDetail {
-  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages } = progress;
-  return { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages };
+  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages, windowEnd } =
+    progress;
+  return { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages, windowEnd };
 }
 
 async function readLiveNodes(

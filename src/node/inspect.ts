@@ -18,14 +18,21 @@ export interface InspectionLimits {
   planMs: number;
 }
 
+export interface InspectionOptions {
+  packages?: PackagePolicy | undefined;
+  ineffectiveReboot?: IneffectiveReboot | undefined;
+  /** Whether a job that does nothing is started, as a test. */
+  tryStart: boolean;
+}
+
 /**
- * Changes nothing on the node, except that the helper may be installed. Calls that exceed a limit end with the
+ * Changes nothing on the node, except that the helper may be installed and a job that does nothing started. Calls that exceed a limit end with the
  * session's signal.
  */
 export async function inspectNode(
   session: Session,
   limits: InspectionLimits,
-  known: { packages?: PackagePolicy | undefined; ineffectiveReboot?: IneffectiveReboot | undefined } = {},
+  options: InspectionOptions,
 ): Promise<NodeObservation> {
   const { node, reachability } = session;
   const observed: NodeObservation = {
@@ -42,17 +49,17 @@ export async function inspectNode(
       observed.timedOutMs = limits.factsMs;
       return;
     }
-    const facts = discountIneffectiveReboot(read.reading.facts, known.ineffectiveReboot ?? null);
+    const facts = discountIneffectiveReboot(read.reading.facts, options.ineffectiveReboot ?? null);
     const clock = Date.parse(facts.clock);
     observed.facts = facts;
     observed.clockAheadMs = Number.isNaN(clock) ? null : clock - read.at;
     assertSupported(node.name, read.reading);
     // Detects problems that would fail the first job of a run.
     const [plan, start] = await Promise.allSettled([
-      within(limits.planMs, () => readPending(session, facts, known.packages)),
+      within(limits.planMs, () => readPending(session, facts, options.packages)),
       within(limits.planMs, async () => {
         await reachability.whenReachable(() => node.checkRights());
-        if (facts.job === null) await reachability.whenReachable(() => node.tryStart());
+        if (options.tryStart && facts.job === null) await reachability.whenReachable(() => node.tryStart());
       }),
     ]);
     if (plan.status === 'fulfilled') observed.plan = plan.value;

@@ -8,6 +8,7 @@ import { repairedWarning } from '../domain/node/warning';
 import { findLackOfRoom } from '../domain/node/disk-space';
 import { formatDuration } from '../domain/shared/duration';
 import { DEFAULT_LOCK_TIMEOUT_MS, JOB_TIMEOUT_MS } from '../domain/node/time-limits';
+import { SECOND_MS } from '../domain/shared/time-units';
 import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node/report';
 import { LOCK_KINDS } from '../domain/node/report';
 import type { FactsReading } from './facts';
@@ -283,7 +284,9 @@ function readPlan(
   packages: PackagePolicy = DEFAULT_PACKAGE_POLICY,
 ): { plan: PatchPlan; refused: ErrorInfo | null } {
   const { room, rest } = splitRoom(result);
-  const { plan, refusals, unparsed } = manager.parsePlan(rest, facts.os, packages);
+  const { plan: parsed, refusals, unparsed } = manager.parsePlan(rest, facts.os, packages);
+  const age = /^lists-age (\d{1,12})$/m.exec(rest)?.[1];
+  const plan = { ...parsed, ...defined({ listsAgeMs: age === undefined ? undefined : Number(age) * SECOND_MS }) };
   if (refusals.length > 0) {
     const refused: ErrorInfo = {
       type: 'Policy',

@@ -17,7 +17,7 @@ import type { HelperAnswer, JobAnswer } from './job/answer';
 import { MAX_RESULT_BYTES, UNDERSTOOD, unsupportedProtocol, parseAnswer, parseJobAnswer } from './job/answer';
 import type { HelperScript } from './helper/script';
 import { COMMAND_DIR, HELPER_DIR, helperScript } from './helper/script';
-import { helperCommand, helperDefect, helperMissing } from './job/call';
+import { helperCommand, helperDefect, helperMissing, passingHelperCommand } from './job/call';
 import { installHelper } from './install';
 import type { Job } from './job/id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job/id';
@@ -51,6 +51,8 @@ export interface JobParameters extends StartParameters {
 export interface RemoteNodeOptions {
   /** Default: the helper of this version. */
   helper?: HelperScript;
+  /** Leaves nothing on a node that lacks the helper: the helper is sent with every call. Default: the helper is installed. */
+  leaveNothing?: boolean;
   /** Receives notices that do not fail the call. */
   onNotice?: (text: string) => void;
 }
@@ -75,6 +77,8 @@ export class RemoteNode {
   private readonly privilege: Privilege;
   /** A call was answered, so the login may run the helper, at least with some arguments. */
   private answered = false;
+  /** The helper is sent with every call. */
+  private passing = false;
 
   constructor(
     readonly target: NodeTarget,
@@ -210,6 +214,11 @@ export class RemoteNode {
 
   private exec(command: string, { timeoutMs = CALL_TIMEOUT_MS, ...rest }: CallOptions): Promise<ExecResult> {
     const signal = defined({ signal: this.signal });
+    if (this.passing) {
+      const stdin = Buffer.concat([this.helper.content, Buffer.from(rest.stdin ?? '')]);
+      const line = passingHelperCommand(this.helper, this.privilege, command);
+      return this.transport.exec(line, { ...rest, ...signal, stdin, timeoutMs });
+    }
     const line = helperCommand(this.helper, this.privilege, command);
     return this.transport.exec(line, { ...rest, ...signal, timeoutMs });
   }
@@ -230,6 +239,10 @@ export class RemoteNode {
     if (defect === null) throw brokenLogin ?? this.noAnswer(result, command);
     if (this.target.ssh.helper !== 'auto') {
       throw helperMissing(this.name, this.target.ssh.user, this.helper, defect);
+    }
+    if (this.options.leaveNothing === true) {
+      this.passing = true;
+      return;
     }
     await installHelper(this.target, this.transport, this.helper, this.signal);
     this.helperPlaced = this.helper.path;

@@ -17,7 +17,10 @@ beforeAll(async () => {
     { name: 'w-2', updates: 'none' },
   ]);
   node = stack.lab.node('w-1');
-  const file = stack.writeSpec({ name: 'window', patching: '{rebootIfRequired: true, rollout: {order: [w-1, w-2], onFailure: stop}}' });
+  const file = stack.writeSpec({
+    name: 'window',
+    patching: '{rebootIfRequired: true, rollout: {order: [w-1, w-2], onFailure: stop}}',
+  });
   await stack.cli('enroll', '-f', file, '--yes');
   expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
 });

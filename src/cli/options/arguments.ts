@@ -16,6 +16,11 @@ export function clusterArgument(): Argument {
   return new Argument('<name>', 'name of the cluster').argParser(parseClusterName);
 }
 
+/** For a command that also takes a spec. */
+export function optionalClusterArgument(): Argument {
+  return new Argument('[name]', 'name of the cluster; default: that of the spec').argParser(parseClusterName);
+}
+
 export function nodeArgument(): Argument {
   return new Argument('<node>', 'name of the node').argParser(parseNodeName);
 }
@@ -25,6 +30,10 @@ export function nodesOption(): Option {
     '--nodes <a,b>',
     'only these nodes or node groups, by name, separated by commas or in several --nodes',
   ).argParser(parseNodeNames);
+}
+
+export function selectorOption(): Option {
+  return new Option('-l, --selector <labels>', 'only nodes whose labels match, e.g. zone=a,canary!=no');
 }
 
 export function reasonOption(): Option {

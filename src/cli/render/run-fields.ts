@@ -2,11 +2,14 @@
 import type { LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
 import { describeHold, someOf } from '../../domain/run/describe-hold';
+import type { Forecast } from '../../domain/run/forecast';
 import { GUESSED_PATCH_MS } from '../../domain/run/forecast';
 import type { RunDetail } from '../../domain/run/run';
+import { formatDuration } from '../../domain/shared/duration';
+import { MINUTE_MS } from '../../domain/shared/time-units';
 import { textWidth } from './columns';
 import type { StatusView } from './member-cells';
-import { formatElapsed, formatTime, formatTook, oneLine, plural } from './text';
+import { formatElapsed, formatTime, oneLine, plural } from './text';
 
 type RunInStatus = NonNullable<LiveStatus['run']>;
 
@@ -85,14 +88,23 @@ export function nextOf(
   return `${names}, not yet: ${oneLine(describeHold(hold, memberNameOf(type), time), MAX_SENTENCE)}`;
 }
 
-/** `ends at 2026-11-29 03:40:00`; what it rests on is said, unless that is the nodes themselves. */
-export function endOf({ runEnd }: LiveStatus, zone: string): string | null {
-  if (runEnd === undefined) return null;
-  const rests =
-    runEnd.from === 'guess'
-      ? `, a guess that assumes ${formatTook(GUESSED_PATCH_MS)} per node`
-      : runEnd.from === 'cluster'
-        ? ', from what the patches of other nodes took'
-        : '';
-  return `the run ends about ${formatTime(runEnd.at, zone).slice(0, 16)}${rests}`;
+/** `the run ends about 2026-11-29 03:40, 20m before its window`; what the forecast rests on is said. */
+export function endOf({ runEnd, run }: LiveStatus, zone: string): string | null {
+  const windowEnd = run?.detail?.windowEnd ?? null;
+  const window = windowEnd === null ? '' : `the window ends at ${formatTime(windowEnd, zone).slice(0, 16)}`;
+  if (runEnd === undefined) return window === '' ? null : window;
+  const against = windowEnd === null ? '' : `, ${differenceOf(runEnd.at, windowEnd)}: ${window}`;
+  return `the run ends about ${formatTime(runEnd.at, zone).slice(0, 16)}${restsOn(runEnd.from)}${against}`;
+}
+
+function differenceOf(at: string, windowEnd: string): string {
+  const lateMs = Math.round((Date.parse(at) - Date.parse(windowEnd)) / MINUTE_MS) * MINUTE_MS;
+  if (lateMs === 0) return 'with its window';
+  return `${formatDuration(Math.abs(lateMs))} ${lateMs > 0 ? 'too late' : 'in time'}`;
+}
+
+/** Nothing, when the forecasts rest on the patches of the nodes themselves. */
+export function restsOn(from: Forecast['from']): string {
+  if (from === 'guess') return `, a guess that assumes ${formatDuration(GUESSED_PATCH_MS)} per node`;
+  return from === 'cluster' ? ', from what the patches of other nodes took' : '';
 }

@@ -137,6 +137,8 @@ export interface InspectInput extends TargetInput {
   planLimitMs: number;
   /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
+  /** Leaves no trace: installs no helper, starts no job as a test. Absent: may do both. */
+  changeNothing?: true;
 }
 
 export interface ReadLogInput extends TargetInput {
@@ -171,7 +173,7 @@ export interface NodeActivities {
   readFacts(input: TargetInput): Promise<NodeFacts>;
   /**
    * What a run would meet on the node, without its drain. Errors of the node are part of the result. Changes nothing,
-   * except that the helper may be installed.
+   * except that the helper may be installed, unless that is not wanted.
    */
   inspectNode(input: InspectInput): Promise<NodeInspection>;
   /** Which of the nodes nobody can log in to now, by name. A node that refuses the login is there, and not among them. */

@@ -3,7 +3,7 @@ import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
-import type { NodePatchPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
+import type { NodePatchPolicy, NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
 import { limitsOf, nodeGroupLimits } from '../run/limits';
 import { orderNodes } from '../run/order';
 import { stagesOf, toRunStage } from '../run/stages';
@@ -239,7 +239,7 @@ function startRun(
     message: more.why,
     start: {
       trigger,
-      ...(isEks(spec) ? nodeGroupWork(spec, names) : nodeWork(state, spec, names, trigger)),
+      ...(isEks(spec) ? nodeGroupWork(spec, names) : runOfNodes(state, spec, names, trigger)),
       by: more.by ?? null,
       reason: more.reason ?? null,
       ...defined({ explicitNodes: trigger === 'on-demand' && names !== null ? (true as const) : undefined }),
@@ -248,12 +248,13 @@ function startRun(
   };
 }
 
-function nodeWork(
-  state: ClusterState,
+/** The nodes that a run takes, in order, and how. `names`: only these; null: all. */
+export function runOfNodes(
+  state: Pick<ClusterState, 'nodes'>,
   spec: SelfManagedSpec,
   names: string[] | null,
   trigger: RunTrigger,
-): Pick<RunStart, 'nodes' | 'policy'> {
+): { nodes: RunStart['nodes']; policy: NodeRunPolicy } {
   const wanted = names === null ? spec.nodes : spec.nodes.filter((node) => names.includes(node.name));
   const { rollout } = spec.patching;
   const lastPatched = new Map(state.nodes.map(({ name, lastAppliedPatchTime }) => [name, lastAppliedPatchTime]));

@@ -99,6 +99,8 @@ function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor
     {
       ...{ limits: policy.limits, failures: cursor.failures, hold: cursor.hold ?? null },
       ...{ stage: (cursor.openStage ?? 0) + 1, stages: policy.kind === 'node' ? policy.stages.length : 1 },
+      // A suspended run waits for a window, or for somebody.
+      windowEnd: null,
     },
   );
 }

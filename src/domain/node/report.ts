@@ -97,6 +97,10 @@ export interface NodeFacts {
 /** What an apply would do now. */
 export interface PatchPlan {
   changes: PackageChange[];
+  /** How many of them come from a security archive. Absent: the package manager does not say. */
+  security?: number;
+  /** How old the package lists are, in milliseconds. Absent: they were refreshed, or it is not known. */
+  listsAgeMs?: number;
   /** Packages with a newer version that are not updated, with the reason (`held`, `kubernetes`, `phased`). */
   keptBack: { name: string; reason: string }[];
   /** Updates that exist but are not offered, outdated package lists, and the like. */

@@ -242,6 +242,8 @@ export interface RunDetail {
   /** Number of the stage that is open, from 1. */
   stage: number;
   stages: number;
+  /** When the window of the run ends, ISO 8601. Null: the run has no end. */
+  windowEnd: string | null;
 }
 
 /** A node patch that is about to take its node out of service. */

@@ -45,6 +45,15 @@ Acquire::Retries "3";
 END
 }
 
+# apt_leave_files: apt renews outdated caches on disk and keeps what its solver was asked, also in a simulation.
+apt_leave_files() {
+  caches=/var/cache/apt
+  eval "$(apt-config shell caches Dir::Cache/d)"
+  echo 'Dir::Cache::pkgcache ""; Dir::Log::Planner ""; Dir::Log::Solver "";' >>"$apt_conf"
+  [ -z "$(find /etc/apt /var/lib/apt/lists ! -name partial -newer "$caches/srcpkgcache.bin" 2>&1 | head -n 1)" ] ||
+    echo 'Dir::Cache::srcpkgcache "";' >>"$apt_conf"
+}
+
 # Waits for the frontend lock within the time limit; the lock holder is printed to the log.
 apt_get() {
   lock_left || left=1
@@ -359,6 +368,7 @@ apt_pending() {
     return 100
   fi
   apt_settings "$1"
+  [ "$refresh" = yes ] || apt_leave_files
   apt_preferences "$1"
   apt_simulate "$1" &
   simulation=$!

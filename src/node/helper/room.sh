@@ -42,7 +42,7 @@ apt_room() {
   {
     printf '%s\n' "$planned" | sed 's/^/planned /'
     dpkg-query -W -f='old ${Package} ${Installed-Size}\n' $(printf '%s\n' "$planned" | cut -d' ' -f1) 2>/dev/null
-    timeout 20 apt-cache show $(printf '%s\n' "$planned" | awk '{ print $1 ($2 == "all" || $2 == "" ? "" : ":" $2) "=" $3 }') 2>/dev/null |
+    timeout 20 apt-cache -c "$apt_conf" show $(printf '%s\n' "$planned" | awk '{ print $1 ($2 == "all" || $2 == "" ? "" : ":" $2) "=" $3 }') 2>/dev/null |
       awk -F ': ' '
         $1 == "Package" { name = $2 } $1 == "Architecture" { arch = $2 } $1 == "Version" { version = $2 }
         $1 == "Installed-Size" { size = $2 } $1 == "Size" { download = $2 }

@@ -41,6 +41,30 @@ export function helperCommand({ digest, path }: HelperScript, privilege: Privile
   return `sh -c '${script}' ospatch ${call}`;
 }
 
+/**
+ * The command that runs `call` with a helper that is sent along, in a directory of its own that is removed afterwards, so that
+ * nothing is left on the node. Standard input: the helper, then the input of the call.
+ *
+ * @throws OspatchError as {@link helperCommand}
+ */
+export function passingHelperCommand({ digest, content }: HelperScript, privilege: Privilege, call: string): string {
+  if (!CALL.test(call)) {
+    throw new OspatchError({ type: 'Internal', message: `not a call of the helper: ${call.slice(0, 100)}` });
+  }
+  // Some `head` reads ahead, so the input is cut in a file.
+  const script = [
+    'PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; umask 077',
+    'd=$(mktemp -d /run/ospatch-helper.XXXXXX) || exit 126',
+    'trap "rm -rf $d" EXIT; trap "exit 129" HUP TERM',
+    'cat >$d/in',
+    `head -c ${content.length} $d/in >$d/ospatch-node`,
+    'h=$(sha256sum <$d/ospatch-node)',
+    `[ "\${h%% *}" = ${digest} ] || { echo "ospatch-helper:changed \${h%% *}"; exit 127; }`,
+    `tail -c +${content.length + 1} $d/in | sh $d/ospatch-node "$@"`,
+  ].join('; ');
+  return `sh -c '${privilege.setup}exec ${privilege.prefix}sh -c "$0" "$@"' '${script}' ospatch ${call}`;
+}
+
 /** Why the helper was not run; null when it was run, or when the reason is unknown. */
 export function helperDefect(stdout: Buffer): HelperDefect | null {
   const match = DEFECT.exec(stdout.toString('latin1'));

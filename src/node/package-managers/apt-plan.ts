@@ -117,6 +117,7 @@ export function parseAptPlan(
   return {
     plan: {
       changes,
+      security: [...origins.values()].filter((origin) => SECURITY.test(origin)).length,
       keptBack: keptBack(lists, { held, kubernetes, excluded }),
       warnings: [
         ...hiddenWarnings(stillHidden),

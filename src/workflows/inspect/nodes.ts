@@ -37,6 +37,8 @@ export interface InspectNodesInput {
   unreachableTimeoutMs: number;
   /** Absent: drains are not inspected. */
   kubernetes?: KubernetesPolicy;
+  /** Leaves no trace on the nodes. Absent: see `inspectNode`. */
+  changeNothing?: true;
   /** By node name: the last reboot that did not clear its reasons. */
   ineffectiveReboots?: Record<string, IneffectiveReboot>;
 }

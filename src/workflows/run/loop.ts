@@ -145,6 +145,7 @@ export class RunLoop implements PatchOwner {
       ...runDetail(this.placed.values(), {
         ...{ limits: this.limits, failures: this.failures, hold: this.hold },
         ...{ stage: this.openStage + 1, stages: this.stages.length },
+        windowEnd: this.runWindow === null ? null : new Date(this.runWindow.endMs).toISOString(),
       }),
     };
   }

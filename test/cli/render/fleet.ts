@@ -38,7 +38,13 @@ export function fleet(count: number, more: Partial<LiveStatus> = {}): LiveStatus
       detail: {
         limits: { ...limits, onExceeded: 'pause' },
         ...{ failures: failed, inFlightCount: 4, lostCount: 1, waitingCount: waiting.length },
-        ...{ upcoming: waiting.slice(0, 10), hold: { kind: 'concurrency', limit: 4 }, stage: 2, stages: 3 },
+        ...{
+          upcoming: waiting.slice(0, 10),
+          hold: { kind: 'concurrency', limit: 4 },
+          stage: 2,
+          stages: 3,
+          windowEnd: null,
+        },
       },
     } as LiveStatus['run'],
     current: [

@@ -1,5 +1,6 @@
 /** Several nodes at the same time: limits, stages, budgets, and people who steer a run. */
 import type { NodeStatus } from '../../../src/domain/node/status';
+import { planRun } from '../../../src/domain/run/plan';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching, Rollout, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, nodeSpec, rollout } from '../../support/builders';
@@ -52,6 +53,33 @@ describe('src/workflows/run: several nodes at the same time', () => {
       for (const one of release) one();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 4 });
     }));
+
+  it.each<[Rollout['order'], string[]]>([
+    ['workers-first', ['w-4', 'w-2', 'w-3', 'w-1', 'cp-1']],
+    [
+      ['w-3', 'cp-1'],
+      ['w-3', 'cp-1', 'w-4', 'w-2', 'w-1'],
+    ],
+  ])('takes its nodes in the order that a plan has shown, with order: %j', (order, expected) =>
+    harness.withWorker(async (cluster) => {
+      const zones: Record<string, string> = { 'w-2': 'a', 'w-4': 'a', 'w-3': 'b', 'w-1': 'b' };
+      const nodes = ['w-1', 'cp-1', 'w-2', 'w-3', 'w-4'].map((name) =>
+        nodeSpec(name, zones[name] === undefined ? {} : { zone: zones[name] }),
+      );
+      const own = { ...spec(cluster, { order }), nodes };
+      await cluster.apply(own);
+      await cluster.handle.executeUpdate('patchNow', { args: [{ nodes: ['w-1', 'w-2'] }] });
+      await cluster.untilIdle(1);
+      const rows = nodesOf((await cluster.status()).nodes);
+      const nothing = { names: null, inspections: new Map(), windows: [], blockers: [], nowMs: Date.now() };
+      const planned = planRun({ ...nothing, spec: own, rows }).nodes.map(({ node }) => node);
+      const before = cluster.nodes.order.length;
+      await cluster.handle.executeUpdate('patchNow', { args: [{}] });
+      await cluster.untilIdle(2);
+      expect(cluster.nodes.order.slice(before)).toEqual(planned);
+      expect(planned).toEqual(expected);
+    }),
+  );
 
   it('takes control planes one at a time, after the workers', () =>
     harness.withWorker(async (cluster) => {

@@ -1,0 +1,142 @@
+/** The plan of the next run of a cluster: its nodes are inspected through the workers, and nothing is changed. */
+import { isNode } from '../domain/cluster/member';
+import { rejectionOf } from '../domain/cluster/messages';
+import { nodeAddresses } from '../domain/cluster/task-queues';
+import type { NodeInspection } from '../domain/inspection/node';
+import { failedInspection } from '../domain/inspection/node';
+import type { NodeStatus } from '../domain/node/status';
+import { newNodeStatus } from '../domain/node/status';
+import type { RunPlan } from '../domain/run/plan';
+import { planRun } from '../domain/run/plan';
+import type { MaintenanceWindow } from '../domain/schedule/window';
+import { isEks } from '../domain/eks/node-groups';
+import { defined } from '../domain/shared/defined';
+import { OspatchError } from '../domain/shared/errors';
+import { matchesLabels, parseLabelSelector } from '../domain/shared/label-selector';
+import { MINUTE_MS } from '../domain/shared/time-units';
+import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
+import { requestInspections } from './inspection';
+import type { LiveStatus } from './live-status';
+import type { TemporalCalls } from './temporal-calls';
+
+/** Some hundred nodes that answer take a minute; those that do not answer take longer. */
+const INSPECTIONS_MS = 10 * MINUTE_MS;
+
+/** So many windows are gone through. */
+const WINDOWS = 10;
+
+export interface PlanOptions {
+  /** Only these nodes, by name. */
+  nodes?: readonly string[];
+  /** Only nodes whose labels match. */
+  selector?: string;
+  /** As if the run were requested now, also when there is a schedule. */
+  now?: boolean;
+}
+
+export interface PlannedCluster {
+  spec: ClusterSpec;
+  /** Null: the cluster does not exist yet. */
+  status: LiveStatus | null;
+  /** False: the spec is not applied, so what the cluster knows of its windows does not hold. */
+  isInForce: boolean;
+}
+
+/**
+ * @throws OspatchError `Refused`, `NotFound`, `Usage`, `NoWorker`, or the error that prevented the inspection of every node
+ */
+export async function requestPlan(
+  calls: TemporalCalls,
+  by: string,
+  { spec: any, status, isInForce }: PlannedCluster,
+  options: PlanOptions,
+): Promise<RunPlan> {
+  const spec = withNodes(any);
+  const names = chosenNodes(spec, options);
+  const rows = rowsOf(spec, status);
+  await calls.ensureWorker();
+  const wanted = new Set(names ?? spec.nodes.map(({ name }) => name));
+  const { nodes, failures } = await requestInspections(calls, {
+    ...{ spec, targets: nodeAddresses(spec).filter(({ name }) => wanted.has(name)), kubernetes: spec.kubernetes, by },
+    ...{ changeNothing: true, untilMs: Date.now() + INSPECTIONS_MS },
+  });
+  const [failure] = failures;
+  if (nodes.length === 0 && failure !== undefined) throw new OspatchError(failure.error);
+  const failed = failures.flatMap((one) => one.nodes.map((name) => failedInspection(name, one.error)));
+  const inspections = new Map<string, NodeInspection>([...nodes, ...failed].map((one) => [one.node, one]));
+  const isNow = options.now === true || names !== null;
+  return planRun({
+    ...{ spec, rows, names, inspections, nowMs: Date.now() },
+    windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? (status?.nextWindow ?? null) : null),
+    blockers: blockersOf(status),
+  });
+}
+
+function withNodes(spec: ClusterSpec): SelfManagedSpec {
+  if (spec.type === 'self-managed') return spec;
+  const message =
+    rejectionOf(spec) ?? 'a run of an EKS cluster asks AWS to update its node groups, so there is no plan of its nodes';
+  const remedy = `\`ospatch check ${spec.name}\` shows to which release each node group would be updated`;
+  throw new OspatchError({ type: 'Refused', message, ...defined({ remedy: isEks(spec) ? remedy : undefined }) });
+}
+
+/** Null: all nodes. */
+function chosenNodes(spec: SelfManagedSpec, { nodes, selector }: PlanOptions): string[] | null {
+  if (nodes === undefined && selector === undefined) return null;
+  const known = new Set(spec.nodes.map(({ name }) => name));
+  const unknown = nodes?.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    const message = `cluster ${spec.name} has no node ${unknown}`;
+    throw new OspatchError({ type: 'NotFound', message, remedy: `\`ospatch status ${spec.name}\` shows its nodes` });
+  }
+  const parsed = parseLabelSelector(selector ?? '');
+  if (selector !== undefined && !parsed.ok)
+    throw new OspatchError({ type: 'Usage', message: `-l ${selector}: ${parsed.problem}` });
+  const chosen = spec.nodes.filter(
+    ({ name, labels = {} }) =>
+      (nodes?.includes(name) ?? true) &&
+      (selector === undefined || (parsed.ok && matchesLabels(parsed.selector, labels))),
+  );
+  if (chosen.length > 0) return chosen.map(({ name }) => name);
+  throw new OspatchError({
+    type: 'NotFound',
+    message: `no node of ${spec.name} has labels that match ${selector ?? ''}`,
+    remedy: `\`ospatch get ${spec.name}\` shows the labels of its nodes`,
+  });
+}
+
+/** What is known of each node; of one that is not in the cluster yet, nothing. */
+function rowsOf(spec: SelfManagedSpec, status: LiveStatus | null): NodeStatus[] {
+  const known = new Map((status?.nodes ?? []).filter(isNode).map((row) => [row.name, row]));
+  return spec.nodes.map(({ name, role }) => known.get(name) ?? newNodeStatus(name, role, 'not-required'));
+}
+
+/** That which the cluster waits for, and those after it. */
+async function windowsOf(
+  spec: SelfManagedSpec,
+  nowMs: number,
+  first: MaintenanceWindow | null,
+): Promise<MaintenanceWindow[]> {
+  const { schedule, timeZone } = spec.patching;
+  if (schedule === undefined) return [];
+  const { nextWindows } = await import('../domain/schedule/windows.js');
+  const afterMs = first === null ? nowMs : Date.parse(first.start);
+  const later = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: afterMs, afterMs, count: WINDOWS });
+  return first === null ? later : [first, ...later];
+}
+
+/** Why the cluster begins no run, or not yet. */
+function blockersOf(status: LiveStatus | null): string[] {
+  if (status === null) return [];
+  const { paused, run, loopError, scheduleError, stuck, state, cluster, explanation } = status;
+  return [
+    ...(paused === null
+      ? []
+      : [`the cluster is paused by ${paused.by}${paused.reason === null ? '' : `: ${paused.reason}`}`]),
+    ...(state === 'removing' || state === 'waiting' ? [explanation] : []),
+    ...(run === null ? [] : [`run ${run.number} of ${cluster} has not ended; this is the plan of the run after it`]),
+    ...(loopError === null ? [] : [loopError]),
+    ...(scheduleError === null ? [] : [scheduleError]),
+    ...(stuck === undefined ? [] : [stuck.message]),
+  ];
+}

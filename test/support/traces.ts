@@ -1,0 +1,14 @@
+/** Everything by which a change of a lab node can be seen. */
+import type { LabNode } from './local-stack';
+
+/** Written by the login itself, and by services of the node. */
+const OF_THE_LOGIN = ['/var/log/journal', '/var/log/wtmp', '/var/log/btmp', '/var/log/lastlog', '/var/log/auth.log'];
+
+/** Every file of the node with its times, size and owner, what is left of ours in /run, and what the journal has of ours. */
+export async function traces(node: LabNode): Promise<string> {
+  const pruned = OF_THE_LOGIN.map((path) => `-path ${path}`).join(' -o ');
+  const files = `find / -xdev \\( ${pruned} -o -path /proc -o -path /sys -o -path /run -o -path /root/.ssh \\) -prune -o -printf '%p %T@ %C@ %s %U %m\\n'`;
+  const ours = `ls -A /run/ospatch* 2>&1; journalctl -q --no-pager -u 'ospatch*' 2>&1`;
+  const { stdout } = await node.exec(`{ ${files}; ${ours}; dpkg-query -W | sha256sum; } | sort`);
+  return stdout;
+}
