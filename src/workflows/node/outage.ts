@@ -67,11 +67,11 @@ export class NodeOutage {
   }
 
   private async ask(): Promise<void> {
-    const { parent, firstExecutionRunId } = workflowInfo();
+    const { parent, runId } = workflowInfo();
     if (parent === undefined) return;
     // Between two workflows of one run nobody is there to hear it.
     await getExternalWorkflowHandle(parent.workflowId)
-      .signal(outageRequestSignal, { node: this.input.node.name, workflowRunId: firstExecutionRunId })
+      .signal(outageRequestSignal, { node: this.input.node.name, workflowRunId: runId })
       .catch(() => undefined);
   }
 }

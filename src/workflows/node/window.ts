@@ -42,7 +42,8 @@ export class PatchWindow {
     this.check();
     const scope = new CancellationScope();
     const watch = { isDone: false, isOver: false };
-    void this.whenOver(watch).then(() => {
+    // A cancelled patch ends its body; the watch only ends with that.
+    void CancellationScope.nonCancellable(() => this.whenOver(watch)).then(() => {
       if (watch.isDone) return;
       watch.isOver = true;
       scope.cancel();

@@ -34,7 +34,7 @@ async function waiting(cluster: TestCluster): Promise<string[]> {
 }
 
 async function untilWaiting(cluster: TestCluster, nodes: string[]): Promise<void> {
-  for (let polls = 0; polls < 600; polls += 1) {
+  for (let polls = 0; polls < 200; polls += 1) {
     const now = await waiting(cluster);
     if (String(now.toSorted()) === String(nodes)) return;
     await cluster.env.sleep('1 second');
@@ -67,7 +67,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
       await withOutage(cluster, spec(cluster, { kubernetes: kubernetesPolicy() }), () =>
         cluster.kubernetes.down.add('w-4'),
       );
-      await cluster.until('one of the two has been cordoned', () => cluster.kubernetes.cordons.size === 1);
+      await cluster.until('one of the two has been cordoned', () => cluster.kubernetes.cordons.size > 0);
       const [cordoned] = cluster.kubernetes.cordons.keys();
       await untilWaiting(cluster, [cordoned === 'w-1' ? 'w-2' : 'w-1']);
       expect([...cluster.kubernetes.cordons.keys()]).toHaveLength(1);
