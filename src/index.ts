@@ -38,15 +38,9 @@ export type { EventClass, EventFact, EventKind, EventLog, SomeMembers } from './
 export type { PackedState } from './domain/cluster/packed-state';
 export type { SteeringAnswer, SteeringMessage, SteeringName } from './domain/cluster/steering';
 export type { WorkflowReset } from './domain/cluster/state';
+export type { ScheduleState } from './domain/cluster/schedule-state';
 export type { PastMessage, RunInProgress } from './domain/cluster/recovery';
-export type {
-  ActiveRun,
-  CancelledRequest,
-  ClusterState,
-  FormerNode,
-  PendingRequest,
-  ScheduleState,
-} from './domain/cluster/state';
+export type { ActiveRun, CancelledRequest, ClusterState, FormerNode, PendingRequest } from './domain/cluster/state';
 export type { MemberKind, MemberSettled, MemberStatus, PatchRecord } from './domain/cluster/member';
 export type { EksAccess, EksInspection, EksPolicy, NodegroupCheck, NodegroupFacts } from './domain/eks/node-groups';
 export type { NodeGroupRecord, NodeGroupSnapshot } from './domain/eks/record';

@@ -35,6 +35,8 @@ export interface WorkerOptions {
   keyDir: string;
   /** Directory of the programs named in `patching.powerCycleHook`; null = none. */
   hookDir: string | null;
+  /** Directory of the calendar files named in specs; null: none. */
+  calendarDir: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
@@ -52,7 +54,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
  *
@@ -69,6 +71,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     encryption: keyRingFromEnv(env),
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
+    calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
     kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? join(homedir(), '.kube'),
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
@@ -93,10 +96,11 @@ export async function runWorker(
   });
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
-  const { keyDir, hookDir, kubeconfigDir, passphraseCommand } = options;
+  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand } = options;
   const { activities, close } = createActivities({
     keyDir,
     hookDir,
+    calendarDir,
     kubeconfigDir,
     ...defined({ passphraseCommand }),
     log,

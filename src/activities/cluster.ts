@@ -1,7 +1,12 @@
-import { getClient } from '@temporalio/activity';
+import { activityInfo, getClient } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { nextWindows as windowsOf } from '../domain/schedule/windows';
-import type { MaintenanceWindow } from '../domain/schedule/window';
+import { CALENDAR_AHEAD_MS } from '../calendars/periods';
+import { readCalendar } from '../calendars/read-calendar';
+import { calendarAhead } from '../domain/schedule/ahead';
+import type { CalendarFiles } from '../domain/schedule/blackouts';
+import type { CalendarAhead } from '../domain/schedule/window';
+import { namesFiles } from '../domain/cluster/schedule-state';
+import { DAY_MS } from '../domain/shared/time-units';
 import { runWorkflowId } from '../contract/workflow-ids';
 import type {
   AuditRecord,
@@ -16,6 +21,7 @@ import { hostKeyProblems } from '../domain/trust/spec-host-keys';
 import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
+import { toApplicationFailure } from './errors';
 import { awaitNodePatch, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
 import { specTooLarge } from '../domain/spec/size';
@@ -31,17 +37,25 @@ export interface AuditLog {
   info(fields: Record<string, unknown>, message: string): void;
 }
 
-/** `ends`: the waits for other workflows; closed by the caller. */
-export function createClusterActivities(audit: AuditLog, ends = new WorkflowEnds()): ClusterActivities {
+/**
+ * `ends`: the waits for other workflows; closed by the caller. `calendarDir`: the directory of the calendar files that
+ * blackouts name; null: there is none.
+ */
+export function createClusterActivities(
+  audit: AuditLog,
+  ends = new WorkflowEnds(),
+  calendarDir: string | null = null,
+): ClusterActivities {
   const searchAttributes = rememberSearchAttributes();
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
+    nextWindowsByFiles: (input) => nextWindowsByFiles(calendarDir, input),
     checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
     checkFirstSpec: async ({ spec, after, count }): Promise<FirstSpecVerdict> => {
       const verdict = checkSpec(spec);
       if (!verdict.ok) return verdict;
-      const windows = firstWindows(verdict.spec ?? (spec as ClusterSpec), after, count);
-      return { ...verdict, windows, searchAttributes: await searchAttributes() };
+      const ahead = firstAhead(verdict.spec ?? (spec as ClusterSpec), after, count);
+      return { ...verdict, ahead, searchAttributes: await searchAttributes() };
     },
     searchAttributes,
     recordAudit: (record: AuditRecord) => {
@@ -81,20 +95,40 @@ async function lastRun({ cluster, createdAt, after }: Parameters<ClusterActiviti
   }
 }
 
-function nextWindows({ since, after, count, ...calendar }: NextWindowsInput): MaintenanceWindow[] {
-  return windowsOf(calendar, { sinceMs: Date.parse(since), afterMs: Date.parse(after), count });
+function nextWindows(input: NextWindowsInput, files: CalendarFiles = new Map()): CalendarAhead {
+  const { since, after, now, count, ...calendar } = input;
+  const [sinceMs, afterMs, nowMs] = [since, after, now].map((time) => Date.parse(time)) as [number, number, number];
+  return calendarAhead(calendar, { sinceMs, afterMs, nowMs, count, files });
+}
+
+/** Windows that have begun may be cut by blackouts of that time. */
+const CALENDAR_BACK_MS = 40 * DAY_MS;
+
+async function nextWindowsByFiles(calendarDir: string | null, input: NextWindowsInput): Promise<CalendarAhead> {
+  try {
+    const { timeZone, blackouts } = input;
+    const now = Date.parse(input.now);
+    const range = { timeZone, from: Date.parse(input.after) - CALENDAR_BACK_MS, to: now + CALENDAR_AHEAD_MS };
+    const names = new Set(blackouts.flatMap((blackout) => ('ical' in blackout ? [blackout.ical] : [])));
+    const files: [string, Awaited<ReturnType<typeof readCalendar>>][] = [];
+    // One after the other: each may be large.
+    for (const name of names) files.push([name, await readCalendar(calendarDir, name, range)]);
+    return nextWindows(input, new Map(files));
+  } catch (error) {
+    throw toApplicationFailure(error, activityInfo().attempt);
+  }
 }
 
 /**
- * Null when the windows cannot be computed, which must not prevent the start of the cluster: it reports the error and
- * retries.
+ * Null when it cannot be computed here, which must not prevent the start of the cluster: the cluster computes it itself,
+ * reports the error and retries.
  */
-function firstWindows(spec: ClusterSpec, after: string, count: number): MaintenanceWindow[] | null {
-  if (!isPatchable(spec)) return null;
-  const { schedule, timeZone } = spec.patching;
-  if (schedule === undefined) return null;
+function firstAhead(spec: ClusterSpec, after: string, count: number): CalendarAhead | null {
+  if (!isPatchable(spec) || namesFiles(spec)) return null;
+  const { schedule = [], timeZone, blackouts = [] } = spec.patching;
+  if (schedule.length === 0 && blackouts.length === 0) return null;
   try {
-    return nextWindows({ cluster: spec.name, schedule, timeZone, since: after, after, count });
+    return nextWindows({ cluster: spec.name, schedule, timeZone, blackouts, since: after, after, now: after, count });
   } catch {
     return null;
   }

@@ -80,6 +80,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'WrongNode':
     case 'DrainBlocked':
     case 'DrainTimeout':
+    case 'Calendar':
     case 'Aws':
     case 'Cancelled':
     case 'NotTried':

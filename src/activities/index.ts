@@ -23,6 +23,8 @@ export interface ActivityDeps {
   keyDir: string;
   /** Directory of the programs named in `patching.powerCycleHook`; default none. */
   hookDir?: string | null;
+  /** Directory of the calendar files named in `patching.blackouts`; default none. */
+  calendarDir?: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`; default `~/.kube`. */
   kubeconfigDir?: string;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
@@ -43,6 +45,7 @@ export interface Activities {
 export function createActivities({
   keyDir,
   hookDir = null,
+  calendarDir = null,
   kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
   log,
@@ -62,7 +65,7 @@ export function createActivities({
         const { plan, ...report } = await nodeActivities.preflight(input);
         return { ...report, plan: summarisePlan(plan) };
       },
-      ...createClusterActivities(log, ends),
+      ...createClusterActivities(log, ends, calendarDir),
       ...kubernetesActivities,
       ...createEksActivities({ log, apis }),
     },

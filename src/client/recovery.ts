@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
 import { readStartArgument, noteRecovery, recoverCluster } from '../domain/cluster/recovery';
-import { newSchedule } from '../domain/cluster/state';
+import { newSchedule } from '../domain/cluster/schedule-state';
 import type { ClusterState } from '../domain/cluster/state';
 import type { PackedState } from '../domain/cluster/packed-state';
 import { packState } from '../domain/cluster/packed-state';

@@ -56,6 +56,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   awaitWorkflowClosed: BEGUN,
   awaitNodePatch: BEGUN,
   cancelChildren: BEGUN,
+  nextWindowsByFiles: PERSON_WAITS,
   preflight: SCHEDULED,
   prefetch: SCHEDULED,
   drainPreview: SCHEDULED,

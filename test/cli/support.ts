@@ -78,6 +78,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     ready: true,
     paused: null,
     timeZone: 'UTC',
+    blackouts: [],
     nextWindow: null,
     scheduleError: null,
     loopError: null,

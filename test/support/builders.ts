@@ -8,7 +8,7 @@ import { startRun } from '../../src/domain/cluster/state';
 import type { NodeSettled } from '../../src/domain/node/status';
 import { limitsOf } from '../../src/domain/run/limits';
 import type { NodeRunPolicy } from '../../src/domain/run/run';
-import type { MaintenanceWindow } from '../../src/domain/schedule/window';
+import type { CalendarAhead, MaintenanceWindow } from '../../src/domain/schedule/window';
 import type { NodeSpec, Patching, Rollout, SelfManagedSpec } from '../../src/domain/spec/types';
 import { ok, worstOf } from '../../src/domain/inspection/finding';
 import type { NodeInspection } from '../../src/domain/inspection/node';
@@ -84,6 +84,11 @@ export function clusterSpec(
 export function windowAt(start: string, more: Partial<MaintenanceWindow> = {}): MaintenanceWindow {
   const startBy = new Date(Date.parse(start) + 3_600_000).toISOString();
   return { start, end: null, cutoff: null, startBy, ...more };
+}
+
+/** Windows to come, without blackouts. */
+export function ahead(windows: MaintenanceWindow[], more: Partial<CalendarAhead> = {}): CalendarAhead {
+  return { windows, removed: [], blackouts: [], until: null, ...more };
 }
 
 /** The loop of a cluster with no work in progress. */

@@ -4,11 +4,14 @@ import { OspatchError } from '../../domain/shared/errors';
 import type { ClusterSpec } from '../../domain/spec/types';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
-import { outputOption, print, printJson, printNote } from '../io/output';
+import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { fileOption, requireSpecs } from '../options/spec-source';
 
 const MAX_COUNT = 1_000;
+
+/** A window may be cut into several parts. */
+const MAX_LISTED = 10 * MAX_COUNT;
 
 const EXAMPLES = `
 Examples:
@@ -26,13 +29,13 @@ interface NextOptions {
 export function registerNext(program: Command, context: CliContext): void {
   program
     .command('next')
-    .description('show when the schedule of a spec starts the next runs, without any server')
+    .description('show the next maintenance windows of a spec, and what blackouts take away, without any server')
     .addOption(fileOption())
     .option(
       '--after <time>',
-      'starts after this moment: ISO 8601 with Z or offset, or local to the cluster (default: now)',
+      'windows after this moment: ISO 8601 with Z or offset, or local to the cluster (default: now)',
     )
-    .addOption(new Option('--count <n>', `how many starts, 1 to ${MAX_COUNT}`).default(5).argParser(parseCount))
+    .addOption(new Option('--count <n>', `how many windows, 1 to ${MAX_COUNT}`).default(5).argParser(parseCount))
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((options: NextOptions) => runCommand(context, () => next(context, options)));
@@ -40,8 +43,9 @@ export function registerNext(program: Command, context: CliContext): void {
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
   const { describeSchedule } = await import('../../domain/schedule/describe.js');
-  const { nextWindows } = await import('../../domain/schedule/windows.js');
+  const { calendarAhead } = await import('../../domain/schedule/ahead.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
+  const { renderNext, withoutFiles } = await import('../render/next.js');
   const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is unknown here, and a one-time start may be in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
@@ -58,21 +62,19 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
       continue;
     }
     const { schedule, timeZone } = spec.patching;
-    const windows = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: afterMs, afterMs, count });
+    const { blackouts, note } = withoutFiles(spec);
+    if (note !== null) printNote(context, note);
+    const ahead = calendarAhead(
+      { cluster: spec.name, schedule, timeZone, blackouts },
+      { sinceMs: afterMs, afterMs, nowMs: afterMs, count, listed: MAX_LISTED },
+    );
     if (output === 'json') {
-      printJson(context, windows);
+      printJson(context, ahead.windows);
       continue;
     }
     print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
-    for (const window of windows) {
-      const start = Date.parse(window.start);
-      const { weekday } = formatInstant(start, timeZone);
-      const utc = new Date(start).toISOString().replace('.000Z', 'Z');
-      const end = window.end === null ? '' : `  to ${window.end}`;
-      const cutoff = window.cutoff === null ? '' : `, no node is started after ${window.cutoff}`;
-      print(context, `  ${weekday}  ${window.start}${end}${cutoff}${end === '' ? `  ${utc}` : ''}`);
-    }
-    if (windows.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
+    print(context, renderNext(ahead, timeZone, colors(context)));
+    if (ahead.windows.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
   }
 }
 

@@ -38,15 +38,15 @@ function sectionsOf({ patching, kubernetes, taskQueue, nodes }: SelfManagedSpec)
   };
 }
 
-function eksSectionsOf({ eks, taskQueue, patching: { timeZone, schedule, rollout } }: EksSpec) {
-  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule) });
+function eksSectionsOf({ eks, taskQueue, patching: { timeZone, schedule, blackouts, rollout } }: EksSpec) {
+  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule), blackouts });
   const site = defined({ taskQueue });
   return { eks, ...site, patching: { timeZone, ...when, rollout } };
 }
 
-function patchingOf({ schedule, ...patching }: Patching) {
+function patchingOf({ schedule, blackouts, ...patching }: Patching) {
   const { patchOnBoot, rebootIfRequired, timeZone, ...rest } = patching;
-  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule) });
+  const when = defined({ schedule: schedule === undefined ? undefined : scheduleOf(schedule), blackouts });
   return { patchOnBoot, rebootIfRequired, timeZone, ...when, ...rest };
 }
 

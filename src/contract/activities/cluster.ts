@@ -1,16 +1,21 @@
-import type { ClusterSpec, ScheduleEntry } from '../../domain/spec/types';
-import type { MaintenanceWindow } from '../../domain/schedule/window';
+import type { Blackout, ClusterSpec, ScheduleEntry } from '../../domain/spec/types';
+import type { CalendarAhead } from '../../domain/schedule/window';
 import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
   cluster: string;
+  /** Empty: on demand only. */
   schedule: ScheduleEntry[];
   timeZone: string;
+  blackouts: Blackout[];
   /** When the schedule was changed, ISO 8601; windows that start later count. */
   since: string;
   /** ISO 8601; only windows that start strictly after it are returned. */
   after: string;
+  /** ISO 8601; blackouts that have ended by then are left out. */
+  now: string;
+  /** Number of windows. */
   count: number;
 }
 
@@ -19,11 +24,10 @@ export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | SpecRejection
 
 /**
  * Everything a new cluster needs from a worker in one result, because each activity costs the workflow an activation.
- * `windows`: as from `nextWindows`; null without a schedule, or when they could not be computed.
+ * `ahead`: as from `nextWindows`; null when it could not be computed there, or when there is nothing to compute.
  */
 export type FirstSpecVerdict =
-  | { ok: true; spec: ClusterSpec | null; windows: MaintenanceWindow[] | null; searchAttributes: string[] }
-  | SpecRejection;
+  { ok: true; spec: ClusterSpec | null; ahead: CalendarAhead | null; searchAttributes: string[] } | SpecRejection;
 
 export interface SpecRejection {
   ok: false;
@@ -43,7 +47,9 @@ export interface AuditRecord {
  */
 export interface ClusterActivities {
   /** A local activity, so that replay does not depend on zone data. */
-  nextWindows(input: NextWindowsInput): Promise<MaintenanceWindow[]>;
+  nextWindows(input: NextWindowsInput): Promise<CalendarAhead>;
+  /** The same with blackouts from calendar files on the worker. No local activity, because it reads files. */
+  nextWindowsByFiles(input: NextWindowsInput): Promise<CalendarAhead>;
   /** Validates and normalises an untrusted spec. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
   /** The same for the spec with which a cluster starts, plus its first windows after `after` (ISO 8601). */

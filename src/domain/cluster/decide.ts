@@ -11,6 +11,8 @@ import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
+import { isLoadDue, loadDueAt, nextBeginning } from './schedule-state';
+import type { ScheduleState } from './schedule-state';
 import { mayBegin } from '../schedule/window';
 import type { MaintenanceWindow } from '../schedule/window';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
@@ -24,9 +26,6 @@ const REFRESH_FACTS_EVERY_MS = 6 * HOUR_MS;
 
 /** Nodes per refresh or prefetch before continue-as-new is possible: some minutes of refresh, even when all are unreachable. */
 const NODES_PER_CHILD = 200;
-
-/** Delay before the next windows are loaded again after a failure. */
-export const SCHEDULE_RETRY_MS = HOUR_MS;
 
 /** What the workflow engine knows and the state does not hold. */
 export interface LoopContext {
@@ -53,15 +52,27 @@ export interface RunStart {
   explicitNodes?: true;
   /** The node groups have to be listed at AWS first. */
   nodeGroupsUnresolved?: true;
-  /** The window that this run fills, and what is recorded for it. */
-  window: { at: string; result: string } | null;
+  /** The window that this run fills. */
+  window: PassedWindow | null;
+}
+
+/** A window, or the part of one that blackouts left, that is dealt with. */
+export interface PassedWindow {
+  /** Its start. */
+  at: string;
+  /** The start of the window of which it is a part; the same when it is the beginning. */
+  of: string;
+  /** What is recorded; null: nothing, because the window has had its run. */
+  result: string | null;
+  /** The window has its run. */
+  served: boolean;
 }
 
 /** What a cluster does next. `message` is shown to users. */
 export type Decision = { message: string } & (
   | { do: 'finish' }
   | { do: 'load-windows' }
-  | { do: 'skip-window'; at: string; result: string }
+  | { do: 'skip-window'; window: PassedWindow }
   | { do: 'start-run'; start: RunStart }
   | { do: 'resume-run' }
   | { do: 'abort-suspended-run' }
@@ -96,37 +107,35 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
 
 function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, context: LoopContext): Decision {
   const { run, schedule } = state;
-  const retryDue = schedule.retryAt === null || Date.parse(schedule.retryAt) <= now;
-  if (spec.patching.schedule !== undefined && schedule.next === null && retryDue) {
-    return { do: 'load-windows', message: 'the next windows are not known yet' };
-  }
+  if (isLoadDue(spec, schedule, now, false)) return LOAD_WINDOWS;
 
   const window = schedule.next?.[0];
   const due = window !== undefined && Date.parse(window.start) <= now ? window : null;
-  if (due !== null) {
-    const passed = skipWindow(state, spec, due, now);
+  const passed = removedWindow(schedule, due, now) ?? (due === null ? null : skipWindow(state, spec, due, now));
+  if (passed !== null) {
     // After long downtime thousands of windows may have passed, more than one history holds.
-    if (passed !== null && context.continueAsNewDue)
-      return { do: 'continue-as-new', message: 'continue-as-new is due' };
-    if (passed !== null)
-      return { do: 'skip-window', at: due.start, result: passed, message: `the window of ${due.start} has passed` };
+    if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
+    return { do: 'skip-window', window: passed, message: `the window of ${passed.at} has passed` };
   }
 
-  if (run !== null) return decideInRun(state, run, now, context, window);
-  if (state.paused !== null) return sleep(state, now, context, window, `paused by ${state.paused.by}`);
+  if (run !== null) return decideInRun(state, run, now, context);
+  if (state.paused !== null) return sleep(state, now, context, `paused by ${state.paused.by}`);
 
+  const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
+  const starting = state.request !== null || due !== null || entered.length > 0;
+  if (isLoadDue(spec, schedule, now, starting)) return LOAD_WINDOWS;
   if (state.request !== null) {
     const { by, reason } = state.request;
     return startRun(state, spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
   }
-  if (due !== null) {
+  // What starts by itself waits until it is known that it may.
+  if (due !== null && schedule.error === null) {
     const late = now - Date.parse(due.start) > MINUTE_MS ? ', late' : '';
     return startRun(state, spec, 'schedule', null, {
-      window: { at: due.start, result: `run ${state.nextRun}${late}` },
+      window: { ...placeOf(due), result: `run ${state.nextRun}${late}`, served: true },
       why: `the window of ${due.start} has started`,
     });
   }
-  const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
   if (entered.length > 0) {
     return startRun(state, spec, 'boot', entered, {
       why: `${entered.length} node${entered.length === 1 ? ' has' : 's have'} joined the cluster`,
@@ -142,40 +151,54 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
       message: `facts of ${refresh.nodes.length} reboot-pending node${refresh.nodes.length === 1 ? '' : 's'} are refreshed`,
     };
   }
-  const prefetch = nextPrefetch(state, spec, window);
-  if (window !== undefined && prefetch !== null && prefetch.atMs <= now && !context.prefetching) {
+  const beginning = nextBeginning(schedule);
+  const prefetch = nextPrefetch(state, spec, beginning);
+  if (beginning !== null && prefetch !== null && prefetch.atMs <= now && !context.prefetching) {
     if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
-    const message = `packages are downloaded for the window of ${window.start}`;
-    return { do: 'prefetch', window: window.start, ...firstSlice(prefetch.nodes), message };
+    const message = `packages are downloaded for the window of ${beginning.start}`;
+    return { do: 'prefetch', window: beginning.start, ...firstSlice(prefetch.nodes), message };
   }
-  return sleep(state, now, context, window, whyIdle(window, schedule.error));
+  return sleep(state, now, context, whyIdle(window, due, schedule.error));
 }
 
-function whyIdle(window: MaintenanceWindow | undefined, scheduleError: string | null): string {
+const LOAD_WINDOWS = { do: 'load-windows', message: 'the next windows are computed' } as const;
+
+/** A blackout left nothing of a window that would have started before `due`. */
+function removedWindow({ removed }: ScheduleState, due: MaintenanceWindow | null, now: number): PassedWindow | null {
+  const [first] = removed;
+  if (first === undefined || Date.parse(first.start) > now) return null;
+  if (due !== null && Date.parse(due.start) < Date.parse(first.start)) return null;
+  return { at: first.start, of: first.start, result: `missed (blackout: ${first.reason})`, served: false };
+}
+
+function placeOf({ start, partOf }: MaintenanceWindow): Pick<PassedWindow, 'at' | 'of'> {
+  return { at: start, of: partOf ?? start };
+}
+
+function whyIdle(
+  window: MaintenanceWindow | undefined,
+  due: MaintenanceWindow | null,
+  scheduleError: string | null,
+): string {
+  if (due !== null && scheduleError !== null) return `the window of ${due.start} cannot begin: ${scheduleError}`;
   if (window !== undefined) return 'nothing to do before the next window';
   return scheduleError === null
     ? 'nothing to do until a run is requested'
     : 'nothing to do, and the next windows are not known';
 }
 
-function decideInRun(
-  state: ClusterState,
-  run: ActiveRun,
-  now: number,
-  context: LoopContext,
-  window: MaintenanceWindow | undefined,
-): Decision {
+function decideInRun(state: ClusterState, run: ActiveRun, now: number, context: LoopContext): Decision {
   if (context.runWorkflowRunning) {
-    return { do: 'sleep', untilMs: windowAfter(window, now), message: `run ${run.number} ${doing(run)}` };
+    return { do: 'sleep', untilMs: scheduleWakeUp(state, now), message: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
   if (context.continueAsNewDue && context.runPutDown) {
     return { do: 'continue-as-new', message: 'continue-as-new is due' };
   }
   const waiting = waitsForDecision(state, run);
-  if (state.paused === null && waiting !== null) return sleep(state, now, context, window, waiting);
+  if (state.paused === null && waiting !== null) return sleep(state, now, context, waiting);
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
-  return sleep(state, now, context, window, `run ${run.number} is paused by ${state.paused.by}`);
+  return sleep(state, now, context, `run ${run.number} is paused by ${state.paused.by}`);
 }
 
 /** Why a run that has suspended itself cannot go on before somebody decides; null: it can. */
@@ -209,15 +232,36 @@ function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {
   return nodeGroupsUnresolved === true ? `lists the node groups at AWS${through}` : 'is in progress';
 }
 
-/** Why the window gets no run of its own; null when the window can still be used. */
-function skipWindow(state: ClusterState, spec: PatchableSpec, window: MaintenanceWindow, now: number): string | null {
-  const { run, paused } = state;
+/** The window that gets no run of its own; null when it can still be used. */
+function skipWindow(
+  state: ClusterState,
+  spec: PatchableSpec,
+  window: MaintenanceWindow,
+  now: number,
+): PassedWindow | null {
+  const { served } = state.schedule;
+  const place = placeOf(window);
+  const hadRun = served !== null && Date.parse(served) === Date.parse(place.of);
+  if (hadRun) return { ...place, result: null, served: true };
+  const result = whySkipped(state, spec, window, now);
+  return result === null ? null : { ...place, result, served: result.startsWith('covered') };
+}
+
+function whySkipped(state: ClusterState, spec: PatchableSpec, window: MaintenanceWindow, now: number): string | null {
+  const { run, paused, schedule } = state;
   if (paused !== null) return 'missed (paused)';
   // A run of some nodes does not replace the window of the others, which waits until that run has ended.
   if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
-  if (!mayBegin(window, now))
-    return run === null ? 'missed (no worker was running in time)' : `missed (run ${run.number} took too long)`;
-  return null;
+  if (mayBegin(window, now)) return null;
+  if (wasUnknown(schedule, window)) return 'missed (its blackouts were not known)';
+  return run === null ? 'missed (no worker was running in time)' : `missed (run ${run.number} took too long)`;
+}
+
+/** Whether windows could not begin at some time in which this one could have begun. */
+function wasUnknown({ unknown }: ScheduleState, { start, end, cutoff, startBy }: MaintenanceWindow): boolean {
+  const last = startBy ?? cutoff ?? end;
+  if (unknown === undefined || last === null) return false;
+  return Date.parse(unknown.from) <= Date.parse(last) && Date.parse(start) <= Date.parse(unknown.to ?? last);
 }
 
 function coversAllNodes(run: ActiveRun, spec: PatchableSpec): boolean {
@@ -329,9 +373,9 @@ function firstSlice(names: string[]): { nodes: string[]; rest: number } {
 function nextPrefetch(
   state: ClusterState,
   spec: PatchableSpec,
-  window: MaintenanceWindow | undefined,
+  window: MaintenanceWindow | null,
 ): { nodes: string[]; atMs: number } | null {
-  if (isEks(spec) || window === undefined) return null;
+  if (isEks(spec) || window === null) return null;
   const { prefetch } = spec.patching;
   const isBegun = state.prefetchedFor === window.start;
   if (typeof prefetch === 'string' || (isBegun && state.prefetchedUpTo === undefined)) return null;
@@ -382,29 +426,25 @@ function mayBeConnectedTo(node: MemberStatus): node is NodeStatus {
   return isNode(node) && node.quarantine === undefined;
 }
 
-function windowAfter(window: MaintenanceWindow | undefined, now: number): number | null {
-  if (window === undefined) return null;
-  const at = Date.parse(window.start);
+/** When the schedule has something to decide; null: never. */
+function scheduleWakeUp({ schedule }: ClusterState, now: number): number | null {
+  const starts = [schedule.next?.[0], schedule.removed[0]].flatMap((one) => one?.start ?? []);
+  const wakeUps = [...starts.map((start) => Date.parse(start)), loadDueAt(schedule) ?? 0];
   // A due window that waits for the end of a run is evaluated again when that run ends.
-  return at > now ? at : null;
+  const later = wakeUps.filter((at) => at > now);
+  return later.length === 0 ? null : Math.min(...later);
 }
 
-function sleep(
-  state: ClusterState,
-  now: number,
-  context: LoopContext,
-  window: MaintenanceWindow | undefined,
-  message: string,
-): Decision {
+function sleep(state: ClusterState, now: number, context: LoopContext, message: string): Decision {
   if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
   const wakeUps: number[] = [];
-  const nextWindow = windowAfter(window, now);
-  if (nextWindow !== null) wakeUps.push(nextWindow);
-  if (state.schedule.next === null && state.schedule.retryAt !== null) wakeUps.push(Date.parse(state.schedule.retryAt));
+  const scheduled = scheduleWakeUp(state, now);
+  if (scheduled !== null) wakeUps.push(scheduled);
   const waiting = state.run === null && state.paused === null;
   const refresh = nextRefresh(state);
   if (waiting && !context.refreshingFacts && refresh.nodes.length > 0) wakeUps.push(refresh.atMs);
-  const prefetch = waiting && isPatchable(state.spec) ? nextPrefetch(state, state.spec, window) : null;
+  const prefetch =
+    waiting && isPatchable(state.spec) ? nextPrefetch(state, state.spec, nextBeginning(state.schedule)) : null;
   if (prefetch !== null && !context.prefetching) wakeUps.push(prefetch.atMs);
   return { do: 'sleep', untilMs: wakeUps.length === 0 ? null : Math.min(...wakeUps), message };
 }

@@ -3,7 +3,7 @@
  * the workflow, the client and the Temporal UI, where users type them by hand.
  */
 import type { SpecChange } from '../spec/diff';
-import type { MaintenanceWindow } from '../schedule/window';
+import type { BlackoutPeriod, MaintenanceWindow } from '../schedule/window';
 import type { ClusterSpec } from '../spec/types';
 import { MAX_NODES } from '../spec/types';
 import type { ErrorInfo } from '../shared/errors';
@@ -158,6 +158,8 @@ export interface ClusterSummary {
   timeZone: string | null;
   /** Null without a schedule, and as long as the next windows are not known. */
   nextWindow: MaintenanceWindow | null;
+  /** Blackouts in force and to come, at most 40. */
+  blackouts: BlackoutPeriod[];
   /** Why the next windows could not be computed; null when they could. */
   scheduleError: string | null;
   /** Why the cluster is inactive because of a fault in its own code; null when there is none. */

@@ -9,7 +9,6 @@ import {
   markLost,
   markStarted,
   newClusterState,
-  newSchedule,
   note,
   recordWindow,
   settleNodes,
@@ -18,6 +17,7 @@ import {
 } from './state';
 import { beginLife } from './events';
 import { migrate } from './migrate';
+import { newSchedule } from './schedule-state';
 import { unpackState } from './packed-state';
 import { SIGNALS, parseMessage } from './messages';
 import type { SignalName } from './messages';
@@ -270,9 +270,14 @@ class PastCluster {
   private consumeWindow({ run, startedAt }: RunInput): void {
     const { schedule } = this.state;
     const window = (schedule.next ?? []).findLast(({ start }) => Date.parse(start) <= Date.parse(startedAt));
-    if (window !== undefined) recordWindow(this.state, window.start, `run ${run}`, startedAt);
+    const of = window?.partOf ?? window?.start;
+    if (of !== undefined) recordWindow(this.state, of, `run ${run}`, startedAt);
     if (Date.parse(startedAt) > Date.parse(schedule.after)) {
-      this.state.schedule = { ...newSchedule(startedAt), since: schedule.since };
+      this.state.schedule = {
+        ...newSchedule(startedAt),
+        since: schedule.since,
+        served: of ?? schedule.served,
+      };
     }
   }
 

@@ -1,7 +1,8 @@
 /** What a cluster does when its workflow was reset in Temporal: it has the state of then, and Temporal repeats what it was sent since. */
 import type { ClusterState, WorkflowReset } from './state';
 import { beginLife } from './events';
-import { isPatchable, newSchedule, note, recordWindow } from './state';
+import { newSchedule } from './schedule-state';
+import { isPatchable, note, recordWindow } from './state';
 
 const RESET_BY = 'Temporal';
 

@@ -11,8 +11,10 @@ import { newNodeStatus, toNodeError } from '../node/status';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { waitsForNextWindow } from '../run/window-end';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
-import type { MaintenanceWindow } from '../schedule/window';
+import type { CalendarAhead } from '../schedule/window';
 import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
+import { newSchedule, unload } from './schedule-state';
+import type { ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
 import { isEks } from '../eks/node-groups';
@@ -123,32 +125,12 @@ export interface WorkflowReset {
   lastRun?: number;
 }
 
-export interface ScheduleState {
-  /** The last change of the schedule: a window whose start has passed by then does not count. */
-  since: string;
-  /** Only windows after this time count: the last change of the schedule, or the last processed window. */
-  after: string;
-  /** Upcoming windows; null = not computed yet. */
-  next: MaintenanceWindow[] | null;
-  error: string | null;
-  /** When to try again after an error. */
-  retryAt: string | null;
-}
-
-/** Number of windows computed in advance. */
-export const WINDOWS_AHEAD = 5;
-
-/** The schedule counts from `now` on. `windows`: those after it; null when they are not computed yet. */
-export function newSchedule(now: string, windows: MaintenanceWindow[] | null = null): ScheduleState {
-  return { since: now, after: now, next: windows, error: null, retryAt: null };
-}
-
-/** `windows`: starts after `now`; null when they are not computed yet. */
+/** `ahead`: the windows and blackouts after `now`; null when they are not computed yet. */
 export function newClusterState(
   spec: ClusterSpec,
   createdBy: string | null,
   now: string,
-  windows: MaintenanceWindow[] | null = null,
+  ahead: CalendarAhead | null = null,
 ): ClusterState {
   return {
     version: STATE_VERSION,
@@ -165,7 +147,7 @@ export function newClusterState(
     nextRun: 1,
     run: null,
     request: null,
-    schedule: newSchedule(now, windows),
+    schedule: newSchedule(now, ahead),
     runs: [],
     events: newEventLog(now),
     answered: [],
@@ -222,6 +204,8 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
     }
     if (scheduleKey(before) !== scheduleKey(spec)) {
       state.schedule = newSchedule(now);
+    } else if (canonicalJson([before.patching.blackouts]) !== canonicalJson([spec.patching.blackouts])) {
+      state.schedule = unload(state.schedule);
     }
   }
   return changes;

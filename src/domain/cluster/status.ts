@@ -1,6 +1,7 @@
 import { defined } from '../shared/defined';
 import type { ActiveRun, ClusterState } from './state';
 import { isNode } from './member';
+import { nextBeginning } from './schedule-state';
 import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
 import { waitsForDecision } from './decide';
@@ -29,7 +30,9 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     ready: state.nodes.filter(isNode).every(({ bootPatch }) => bootPatch !== 'pending' && bootPatch !== 'failed'),
     paused: state.paused,
     timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
-    nextWindow: state.schedule.next?.[0] ?? null,
+    // A run that waits for a window goes on in a part of one too.
+    nextWindow: state.run === null ? nextBeginning(state.schedule) : (state.schedule.next?.[0] ?? null),
+    blackouts: state.schedule.blackouts,
     scheduleError: state.schedule.error,
     loopError: state.loopError ?? null,
     reset: resetMessage(state),

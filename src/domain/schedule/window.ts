@@ -32,3 +32,34 @@ export function mayBegin({ end, cutoff, startBy }: MaintenanceWindow, now: numbe
 function timeOf(instant: string | null): number {
   return instant === null ? Infinity : Date.parse(instant);
 }
+
+/** A time in which nothing is started; instants like those of a window. */
+export interface BlackoutPeriod {
+  start: string;
+  end: string;
+  reason: string;
+}
+
+/** A window of which blackouts leave nothing in which a run may begin. */
+export interface RemovedWindow {
+  start: string;
+  /** Null: a run that starts in this window has no end. */
+  end: string | null;
+  /** Why: the reasons of the blackouts. */
+  reason: string;
+}
+
+/** What is known of the time to come, each list in order of its starts. */
+export interface CalendarAhead {
+  windows: MaintenanceWindow[];
+  removed: RemovedWindow[];
+  blackouts: BlackoutPeriod[];
+  /** The lists are complete up to this time. Null: for as long as there are windows left. */
+  until: string | null;
+}
+
+/** The blackout at `now`; of several the one that ends last. */
+export function blackoutIn(blackouts: readonly BlackoutPeriod[], now: number): BlackoutPeriod | null {
+  const inForce = blackouts.filter(({ start, end }) => Date.parse(start) <= now && now < Date.parse(end));
+  return inForce.sort((one, other) => Date.parse(other.end) - Date.parse(one.end))[0] ?? null;
+}

@@ -1,15 +1,12 @@
 /**
- * Maintenance windows of a schedule. Uses time-zone data, which changes with the Node.js version: never import this module
- * into a workflow; a local activity calls it and records the instants.
+ * When the windows of a schedule are, before blackouts. Uses time-zone data, which changes with the Node.js version: never import this module
+ * into a workflow; an activity calls it and records the instants.
  */
-import { defined } from '../shared/defined';
 import { parseDuration } from '../shared/duration';
 import { DAY_MS } from '../shared/time-units';
-import type { ScheduleEntry } from '../spec/types';
+import type { Blackout, ScheduleEntry } from '../spec/types';
 import { FORECAST } from './forecast-cutoff';
 import { spreadMs, startsAfter } from './next-starts';
-import type { MaintenanceWindow } from './window';
-import { formatInstant } from './zone';
 
 /** The longest window, also of several joined ones. */
 const MAX_WINDOW_MS = 7 * DAY_MS;
@@ -20,12 +17,14 @@ const LOOK_BACK_MS = 2 * MAX_WINDOW_MS;
 export interface Calendar {
   /** Name of the cluster, which determines its share of a spread. */
   cluster: string;
+  /** Empty: on demand only. */
   schedule: readonly ScheduleEntry[];
   timeZone: string;
+  blackouts: readonly Blackout[];
 }
 
 /** A window as one entry has it, or several joined; epoch milliseconds. */
-interface Span {
+export interface Span {
   /** Indices of the entries. */
   entries: readonly number[];
   start: number;
@@ -36,28 +35,28 @@ interface Span {
 }
 
 /**
- * The next windows, ascending by start, at most one for each start; all of them start after `sinceMs`, when the schedule
- * was changed, and after `afterMs`. Fewer than `count` only when there are no more within 100 years.
+ * The windows of a calendar before blackouts are cut out, ascending by start, one for each start; all of them start after
+ * `afterMs`. They end when there are no more within 100 years.
  *
  * A duration is elapsed time, also over a clock change. Windows of several entries that overlap or touch are joined to
  * one, unless an entry would start twice in it or it would last longer than 7 days: then each stays as it is written, so
  * that no start is lost. A window without an end is never joined.
  *
+ * @param sinceMs windows that start earlier do not count
  * @throws RangeError for an unknown time zone or a schedule that validation rejects.
  */
-export function nextWindows(
-  calendar: Calendar,
-  { sinceMs, afterMs, count }: { sinceMs: number; afterMs: number; count: number },
-): MaintenanceWindow[] {
-  const found: Span[] = [];
+export function* spansAhead(calendar: Calendar, sinceMs: number, afterMs: number): Generator<Span> {
+  let last: Span | null = null;
   for (const span of joined(spansAfter(calendar, Math.max(sinceMs, afterMs - LOOK_BACK_MS)))) {
     if (span.start <= afterMs) continue;
-    const last = found.at(-1);
-    if (last?.start === span.start) found[found.length - 1] = longerOf(last, span);
-    else if (found.length === count) break;
-    else found.push(span);
+    if (last?.start === span.start) {
+      last = longerOf(last, span);
+      continue;
+    }
+    if (last !== null) yield last;
+    last = span;
   }
-  return found.map(toWindow);
+  if (last !== null) yield last;
 }
 
 /** All spans in order of their starts, of one start in the order of the entries. */
@@ -170,14 +169,4 @@ function endOf(one: Span, other: Span): Pick<Span, 'end' | 'cutoff'> {
   }
   const { end, cutoff } = (one.end ?? Infinity) > (other.end ?? Infinity) ? one : other;
   return { end, cutoff };
-}
-
-function toWindow({ start, end, cutoff, startBy, zone }: Span): MaintenanceWindow {
-  const text = (instant: number): string => formatInstant(instant, zone).iso.replace(/\+00:00$/, 'Z');
-  return {
-    start: text(start),
-    end: end === null ? null : text(end),
-    cutoff: cutoff === null ? null : text(cutoff),
-    ...defined({ startBy: startBy < (cutoff ?? end ?? Infinity) ? text(startBy) : undefined }),
-  };
 }

@@ -35,6 +35,8 @@ export const ERROR_TYPES = [
   'WrongNode',
   'DrainBlocked',
   'DrainTimeout',
+  // A calendar file on the worker.
+  'Calendar',
   // At AWS.
   'Aws',
   'Cancelled',

@@ -2,6 +2,7 @@
  * Rules across several fields of a document. They read the raw document, whatever else is wrong with it, so that all
  * mistakes are reported at once.
  */
+import { blackoutIssues } from './blackout-section';
 import { kubernetesIssues } from './kubernetes-section';
 import { DEFAULT_SSH } from './normalise';
 import { restartIssues } from './restart-section';
@@ -16,6 +17,7 @@ export function ruleIssues(document: unknown): SpecIssue[] {
     ...nodeIssues(document),
     ...userIssues(document),
     ...scheduleIssues(document),
+    ...blackoutIssues(document),
     ...kubernetesIssues(document),
     ...restartIssues(document),
     ...rolloutIssues(document),

@@ -11,7 +11,7 @@ export interface SpecChange {
 }
 
 // Compared as a whole: a change of a part means little alone.
-const WHOLE = new Set(['schedule', 'hostKeys', 'jump']);
+const WHOLE = new Set(['schedule', 'blackouts', 'hostKeys', 'jump']);
 
 /**
  * The fields in which two specs of a cluster differ. Nodes are identified by name: `nodes[w-1].host`; an added or

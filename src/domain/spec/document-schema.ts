@@ -15,6 +15,7 @@ import { kubernetesSchema } from './kubernetes-section';
 import { eksDocument } from './eks-section';
 import { restartSchema } from './restart-section';
 import { rolloutSchema } from './rollout-section';
+import { blackoutsSchema } from './blackout-section';
 import { scheduleSchema } from './schedule-section';
 import * as field from './fields';
 
@@ -215,11 +216,18 @@ const patching = z.strictObject(
     powerCycleHook: powerCycleHook
       .optional()
       .describe('What to do with a node that does not come back from its reboot. Default: wait for the node.'),
-    timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
+    timeZone: field.timeZone
+      .default('UTC')
+      .describe('IANA time zone of the schedule and the blackouts, e.g. Europe/Berlin.'),
     schedule: scheduleSchema
       .optional()
       .describe(
-        'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
+        'When runs start: the name of a preset, a mapping with exactly one of preset, custom, cron, once, or a list of up to 20 of them. Without it: on demand only.',
+      ),
+    blackouts: blackoutsSchema
+      .optional()
+      .describe(
+        'Times in which no node is started: each a mapping with from, to and reason; with cron, duration and reason; or with ical. Default: none.',
       ),
     rollout: rolloutSchema.prefault({}).describe('How a run goes through the nodes.'),
     onWindowEnd: field
@@ -250,7 +258,10 @@ const patching = z.strictObject(
       ),
     packages: packages.prefault({}).describe('Which pending packages are patched.'),
   },
-  { error: 'a mapping with patchOnBoot, rebootIfRequired, restartServices, timeZone, schedule, rollout and packages' },
+  {
+    error:
+      'a mapping with patchOnBoot, rebootIfRequired, restartServices, timeZone, schedule, blackouts, rollout and packages',
+  },
 );
 
 const nodesError = `a list of 1 to ${MAX_NODES} nodes`;

@@ -6,6 +6,7 @@ import * as field from './fields';
 import type { SpecIssue } from './issues';
 import { renderPath, show } from './issues';
 import { nodeGroupRolloutSchema } from './rollout-section';
+import { blackoutsSchema } from './blackout-section';
 import { scheduleSchema } from './schedule-section';
 import { defined } from '../shared/defined';
 
@@ -70,16 +71,23 @@ const eks = z.strictObject(
 
 const patching = z.strictObject(
   {
-    timeZone: field.timeZone.default('UTC').describe('IANA time zone of the schedule, e.g. Europe/Berlin.'),
+    timeZone: field.timeZone
+      .default('UTC')
+      .describe('IANA time zone of the schedule and the blackouts, e.g. Europe/Berlin.'),
     schedule: scheduleSchema
       .optional()
       .describe(
-        'When runs start: the name of a preset, or a mapping with exactly one of preset, custom, cron, once. Without it: on demand only.',
+        'When runs start: the name of a preset, a mapping with exactly one of preset, custom, cron, once, or a list of up to 20 of them. Without it: on demand only.',
+      ),
+    blackouts: blackoutsSchema
+      .optional()
+      .describe(
+        'Times in which no node is started: each a mapping with from, to and reason; with cron, duration and reason; or with ical. Default: none.',
       ),
     rollout: nodeGroupRolloutSchema.prefault({}).describe('How a run goes through the node groups.'),
     maxRunAge: field.maxRunAge,
   },
-  { error: 'a mapping with timeZone, schedule, rollout and maxRunAge' },
+  { error: 'a mapping with timeZone, schedule, blackouts, rollout and maxRunAge' },
 );
 
 /** `header`: the fields common to all specs. */

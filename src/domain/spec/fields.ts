@@ -111,6 +111,11 @@ export const programName = text(
   'the bare name of a program: at most 64 letters, digits, dots, hyphens and underscores (no path, no leading dot)',
 );
 
+export const calendarFile = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/,
+  'the bare name of a calendar file: at most 64 letters, digits, dots, hyphens and underscores (no path, no leading dot)',
+);
+
 export const hostKey = z
   .string({ error: HOST_KEY_FORMAT })
   .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORMAT });

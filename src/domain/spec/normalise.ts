@@ -11,6 +11,7 @@ import type {
   SshAccess,
   SshHop,
 } from './types';
+import { normaliseBlackouts } from './blackout-section';
 import { normaliseKubernetes } from './kubernetes-section';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
 import { normaliseRestart } from './restart-section';
@@ -41,7 +42,7 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
 
 export function normaliseEksCluster(document: EksDocument): EksSpec {
   const { taskQueue } = document;
-  const { schedule, rollout, ...patching } = document.patching;
+  const { schedule, blackouts, rollout, ...patching } = document.patching;
   return {
     ...headerOf(document),
     type: document.type,
@@ -49,7 +50,7 @@ export function normaliseEksCluster(document: EksDocument): EksSpec {
     ...defined({ taskQueue }),
     patching: {
       ...patching,
-      ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule, patching.timeZone) }),
+      ...normaliseTimes({ schedule, blackouts }, patching.timeZone),
       rollout: normaliseBudget(rollout),
     },
   } satisfies ClusterSpec;
@@ -71,6 +72,7 @@ function headerOf({ apiVersion, name, description }: NotPatchableDocument | EksD
 
 function normalisePatching({
   schedule,
+  blackouts,
   rebootCommand,
   powerCycleHook,
   packages,
@@ -82,7 +84,7 @@ function normalisePatching({
     ...patching,
     ...defined({ rebootCommand, powerCycleHook }),
     ...normaliseRestart(restartServices),
-    ...defined({ schedule: schedule === undefined ? undefined : normaliseSchedule(schedule, patching.timeZone) }),
+    ...normaliseTimes({ schedule, blackouts }, patching.timeZone),
     rollout: normaliseRollout(rollout),
     packages: normalisePackages(packages),
   };
@@ -90,6 +92,16 @@ function normalisePatching({
 
 function normalisePackages({ only, exclude, ...packages }: PatchingDocument['packages']): PackagePolicy {
   return { ...defined({ only }), exclude: [...new Set(exclude)], ...packages };
+}
+
+function normaliseTimes(
+  { schedule, blackouts }: { schedule: PatchingDocument['schedule']; blackouts: PatchingDocument['blackouts'] },
+  timeZone: string,
+) {
+  return defined({
+    schedule: schedule === undefined ? undefined : normaliseSchedule(schedule, timeZone),
+    blackouts: blackouts === undefined ? undefined : normaliseBlackouts(blackouts, timeZone),
+  });
 }
 
 function normaliseSchedule(document: ScheduleDocument, timeZone: string): ScheduleEntry[] {

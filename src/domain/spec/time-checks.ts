@@ -4,6 +4,7 @@ import { instantOfWall } from '../schedule/zone';
 import { parseDateTime } from '../shared/dates';
 import { HOUR_MS } from '../shared/time-units';
 import type { SpecIssue, SpecPath } from './issues';
+import { blackoutPaths } from './blackout-section';
 import { show, valueAt } from './issues';
 import { entryPaths } from './schedule-rules';
 import { suggest } from './suggest';
@@ -18,7 +19,9 @@ export function timeIssues(document: unknown, options: { now: number; isNew: boo
   const zone = valueAt(document, ZONE) ?? 'UTC';
   return [
     ...zoneIssues(zone, ZONE),
-    ...entryPaths(document).flatMap((path) => entryIssues(document, path, zone, options)),
+    ...[...entryPaths(document), ...blackoutPaths(document)].flatMap((path) =>
+      entryIssues(document, path, zone, options),
+    ),
   ];
 }
 

@@ -83,6 +83,16 @@ interface ScheduleOptions {
 export type ScheduleEntry = ScheduleOptions &
   ({ preset: Preset; anchor?: string } | { custom: CustomDate } | { cron: string } | { once: string });
 
+/** Blackouts of one spec. */
+export const MAX_BLACKOUTS = 50;
+
+/** Times in which no node is started: once, recurring, or those of an iCalendar file on the worker. */
+export type Blackout =
+  | { from: string; to: string; reason: string; timeZone?: string }
+  | { cron: string; duration: string; reason: string; timeZone?: string }
+  /** `reason` absent: that of each event is its summary. */
+  | { ical: string; reason?: string };
+
 export interface Rollout extends FailureBudget {
   /** By role, or the names of the nodes that come first, in their order. */
   order: RolloutOrder | string[];
@@ -133,6 +143,8 @@ export interface Patching {
   timeZone: string;
   /** Never empty. Absent: on demand only. */
   schedule?: ScheduleEntry[];
+  /** Never empty. Absent: none. */
+  blackouts?: Blackout[];
   rollout: Rollout;
   onWindowEnd: OnWindowEnd;
   /** A run that has been suspended and is older than this goes on no more, e.g. `14d`. */
@@ -219,6 +231,8 @@ export interface EksPatching {
   timeZone: string;
   /** Never empty. Absent: on demand only. */
   schedule?: ScheduleEntry[];
+  /** Never empty. Absent: none. */
+  blackouts?: Blackout[];
   rollout: FailureBudget;
   /** As for nodes. */
   maxRunAge: string;

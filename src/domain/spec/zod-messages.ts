@@ -1,7 +1,8 @@
 /** Converts zod issues to messages for the author of the spec. */
 import { z } from 'zod';
 import { notPatchableReason } from '../cluster/messages';
-import { CLUSTER_TYPES, MAX_SCHEDULE_ENTRIES, PRESETS } from './types';
+import { BLACKOUT_FORMAT, BLACKOUT_KINDS, BLACKOUT_LIST_FORMAT, blackoutKinds } from './blackout-section';
+import { CLUSTER_TYPES, MAX_BLACKOUTS, MAX_SCHEDULE_ENTRIES, PRESETS } from './types';
 import type { SpecIssue, SpecPath } from './issues';
 import { printable, show, valueAt } from './issues';
 import { RESTART_MODES } from './restart-policy';
@@ -59,6 +60,9 @@ function describeIssue(issue: ZodIssue, value: unknown, schema: z.core.$ZodType,
   const inner: SpecPath = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   const path = [...prefix, ...inner];
   const found = valueAt(value, inner);
+  if (inner[0] === 'patching' && inner[1] === 'blackouts') {
+    return describeBlackouts(valueAt(value, inner.slice(0, 2)), [...prefix, ...inner.slice(0, 2)]);
+  }
   // Its forms are many, so that zod tells little about the one that was meant.
   if (inner[0] === 'patching' && inner[1] === 'schedule') {
     return describeSchedule(valueAt(value, inner.slice(0, 2)), [...prefix, ...inner.slice(0, 2)]);
@@ -143,6 +147,29 @@ function describeSchedule(found: unknown, path: SpecPath): SpecIssue[] {
     return [{ severity: 'error', path, at: 'value', message }];
   }
   return found.flatMap((entry, at) => describeEntry(entry, [...path, at], ENTRY_FORMAT));
+}
+
+function describeBlackouts(found: unknown, path: SpecPath): SpecIssue[] {
+  if (!Array.isArray(found) || found.length === 0 || found.length > MAX_BLACKOUTS) {
+    const many = Array.isArray(found) && found.length > 0 ? `${found.length} blackouts` : show(found);
+    return [{ severity: 'error', path, at: 'value', message: `found ${many}; allowed: ${BLACKOUT_LIST_FORMAT}` }];
+  }
+  return found.flatMap((blackout: unknown, at) => describeBlackout(blackout, [...path, at]));
+}
+
+/** Explains a mistake for the intended kind of a blackout. */
+function describeBlackout(found: unknown, path: SpecPath): SpecIssue[] {
+  const isMapping = typeof found === 'object' && found !== null && !Array.isArray(found);
+  const kinds = isMapping ? BLACKOUT_KINDS.filter((kind) => Object.hasOwn(found, kind)) : [];
+  const [kind] = kinds;
+  if (!isMapping || kind === undefined || kinds.length > 1) {
+    const keys = isMapping ? Object.keys(found) : [];
+    const having = keys.length === 0 ? show(found) : `a mapping with ${keys.slice(0, 10).map(printable).join(', ')}`;
+    return [{ severity: 'error', path, at: 'value', message: `found ${having}; allowed: ${BLACKOUT_FORMAT}` }];
+  }
+  const schema = blackoutKinds[kind];
+  const parsed = schema.safeParse(found);
+  return parsed.success ? [] : describeIssues(parsed.error.issues, found, schema, path);
 }
 
 /** Explains a mistake for the intended form of an entry. */

@@ -1,10 +1,10 @@
 /** Specs from outside, validated and normalised by a worker whose result is recorded, never by workflow code. */
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
 import type { FirstSpecVerdict, SpecVerdict } from '../../contract/activities/cluster';
-import { WINDOWS_AHEAD } from '../../domain/cluster/state';
+import { WINDOWS_AHEAD } from '../../domain/cluster/schedule-state';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import { isDeeperThan } from '../../domain/shared/nesting';
-import type { MaintenanceWindow } from '../../domain/schedule/window';
+import type { CalendarAhead } from '../../domain/schedule/window';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
@@ -38,9 +38,9 @@ export async function checkSpec(spec: unknown, inForce: ClusterSpec): Promise<Cl
 /** The result of checking the first spec of a cluster. */
 export interface FirstSpec {
   spec: ClusterSpec;
-  /** ISO 8601; `windows` start after this time. */
+  /** ISO 8601; `ahead` begins after this time. */
   at: string;
-  windows: MaintenanceWindow[] | null;
+  ahead: CalendarAhead | null;
   /** Names of the search attributes registered on the namespace. */
   searchAttributes: string[];
 }
@@ -65,8 +65,8 @@ function assertShallow(spec: unknown): void {
 }
 
 function firstSpec(verdict: FirstSpecVerdict, spec: unknown, at: string): FirstSpec {
-  const { windows, searchAttributes } = verdict.ok ? verdict : { windows: null, searchAttributes: [] };
-  return { spec: specOf(verdict, spec), at, windows, searchAttributes };
+  const { ahead, searchAttributes } = verdict.ok ? verdict : { ahead: null, searchAttributes: [] };
+  return { spec: specOf(verdict, spec), at, ahead, searchAttributes };
 }
 
 function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {

@@ -16,11 +16,12 @@ import {
 } from '@temporalio/workflow';
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
-import { isPatchable, note, recordWindow, startRun, WINDOWS_AHEAD } from '../../domain/cluster/state';
-import type { MaintenanceWindow } from '../../domain/schedule/window';
+import { WINDOWS_AHEAD, consumed, namesFiles, withAhead, withError } from '../../domain/cluster/schedule-state';
+import { isPatchable, note, recordWindow, startRun } from '../../domain/cluster/state';
+import type { CalendarAhead } from '../../domain/schedule/window';
 import { packState } from '../../domain/cluster/packed-state';
-import type { Decision, RunStart, LoopContext } from '../../domain/cluster/decide';
-import { SCHEDULE_RETRY_MS, decide } from '../../domain/cluster/decide';
+import type { Decision, LoopContext, PassedWindow, RunStart } from '../../domain/cluster/decide';
+import { decide } from '../../domain/cluster/decide';
 import { DecisionCounter, REST_MS, generationMs } from '../../domain/cluster/pace';
 import type { StatusPage } from '../../domain/cluster/messages';
 import type { RunProgress } from '../../domain/run/run';
@@ -30,7 +31,7 @@ import { noteCancelInTemporal } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
 import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
-import { local } from '../shared/activity-options';
+import { calendarFiles, local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
 import { registerHandlers } from './handlers';
 import { BackgroundChild } from './background-child';
@@ -247,7 +248,7 @@ class ClusterLoop {
       case 'load-windows':
         return this.loadWindows();
       case 'skip-window':
-        this.consumeWindow(decision.at, decision.result);
+        this.consumeWindow(decision.window);
         return;
       case 'start-run':
         this.startRun(decision.start);
@@ -319,44 +320,42 @@ class ClusterLoop {
   private async loadWindows(): Promise<void> {
     const { spec } = this.state;
     const asked = this.state.schedule;
-    if (!isPatchable(spec) || spec.patching.schedule === undefined) return;
-    const { schedule, timeZone } = spec.patching;
-    let next: MaintenanceWindow[] | null = null;
-    let error: string | null = null;
+    if (!isPatchable(spec)) return;
+    const { schedule = [], timeZone, blackouts = [] } = spec.patching;
+    const files = namesFiles(spec);
+    const { since, after } = asked;
+    const input = {
+      ...{ cluster: spec.name, schedule, timeZone, blackouts, since, after },
+      ...{ now: timestamp(), count: WINDOWS_AHEAD },
+    };
+    let ahead: CalendarAhead | null = null;
+    let error = '';
     try {
-      next = await local.nextWindows({
-        cluster: spec.name,
-        schedule,
-        timeZone,
-        since: asked.since,
-        after: asked.after,
-        count: WINDOWS_AHEAD,
-      });
+      ahead = await (files ? calendarFiles.nextWindowsByFiles(input) : local.nextWindows(input));
     } catch (failure) {
-      error = toErrorInfo(failure, 'computing the next windows').message;
+      const { message, remedy } = toErrorInfo(failure, 'computing the next windows');
+      error = remedy === undefined ? message : `${message}; fix: ${remedy}`;
     }
     // A new spec may have come in meanwhile: its windows are requested by the next decision.
     if (this.state.schedule !== asked) return;
-    if (error !== null) note(this.state, { kind: 'windows-unknown', message: error }, timestamp());
-    const retryAt = error === null ? null : new Date(Date.now() + SCHEDULE_RETRY_MS).toISOString();
-    this.state.schedule = { ...asked, next, error, retryAt };
+    if (ahead !== null) {
+      this.state.schedule = withAhead(asked, ahead, Date.now(), files);
+      return;
+    }
+    note(this.state, { kind: 'windows-unknown', message: error }, timestamp());
+    this.state.schedule = withError(asked, error, Date.now(), files);
   }
 
-  private consumeWindow(at: string, result: string): void {
-    const { schedule } = this.state;
-    const rest = (schedule.next ?? []).filter(({ start }) => Date.parse(start) > Date.parse(at));
-    this.state.schedule = {
-      ...schedule,
-      after: new Date(Date.parse(at)).toISOString(),
-      next: rest.length > 0 ? rest : null,
-    };
-    recordWindow(this.state, at, result, timestamp());
+  /** `of`: the start of the window of which the processed one is a part. */
+  private consumeWindow({ at, of, result, served }: PassedWindow): void {
+    this.state.schedule = consumed(this.state.schedule, at, served ? of : null);
+    if (result !== null) recordWindow(this.state, of, result, timestamp());
   }
 
   private startRun(start: RunStart): void {
     const { state } = this;
     if (start.trigger === 'on-demand') state.request = null;
-    if (start.window !== null) this.consumeWindow(start.window.at, start.window.result);
+    if (start.window !== null) this.consumeWindow(start.window);
     const run = startRun(state, {
       number: state.nextRun,
       trigger: start.trigger,

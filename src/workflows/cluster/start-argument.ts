@@ -35,7 +35,7 @@ export interface FirstState {
  * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason: there has never been a cluster
  */
 export async function firstState(input: ClusterInput | undefined): Promise<FirstState> {
-  const { spec, at, windows, searchAttributes } = await checkFirstSpec(input?.spec);
+  const { spec, at, ahead, searchAttributes } = await checkFirstSpec(input?.spec);
   const expected = clusterWorkflowId(spec.name);
   const { workflowId } = workflowInfo();
   if (workflowId !== expected) {
@@ -45,5 +45,5 @@ export async function firstState(input: ClusterInput | undefined): Promise<First
     throw specFailure(`cluster ${spec.name} must run as workflow ${expected}, this is ${workflowId}${hint}`);
   }
   const createdBy = typeof input?.applyId === 'string' ? input.applyId : null;
-  return { state: newClusterState(spec, createdBy, at, windows), searchAttributes };
+  return { state: newClusterState(spec, createdBy, at, ahead), searchAttributes };
 }

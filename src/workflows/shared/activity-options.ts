@@ -146,6 +146,13 @@ export const cleanUp = proxyActivities<Pick<ClusterActivities, 'cancelChildren'>
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 },
 });
 
+/** Windows and blackouts for which files on a worker are read. The cluster waits for the answer, so it is short. */
+export const calendarFiles = proxyActivities<Pick<ClusterActivities, 'nextWindowsByFiles'>>({
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumAttempts: 3 },
+});
+
 /** Pure computations whose answer belongs into the history. A failure is an answer too, so it is not retried for long. */
 export const local = proxyLocalActivities<ClusterActivities>({
   startToCloseTimeout: '10 seconds',

@@ -83,7 +83,9 @@ describe('src/cli/commands/next', () => {
     write(spec(berlin));
     const { stdout } = await runOffline(['next', '-f', 'a.yaml', '--count', '1'], { cwd });
     expect(stdout).toBe(
-      'cluster prod-eu: cron 30 2 * * SUN (Europe/Berlin)\n  Sun  2026-11-29T02:30:00+01:00  2026-11-29T01:30:00Z\n',
+      'cluster prod-eu: cron 30 2 * * SUN (Europe/Berlin)\n' +
+        'Start (Europe/Berlin)  UTC\n' +
+        'Sun 2026-11-29 02:30   2026-11-29T01:30:00Z\n',
     );
   });
 
@@ -110,9 +112,9 @@ describe('src/cli/commands/next', () => {
       code: 0,
       stdout:
         'cluster prod-eu: on the 1st of every month at 00:00 (UTC)\n' +
-        '  Tue  2026-12-01T00:00:00Z  2026-12-01T00:00:00Z\n' +
+        'Start (UTC)           UTC\nTue 2026-12-01 00:00  2026-12-01T00:00:00Z\n' +
         'cluster c: every Sunday at 00:00 (UTC)\n' +
-        '  Sun  2026-11-29T00:00:00Z  2026-11-29T00:00:00Z\n',
+        'Start (UTC)           UTC\nSun 2026-11-29 00:00  2026-11-29T00:00:00Z\n',
       stderr: 'cluster b has no schedule, it is patched on demand only\n',
     });
   });

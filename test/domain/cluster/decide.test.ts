@@ -6,11 +6,13 @@ import {
   noteRefresh,
   startRun,
 } from '../../../src/domain/cluster/state';
-import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
+import type { Decision, LoopContext, RunStart } from '../../../src/domain/cluster/decide';
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { ScheduleEntry, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { IDLE, clusterSpec, settled, windowAt } from '../../support/builders';
+import type { ScheduleState } from '../../../src/domain/cluster/schedule-state';
+import { withAhead, withError } from '../../../src/domain/cluster/schedule-state';
+import { IDLE, ahead, clusterSpec, settled, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const T0 = '2027-01-01T00:00:00.000Z';
@@ -42,6 +44,11 @@ function begin(state: ClusterState, decision: Decision): void {
     policy,
   });
   if (trigger === 'on-demand') state.request = null;
+}
+
+function startOf(decision: Decision): RunStart {
+  if (decision.do !== 'start-run') throw new Error(`expected start-run, got ${decision.do}`);
+  return decision.start;
 }
 
 describe('src/domain/cluster/decide', () => {
@@ -85,7 +92,10 @@ describe('src/domain/cluster/decide', () => {
       do: 'start-run',
       start: { window: { result: 'run 1, late' } },
     });
-    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), IDLE)).toMatchObject({ do: 'skip-window', at: SUNDAY });
+    expect(decide(scheduled(), at('2027-01-03T01:00:01Z'), IDLE)).toMatchObject({
+      do: 'skip-window',
+      window: { at: SUNDAY },
+    });
   });
 
   it('starts as late as the window lasts, and records the window as missed once it is over', () => {
@@ -97,7 +107,7 @@ describe('src/domain/cluster/decide', () => {
     });
     expect(decide(state, at('2027-01-03T04:00:00Z'), IDLE)).toMatchObject({
       do: 'skip-window',
-      result: 'missed (no worker was running in time)',
+      window: { result: 'missed (no worker was running in time)' },
     });
   });
 
@@ -105,14 +115,102 @@ describe('src/domain/cluster/decide', () => {
     const state = scheduled();
     actOnRequest(state, 'pause', { by: 'ann' }, T0);
     expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY), message: 'paused by ann' });
-    expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({ do: 'skip-window', result: 'missed (paused)' });
+    expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({
+      do: 'skip-window',
+      window: { result: 'missed (paused)' },
+    });
   });
 
   it('lets a run of all nodes cover a window that opens during the run', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), IDLE));
-    expect(decide(state, at(SUNDAY), IN_RUN)).toMatchObject({ do: 'skip-window', result: 'covered by run 1' });
+    expect(decide(state, at(SUNDAY), IN_RUN)).toMatchObject({
+      do: 'skip-window',
+      window: { result: 'covered by run 1', served: true },
+    });
+  });
+
+  describe('with blackouts', () => {
+    const FREEZE = { from: '2026-12-20T00:00', to: '2027-01-03T02:00', reason: 'freeze' };
+    const patching = { schedule: [WEEKLY], blackouts: [FREEZE] };
+    const LATER = '2027-01-03T02:00:00Z';
+    const part = { start: LATER, end: '2027-01-03T06:00:00Z', cutoff: null, partOf: SUNDAY };
+    const known = { loadedAt: T0, refreshAt: '2027-01-20T00:00:00Z' };
+
+    function frozen(more: Partial<ScheduleState>, spec = clusterSpec(undefined, patching)): ClusterState {
+      const state = scheduled(spec);
+      state.schedule = { ...state.schedule, ...known, ...more };
+      return state;
+    }
+
+    it('begins the run of a window in the part that is left, and none in a later part of the same window', () => {
+      const state = frozen({ next: [part, windowAt(NEXT_SUNDAY)] });
+      expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(LATER) });
+      expect(decide(state, at(LATER), IDLE)).toMatchObject({
+        do: 'start-run',
+        start: { window: { at: LATER, of: SUNDAY, result: 'run 1', served: true } },
+      });
+      state.schedule.served = SUNDAY;
+      expect(decide(state, at(LATER), IDLE)).toMatchObject({
+        do: 'skip-window',
+        window: { at: LATER, of: SUNDAY, result: null },
+      });
+    });
+
+    it('records a window of which nothing is left as missed, with the reason, in order of time', () => {
+      const removed = [{ start: SUNDAY, end: LATER, reason: 'freeze' }];
+      const state = frozen({ next: [windowAt(NEXT_SUNDAY)], removed });
+      expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(SUNDAY) });
+      expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({
+        do: 'skip-window',
+        window: { at: SUNDAY, result: 'missed (blackout: freeze)', served: false },
+      });
+      expect(decide(frozen({ next: [windowAt(T0)], removed }), at(SUNDAY), IDLE)).toMatchObject({
+        window: { at: T0 },
+      });
+    });
+
+    it('computes windows and blackouts anew when what is known ends, also during a run', () => {
+      const state = frozen({ next: [windowAt('2027-03-01T00:00:00Z')] });
+      expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-20T00:00:00Z') });
+      expect(decide(state, at('2027-01-20T00:00:00Z'), IDLE).do).toBe('load-windows');
+      begin(state, { do: 'start-run', message: '', start: startOf(decide(scheduled(), at(SUNDAY), IDLE)) });
+      expect(decide(state, at(T0), IN_RUN)).toMatchObject({ do: 'sleep', untilMs: at('2027-01-20T00:00:00Z') });
+    });
+
+    describe('from calendar files', () => {
+      const spec = clusterSpec(undefined, { schedule: [WEEKLY], blackouts: [{ ical: 'freeze.ics' }] });
+      const bounded = { start: SUNDAY, end: '2027-01-03T04:00:00Z', cutoff: null };
+      const error = 'the calendar freeze.ics cannot be read';
+
+      it('reads them again before anything is started, unless that was just done', () => {
+        const state = frozen({ next: [bounded] }, spec);
+        expect(decide(state, at(SUNDAY), IDLE).do).toBe('load-windows');
+        state.schedule.loadedAt = '2027-01-02T23:55:00Z';
+        expect(decide(state, at(SUNDAY), IDLE).do).toBe('start-run');
+      });
+
+      it('begins no window while they cannot be read, late when they can, and says why the window was missed', () => {
+        const unread = withError(frozen({ next: [bounded] }, spec).schedule, error, at(SUNDAY), true);
+        const state = frozen(unread, spec);
+        expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({
+          do: 'sleep',
+          untilMs: at('2027-01-03T00:05:00Z'),
+          message: `the window of ${SUNDAY} cannot begin: ${error}`,
+        });
+        expect(decide(state, at('2027-01-03T00:05:00Z'), IDLE).do).toBe('load-windows');
+        const again = withAhead(state.schedule, ahead([bounded]), at('2027-01-03T03:00:00Z'), true);
+        expect(decide(frozen(again, spec), at('2027-01-03T03:00:00Z'), IDLE)).toMatchObject({
+          start: { window: { result: 'run 1, late' } },
+        });
+        const over = at('2027-01-03T04:00:00Z');
+        const tooLate = withAhead(state.schedule, ahead([bounded]), over, true);
+        expect(decide(frozen(tooLate, spec), over, IDLE)).toMatchObject({
+          window: { result: 'missed (its blackouts were not known)' },
+        });
+      });
+    });
   });
 
   it('keeps a window for the nodes left out of a partial run, and starts that run afterwards', () => {

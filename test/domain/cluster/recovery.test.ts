@@ -7,6 +7,7 @@ import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult } from '../../../src/domain/run/run';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { validateSpecObject } from '../../../src/domain/spec/parse';
+import { newSchedule } from '../../../src/domain/cluster/schedule-state';
 import { clusterSpec, runPolicy, settled, windowAt } from '../../support/builders';
 
 const recoverCluster = (state: ClusterState, past: readonly PastEvent[], now: string): recovery.RecoveredCluster =>
@@ -192,6 +193,7 @@ describe('src/domain/cluster/recovery', () => {
   test('neither repeats nor marks as missed the window of a run that began', () => {
     const state = base();
     state.schedule = {
+      ...newSchedule(T0),
       since: '2026-12-01T00:00:00.000Z',
       after: '2026-12-27T00:00:00.000Z',
       next: [windowAt(T0), windowAt('2027-01-10T00:00:00.000Z')],

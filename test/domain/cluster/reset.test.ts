@@ -6,7 +6,7 @@ import { finishRun, newClusterState, startRun } from '../../../src/domain/cluste
 import { notTried } from '../../../src/domain/run/run';
 import type { Patching } from '../../../src/domain/spec/types';
 import type { MemberSettled } from '../../../src/domain/cluster/member';
-import { clusterSpec, runPolicy, windowAt } from '../../support/builders';
+import { clusterSpec, runPolicy, windowAt, ahead } from '../../support/builders';
 
 const CREATED = '2026-11-01T00:00:00.000Z';
 const RESET = '2026-11-20T12:00:00.000Z';
@@ -14,7 +14,7 @@ const WEEKLY = { schedule: [{ preset: 'weekly', startWithin: '1h' }] } satisfies
 
 function atRun(nextRun: number): ClusterState {
   const windows = [windowAt('2026-11-15T00:00:00Z'), windowAt('2026-11-22T00:00:00Z')];
-  return { ...newClusterState(clusterSpec(undefined, WEEKLY), null, CREATED, windows), nextRun };
+  return { ...newClusterState(clusterSpec(undefined, WEEKLY), null, CREATED, ahead(windows)), nextRun };
 }
 
 /** A run of all nodes, in which `untried` is left out. */

@@ -1,6 +1,6 @@
 import type { MaintenanceWindow } from '../../../src/domain/schedule/window';
 import { isWindowOpen, mayBegin } from '../../../src/domain/schedule/window';
-import { nextWindows } from '../../../src/domain/schedule/windows';
+import { calendarAhead } from '../../../src/domain/schedule/ahead';
 import { nextStarts, spreadMs } from '../../../src/domain/schedule/next-starts';
 import type { ScheduleEntry } from '../../../src/domain/spec/types';
 
@@ -15,7 +15,8 @@ function windows(entries: Entry[], after: string, options: { zone?: string; sinc
     ...entry,
   })) as ScheduleEntry[];
   const [sinceMs, afterMs] = [Date.parse(since), Date.parse(after)];
-  return nextWindows({ cluster: 'prod-eu', schedule, timeZone: zone }, { sinceMs, afterMs, count });
+  const calendar = { cluster: 'prod-eu', schedule, timeZone: zone, blackouts: [] };
+  return calendarAhead(calendar, { sinceMs, afterMs, nowMs: afterMs, count, listed: count }).windows;
 }
 
 function times({ start, end }: MaintenanceWindow): string {

@@ -161,7 +161,7 @@ describe('src/workflows/cluster/check-spec', () => {
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
     const answer = async (activity: string) => {
       const seq = localActivity(workflow.commands, activity);
-      return workflow.activate(resolved(seq, { ok: true, spec: null, windows: null, searchAttributes: [] }));
+      return workflow.activate(resolved(seq, { ok: true, spec: null, ahead: null, searchAttributes: [] }));
     };
     // All messages arrive before the first spec is accepted.
     const jobs = [created.job, wider.job, narrower.job, patch.job, pause.job];

@@ -17,7 +17,7 @@ import { packState, unpackState } from '../../../src/domain/cluster/packed-state
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import type { Patching } from '../../../src/domain/spec/types';
-import { clusterSpec, windowAt } from '../../support/builders';
+import { ahead, clusterSpec, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
 const WINDOW = windowAt('2027-01-11T00:00:00Z');
@@ -27,9 +27,9 @@ const ALREADY_RUNNING = 1;
 
 const ANSWERS: Record<string, unknown> = {
   checkSpec: { ok: true, spec: null },
-  checkFirstSpec: { ok: true, spec: null, windows: null, searchAttributes: ATTRIBUTES },
+  checkFirstSpec: { ok: true, spec: null, ahead: null, searchAttributes: ATTRIBUTES },
   searchAttributes: ATTRIBUTES,
-  nextWindows: [WINDOW],
+  nextWindows: ahead([WINDOW]),
 };
 
 /** Answered too late, or never; everything else is answered at once. */
@@ -203,7 +203,9 @@ describe('src/workflows/cluster/cluster: only a removal ends the workflow', () =
         if (!local) return [];
         // A window in the past, again and again.
         const answer =
-          local.activityType === 'nextWindows' ? [windowAt('2026-01-01T00:00:00Z')] : ANSWERS[local.activityType ?? ''];
+          local.activityType === 'nextWindows'
+            ? ahead([windowAt('2026-01-01T00:00:00Z')])
+            : ANSWERS[local.activityType ?? ''];
         return [resolved(local.seq ?? 0, answer)];
       });
       commands = await workflow.activate(...jobs);

@@ -1,5 +1,5 @@
 /** The prefetch of packages before a window; nodes are simulated, time is skipped. */
-import { clusterSpec, windowAt } from '../../support/builders';
+import { clusterSpec, ahead, windowAt } from '../../support/builders';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import { Harness } from '../harness';
@@ -54,7 +54,12 @@ describe('src/workflows/cluster/prefetch with hundreds of nodes', () => {
 
   async function begun(): Promise<{ workflow: SandboxedWorkflow; child: Child }> {
     const spec = clusterSpec(names, { prefetch: { beforeWindow: '7d' }, schedule: [SCHEDULE] }, 'demo');
-    const state = newClusterState(spec, null, '2027-01-04T11:00:00.000Z', [windowAt('2027-01-10T00:00:00.000Z')]);
+    const state = newClusterState(
+      spec,
+      null,
+      '2027-01-04T11:00:00.000Z',
+      ahead([windowAt('2027-01-10T00:00:00.000Z')]),
+    );
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ state: packState(state) }));
     const commands = await workflow.activate();
     const child = childIn(await workflow.activate(resolved(localActivity(commands, 'searchAttributes'), [])));

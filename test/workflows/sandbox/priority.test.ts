@@ -1,6 +1,6 @@
 /** Priorities set by workflows, in the sandbox of a worker. */
 import type { Patching } from '../../../src/domain/spec/types';
-import { STOP_ON_FAILURE, clusterSpec, windowAt } from '../../support/builders';
+import { STOP_ON_FAILURE, ahead, clusterSpec, windowAt } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
 import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
@@ -10,8 +10,8 @@ const WINDOW = windowAt('2027-01-11T00:00:00Z');
 async function startCluster(spec: object): Promise<SandboxedWorkflow> {
   const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
   await workflow.activate();
-  const windows = JSON.stringify(spec).includes('schedule') ? [WINDOW] : null;
-  const checked = { ok: true, spec: null, windows, searchAttributes: [] };
+  const known = JSON.stringify(spec).includes('schedule') ? ahead([WINDOW]) : null;
+  const checked = { ok: true, spec: null, ahead: known, searchAttributes: [] };
   await workflow.activate(resolved(localActivity(workflow.commands, 'checkFirstSpec'), checked));
   return workflow;
 }

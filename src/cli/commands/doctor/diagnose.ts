@@ -138,12 +138,17 @@ async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
 
 async function scheduleFindings(context: CliContext, spec: ClusterSpec): Promise<Finding[]> {
   const { describeSchedule } = await import('../../../domain/schedule/describe.js');
-  const { nextWindows } = await import('../../../domain/schedule/windows.js');
+  const { calendarAhead } = await import('../../../domain/schedule/ahead.js');
   const { formatWindow } = await import('../../render/text.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
   const now = context.now();
-  const [window] = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: now, afterMs: now, count: 1 });
+  const blackouts = (spec.patching.blackouts ?? []).filter((blackout) => !('ical' in blackout));
+  const { windows } = calendarAhead(
+    { cluster: spec.name, schedule, timeZone, blackouts },
+    { sinceMs: now, afterMs: now, nowMs: now, count: 1 },
+  );
+  const [window] = windows;
   if (window === undefined) return diagnoseSchedule(spec, null);
   return diagnoseSchedule(spec, `${formatWindow(window, timeZone)}, ${describeSchedule(schedule, timeZone)}`);
 }
