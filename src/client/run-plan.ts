@@ -67,7 +67,7 @@ export async function requestPlan(
   const isNow = options.now === true || names !== null;
   return planRun({
     ...{ spec, rows, names, inspections, nowMs: Date.now() },
-    windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? (status?.nextWindow ?? null) : null),
+    windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? status : null),
     blockers: blockersOf(status),
   });
 }
@@ -115,14 +115,17 @@ function rowsOf(spec: SelfManagedSpec, status: LiveStatus | null): NodeStatus[] 
 async function windowsOf(
   spec: SelfManagedSpec,
   nowMs: number,
-  first: MaintenanceWindow | null,
+  status: LiveStatus | null,
 ): Promise<MaintenanceWindow[]> {
-  const { schedule, timeZone } = spec.patching;
-  if (schedule === undefined) return [];
-  const { nextWindows } = await import('../domain/schedule/windows.js');
+  if (spec.patching.schedule === undefined) return [];
+  const { calendarAhead, calendarOf } = await import('../domain/schedule/ahead.js');
+  const first = status?.nextWindow ?? null;
   const afterMs = first === null ? nowMs : Date.parse(first.start);
-  const later = nextWindows({ cluster: spec.name, schedule, timeZone }, { sinceMs: afterMs, afterMs, count: WINDOWS });
-  return first === null ? later : [first, ...later];
+  const { calendar, files } = calendarOf(spec, status?.blackouts ?? null);
+  // Parts of the first window that blackouts have cut off count too.
+  const sinceMs = Math.min(afterMs, Date.parse(first?.partOf ?? first?.start ?? '') || afterMs) - 1;
+  const { windows } = calendarAhead(calendar, { sinceMs, afterMs, nowMs, count: WINDOWS, files });
+  return first === null ? windows : [first, ...windows];
 }
 
 /** Why the cluster begins no run, or not yet. */

@@ -6,6 +6,7 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
+import { filesMissing } from '../render/calendar-files';
 import { fileOption, requireSpecs } from '../options/spec-source';
 
 const MAX_COUNT = 1_000;
@@ -43,9 +44,9 @@ export function registerNext(program: Command, context: CliContext): void {
 
 async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
   const { describeSchedule } = await import('../../domain/schedule/describe.js');
-  const { calendarAhead } = await import('../../domain/schedule/ahead.js');
+  const { calendarAhead, calendarOf } = await import('../../domain/schedule/ahead.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
-  const { renderNext, withoutFiles } = await import('../render/next.js');
+  const { renderNext } = await import('../render/next.js');
   const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is unknown here, and a one-time start may be in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
@@ -62,12 +63,12 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
       continue;
     }
     const { schedule, timeZone } = spec.patching;
-    const { blackouts, note } = withoutFiles(spec);
-    if (note !== null) printNote(context, note);
-    const ahead = calendarAhead(
-      { cluster: spec.name, schedule, timeZone, blackouts },
-      { sinceMs: afterMs, afterMs, nowMs: afterMs, count, listed: MAX_LISTED },
-    );
+    const { calendar, files, missing } = calendarOf(spec, null);
+    if (missing.length > 0) printNote(context, filesMissing(spec.name, missing));
+    const ahead = calendarAhead(calendar, {
+      ...{ sinceMs: afterMs, afterMs, nowMs: afterMs },
+      ...{ count, files, listed: MAX_LISTED },
+    });
     if (output === 'json') {
       printJson(context, ahead.windows);
       continue;

@@ -1,7 +1,6 @@
 /** Maintenance windows to come, one a row. */
 import { FORECAST } from '../../domain/schedule/forecast-cutoff';
 import type { CalendarAhead, MaintenanceWindow, RemovedWindow } from '../../domain/schedule/window';
-import type { Blackout, PatchableSpec } from '../../domain/spec/types';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatStart, oneLine } from './text';
@@ -58,19 +57,4 @@ function reasonsOf(blackouts: CalendarAhead['blackouts']): string {
 
 function utcOf(iso: string): string {
   return new Date(Date.parse(iso)).toISOString().replace('.000Z', 'Z');
-}
-
-/** The blackouts of a spec that are known without a worker, and what to say of the rest. */
-export function withoutFiles({ name, patching: { blackouts = [] } }: PatchableSpec): {
-  blackouts: Blackout[];
-  note: string | null;
-} {
-  const files = [...new Set(blackouts.flatMap((blackout) => ('ical' in blackout ? [blackout.ical] : [])))];
-  return {
-    blackouts: blackouts.filter((blackout) => !('ical' in blackout)),
-    note:
-      files.length === 0
-        ? null
-        : `cluster ${name}: blackouts of ${files.join(', ')} are left out, because calendar files are on the worker; \`ospatch calendar ${name}\` shows them once the spec is applied`,
-  };
 }

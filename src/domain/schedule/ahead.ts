@@ -5,6 +5,7 @@
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
 import { DAY_MS } from '../shared/time-units';
+import type { PatchableSpec } from '../spec/types';
 import type { CalendarFiles, Period, PeriodsBetween } from './blackouts';
 import { endOfBlackout, periodsOf, reasonsOf, without } from './blackouts';
 import type { BlackoutPeriod, CalendarAhead, MaintenanceWindow, RemovedWindow } from './window';
@@ -78,6 +79,26 @@ export function calendarAhead(
     removed: firstOf(removed, listed).items.map(toRemoved),
     blackouts: periods.items.map((period) => toBlackout(period, timeZone)),
     until: until === Infinity ? null : new Date(until).toISOString(),
+  };
+}
+
+/**
+ * The calendar of a spec away from its workers, which have the calendar files. `known`: the blackouts that its cluster knows,
+ * which stand for those of the files; null: none are known, and the files are `missing`.
+ */
+export function calendarOf(
+  { name, patching }: PatchableSpec,
+  known: readonly BlackoutPeriod[] | null,
+): { calendar: Calendar; files: CalendarFiles; missing: string[] } {
+  const { schedule = [], timeZone, blackouts = [] } = patching;
+  const names = [...new Set(blackouts.flatMap((blackout) => ('ical' in blackout ? [blackout.ical] : [])))];
+  const periods = (known ?? []).map(({ start, end, reason }) => ({
+    ...{ start: Date.parse(start), end: Date.parse(end), reason },
+  }));
+  return {
+    calendar: { cluster: name, schedule, timeZone, blackouts },
+    files: new Map(names.map((file) => [file, periods])),
+    missing: known === null ? names : [],
   };
 }
 

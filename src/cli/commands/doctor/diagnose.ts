@@ -138,16 +138,13 @@ async function cronFindings(spec: ClusterSpec): Promise<Finding[]> {
 
 async function scheduleFindings(context: CliContext, spec: ClusterSpec): Promise<Finding[]> {
   const { describeSchedule } = await import('../../../domain/schedule/describe.js');
-  const { calendarAhead } = await import('../../../domain/schedule/ahead.js');
+  const { calendarAhead, calendarOf } = await import('../../../domain/schedule/ahead.js');
   const { formatWindow } = await import('../../render/text.js');
   if (!('patching' in spec) || spec.patching.schedule === undefined) return diagnoseSchedule(spec, null);
   const { schedule, timeZone } = spec.patching;
   const now = context.now();
-  const blackouts = (spec.patching.blackouts ?? []).filter((blackout) => !('ical' in blackout));
-  const { windows } = calendarAhead(
-    { cluster: spec.name, schedule, timeZone, blackouts },
-    { sinceMs: now, afterMs: now, nowMs: now, count: 1 },
-  );
+  const { calendar, files } = calendarOf(spec, null);
+  const { windows } = calendarAhead(calendar, { sinceMs: now, afterMs: now, nowMs: now, count: 1, files });
   const [window] = windows;
   if (window === undefined) return diagnoseSchedule(spec, null);
   return diagnoseSchedule(spec, `${formatWindow(window, timeZone)}, ${describeSchedule(schedule, timeZone)}`);
