@@ -14,6 +14,7 @@ import { registerDiff } from './commands/diff';
 import { registerDoctor } from './commands/doctor';
 import { registerEnroll } from './commands/enroll';
 import { registerEvents } from './commands/events';
+import { registerExplain } from './commands/explain';
 import { registerGet } from './commands/get';
 import { registerHelper } from './commands/helper';
 import { registerHistory } from './commands/history';
@@ -61,6 +62,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSteering,
   registerStatus,
   registerList,
+  registerExplain,
   registerEvents,
   registerHistory,
   registerLogs,

@@ -30,6 +30,7 @@ import { SPEC_MISSING } from '../domain/cluster/messages';
 import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
 import type { SteeringAnswer, SteeringMessage, SteeringName } from '../domain/cluster/steering';
 import type { MemberSettled } from '../domain/cluster/member';
+import type { Explanation } from '../domain/explain/explanation';
 import type { ClusterSpec } from '../domain/spec/types';
 import { defined } from '../domain/shared/defined';
 import { diffSpecs } from '../domain/spec/diff';
@@ -39,7 +40,6 @@ import {
   applySpecUpdate,
   cancelRunUpdate,
   eventsQuery,
-  explainQuery,
   historyQuery,
   patchNowUpdate,
   pauseUpdate,
@@ -204,9 +204,16 @@ export class ClusterClient {
     return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
   }
 
-  /** What the cluster is doing and why, as text. */
-  async explain(cluster: string): Promise<string> {
-    return this.calls.query(cluster, (handle) => handle.query(explainQuery));
+  /**
+   * Why the cluster and its run, or one of its nodes, do not go on: one sentence for each thing that does not happen, what
+   * weighs most first; empty when nothing holds anything up. A cluster that cannot answer is a reason too.
+   *
+   * @param time how a time inside a sentence is shown; default: ISO 8601
+   * @throws OspatchError `NotFound` when there is no such cluster or node
+   */
+  async explain(cluster: string, node?: string, time: (iso: string) => string = (iso) => iso): Promise<Explanation[]> {
+    const { explain } = await import('./explain.js');
+    return explain(this.calls, cluster, node ?? null, { readStatus: () => this.status(cluster), time });
   }
 
   async history(cluster: string): Promise<ClusterHistory> {

@@ -113,9 +113,12 @@ function endOf({ nodes }: ClusterStatus, progress: RunProgressPage, nowMs: numbe
 }
 
 function detailOf(progress: RunProgressPage): RunDetail {
-  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages, windowEnd } =
-    progress;
-  return { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages, windowEnd };
+  const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, holdSince, ...rest } = progress;
+  const { stage, stages, windowEnd } = rest;
+  return {
+    ...{ limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, ...defined({ holdSince }) },
+    ...{ stage, stages, windowEnd },
+  };
 }
 
 async function readLiveNodes(

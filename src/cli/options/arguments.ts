@@ -21,8 +21,8 @@ export function optionalClusterArgument(): Argument {
   return new Argument('[name]', 'name of the cluster; default: that of the spec').argParser(parseClusterName);
 }
 
-export function nodeArgument(): Argument {
-  return new Argument('<node>', 'name of the node').argParser(parseNodeName);
+export function nodeArgument(name: '<node>' | '[node]' = '<node>'): Argument {
+  return new Argument(name, 'name of the node').argParser(parseNodeName);
 }
 
 export function nodesOption(): Option {

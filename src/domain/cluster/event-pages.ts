@@ -1,4 +1,5 @@
 /** The answer of the `events` query. */
+import type { RunHold } from '../run/next-step';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { defined } from '../shared/defined';
 import { eventText } from './event-text';
@@ -28,6 +29,8 @@ export interface ClusterEvent {
   request?: string;
   trigger?: RunTrigger;
   outcome?: RunOutcome;
+  /** Which limit holds the run up. */
+  limit?: RunHold['kind'];
   /** Several events were merged into this one: the number and the time of the first. */
   first?: number;
   from?: string;
@@ -99,6 +102,7 @@ export function toClusterEvent(event: StoredEvent, unit: string): ClusterEvent {
       request: 'request' in event ? event.request : undefined,
       trigger: event.kind === 'run-started' ? event.trigger : undefined,
       outcome: event.kind === 'run-ended' ? event.outcome : undefined,
+      limit: event.kind === 'limit' ? event.limit : undefined,
       first,
       from: from === undefined ? undefined : new Date(from).toISOString(),
       times,

@@ -290,6 +290,7 @@ class PastCluster {
     if (run.suspended !== null) settleLost(run.suspended, progress.settled);
     markStarted(state, run, progress.started, at);
     markLost(state, run, progress.lost ?? [], at);
+    if (progress.held !== undefined) note(state, { kind: 'limit', run: run.number, ...progress.held }, at);
   }
 
   /** A run that was suspended at the start of the history keeps its workflow id. */

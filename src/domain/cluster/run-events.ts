@@ -1,5 +1,6 @@
 /** Events about the run of a cluster that are more than one fact of its state. */
-import { waitsForDecision } from './decide';
+import { describeHold } from '../run/describe-hold';
+import { memberName } from './member';
 import { eventsOf } from './events';
 import type { ActiveRun, ClusterState } from './state';
 import { note } from './state';
@@ -22,5 +23,7 @@ function whySuspended(state: ClusterState, run: ActiveRun): string | null {
   const { paused } = state;
   if (run.state === 'cancelling') return null;
   if (paused !== null) return `paused by ${paused.by}${paused.reason === null ? '' : ` (${paused.reason})`}`;
-  return waitsForDecision(state, run);
+  const hold = run.suspended?.hold;
+  const isWaiting = hold?.kind === 'budget' || hold?.kind === 'window';
+  return isWaiting ? describeHold(hold, memberName(run.policy.kind)) : null;
 }

@@ -1,4 +1,5 @@
 /** Parsers for messages between the workflows of a run. Anybody may signal a workflow, so the input is untrusted. */
+import { parseHoldReport } from './hold-report';
 import type { MemberSettled } from '../cluster/member';
 import type { NodeGroupReading } from '../eks/status';
 import type { NodeError, NodeReading } from '../node/status';
@@ -87,6 +88,7 @@ export function parseProgress(value: unknown, run: number, workflowId: string): 
   if (!Array.isArray(progress['settled'])) return null;
   const settled = progress['settled'].slice(0, MAX_NODES).map(parseSettled);
   const lost = listOf(progress['lost']).map(parseLost);
+  const held = parseHoldReport(progress['held']);
   const started = listOf(progress['started']).map((name) => textOrNull(name, 253));
   return {
     run,
@@ -94,6 +96,7 @@ export function parseProgress(value: unknown, run: number, workflowId: string): 
     settled: settled.filter((one) => one !== null),
     started: started.filter((name) => name !== null),
     lost: lost.filter((one) => one !== null),
+    ...defined({ held: held ?? undefined }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { IneffectiveReboot } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
 import type { FailureBudget, NodeSpec, OnWindowEnd } from '../spec/types';
 import type { RunForecasts } from './forecast';
+import type { HoldReport } from './hold-report';
 import type { RunLimits } from './limits';
 import type { RunHold, WindowLimit } from './next-step';
 import type { RunStage } from './stages';
@@ -94,6 +95,8 @@ export interface RunCursor {
   retried?: Record<string, number>;
   /** Why the run was suspended. Absent: by a pause, or for a fresh history. */
   hold?: RunHold;
+  /** Since when that keeps the run from going on, ISO 8601. */
+  holdSince?: string;
   /**
    * Node patches that continue without a run workflow because their nodes are unreachable after a change. Absent: none.
    */
@@ -239,6 +242,8 @@ export interface RunDetail {
   upcoming: string[];
   /** What keeps the run from starting its next member; null: nothing, or there is none. */
   hold: RunHold | null;
+  /** Since when, ISO 8601. Absent: nothing does. */
+  holdSince?: string;
   /** Number of the stage that is open, from 1. */
   stage: number;
   stages: number;
@@ -278,6 +283,8 @@ export interface RunProgress {
   started: string[];
   /** Absent: none. */
   lost?: LostNode[];
+  /** The limit that has begun to hold the run up. Absent: none has since the last report. */
+  held?: HoldReport;
 }
 
 /** The outcome of a run, derived from its nodes. */

@@ -9,6 +9,7 @@ import {
   isSelfManaged,
   markLost,
   markStarted,
+  note,
   queueUnstarted,
   settleNodes,
   settleReport,
@@ -101,7 +102,7 @@ export class RunSupervisor {
    * Takes in what is told of a run in progress: by its run workflow, or by a node patch that has found its run workflow over, whose
    * report may come later than this.
    */
-  noteProgress(run: ActiveRun, { settled, started, lost = [] }: RunProgress): void {
+  noteProgress(run: ActiveRun, { settled, started, lost = [], held }: RunProgress): void {
     const lostBefore = new Set(this.state.nodes.filter(isLost).map(({ name }) => name));
     const now = timestamp();
     settleNodes(this.state, run, settled, now);
@@ -109,6 +110,7 @@ export class RunSupervisor {
     else this.lostEnds.push(...settled.filter(({ node }) => lostBefore.has(node)));
     markStarted(this.state, run, started, now);
     markLost(this.state, run, lost, now);
+    if (held !== undefined) note(this.state, { kind: 'limit', run: run.number, ...held }, now);
     this.changed();
   }
 

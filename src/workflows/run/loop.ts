@@ -5,6 +5,7 @@ import { memberName } from '../../domain/cluster/member';
 import { runDetail } from '../../domain/run/detail';
 import type { Forecast, RunForecasts } from '../../domain/run/forecast';
 import { forecastAt, forecasterOf, runForecasts } from '../../domain/run/forecast';
+import { holdReport } from '../../domain/run/hold-report';
 import type { RunLimits } from '../../domain/run/limits';
 import type { RunHold, PlacedMember, RunView, Step } from '../../domain/run/next-step';
 import { closesMs, nextStep } from '../../domain/run/next-step';
@@ -71,7 +72,8 @@ export class RunLoop implements PatchOwner {
   private failures: number;
   private openStage: number;
   private lastSettledAt: string | undefined;
-  private hold: RunHold | null = null;
+  private hold: RunHold | null;
+  private heldSince: string | undefined;
   private paused = false;
   private handOver = false;
   private cancelled = false;
@@ -100,7 +102,9 @@ export class RunLoop implements PatchOwner {
     this.unit = memberName(policy.kind);
     this.searchAttributes = searchAttributes;
     const { settled, failures, lost = [], ...place } = input.resumeFrom ?? nothingSettled();
-    const { openStage = 0, lastSettledAt, retried = {} } = place;
+    const { openStage = 0, lastSettledAt, retried = {}, hold = null, holdSince } = place;
+    this.hold = hold;
+    this.heldSince = holdSince;
     this.settledMembers = [...settled];
     this.settledBefore = settled.length;
     this.failures = failures;
@@ -143,7 +147,7 @@ export class RunLoop implements PatchOwner {
         .map(toInWork),
       settled: this.settledMembers,
       ...runDetail(this.placed.values(), {
-        ...{ limits: this.limits, failures: this.failures, hold: this.hold },
+        ...{ limits: this.limits, failures: this.failures, hold: this.hold, ...defined({ holdSince: this.heldSince }) },
         ...{ stage: this.openStage + 1, stages: this.stages.length },
         windowEnd: this.runWindow === null ? null : new Date(this.runWindow.endMs).toISOString(),
       }),
@@ -259,7 +263,7 @@ export class RunLoop implements PatchOwner {
       this.settleUntried();
       if (await this.answerOutages()) continue;
       const step = nextStep(this.view());
-      this.hold = this.outages.hold ?? ('hold' in step ? step.hold : null);
+      this.noteHold(this.outages.hold ?? ('hold' in step ? step.hold : null));
       if (step.do === 'finish') return;
       if (this.mustRest()) {
         if (this.patches.canBeLeft) return;
@@ -269,6 +273,15 @@ export class RunLoop implements PatchOwner {
       else if (step.do === 'start') await this.startAll(step.members);
       else await this.waitFor(step);
     }
+  }
+
+  private noteHold(hold: RunHold | null): void {
+    if (hold?.kind !== this.hold?.kind) {
+      this.heldSince = hold === null ? undefined : timestamp();
+      const report = hold === null ? null : holdReport(hold, this.unit);
+      if (report !== null) this.reporter.held(report);
+    }
+    this.hold = hold;
   }
 
   private view(): RunView {
@@ -413,7 +426,8 @@ export class RunLoop implements PatchOwner {
       return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
     }
     if (rest.length > 0) cursor.lost = rest.map(toLostInRun);
-    if (this.hold !== null && !this.paused) cursor.hold = this.hold;
+    if (this.hold !== null && !this.paused)
+      Object.assign(cursor, defined({ hold: this.hold, holdSince: this.heldSince }));
     return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
   }
 

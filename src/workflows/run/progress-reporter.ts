@@ -2,13 +2,14 @@
 import { condition, getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import { runProgressSignal } from '../../contract/messages';
 import type { MemberSettled } from '../../domain/cluster/member';
+import type { HoldReport } from '../../domain/run/hold-report';
 import type { LostNode, RunInput } from '../../domain/run/run';
 import { progressIntervalMs } from '../../domain/run/run';
 import { defined } from '../../domain/shared/defined';
 
 export class ProgressReporter {
   /** What the cluster does not know yet. */
-  private unreported: { settled: MemberSettled[]; started: string[]; lost: LostNode[] } = newReport();
+  private unreported: Report = newReport();
   private isDue = false;
   private ended = false;
 
@@ -33,6 +34,12 @@ export class ProgressReporter {
     this.isDue = true;
   }
 
+  /** A limit has begun to hold the run up. */
+  held(report: HoldReport): void {
+    this.unreported.held = report;
+    this.isDue = true;
+  }
+
   end(): void {
     this.ended = true;
   }
@@ -51,7 +58,7 @@ export class ProgressReporter {
       // The report has no notices of nodes that are left lost.
       const isLast = this.ended;
       if (isLast && !this.unreported.lost.some(({ node }) => this.isInWork(node))) return;
-      const { settled, started, lost } = this.unreported;
+      const { settled, started, lost, held } = this.unreported;
       this.unreported = newReport();
       this.isDue = false;
       sentAt = Date.now();
@@ -60,7 +67,7 @@ export class ProgressReporter {
         .signal(runProgressSignal, {
           ...{ run, workflowId, settled },
           started: started.filter((node) => this.isInWork(node)),
-          ...defined({ lost: lost.length === 0 ? undefined : lost }),
+          ...defined({ lost: lost.length === 0 ? undefined : lost, held }),
         })
         .catch(() => undefined);
       if (isLast) return;
@@ -68,6 +75,13 @@ export class ProgressReporter {
   }
 }
 
-function newReport(): { settled: MemberSettled[]; started: string[]; lost: LostNode[] } {
+interface Report {
+  settled: MemberSettled[];
+  started: string[];
+  lost: LostNode[];
+  held?: HoldReport;
+}
+
+function newReport(): Report {
   return { settled: [], started: [], lost: [] };
 }

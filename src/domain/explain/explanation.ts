@@ -1,0 +1,127 @@
+/** Why something does not happen: the form of the answers, and what they are derived from. */
+import type { ClusterEvent } from '../cluster/event-pages';
+import type { ClusterStatus } from '../cluster/messages';
+import type { PatchRecord } from '../cluster/member';
+import type { BlockedPod } from '../kubernetes/types';
+import type { NodeProgress } from '../node/report';
+import type { ClusterSpec } from '../spec/types';
+
+/** Other programs rely on these values. */
+export const EXPLANATION_KINDS = [
+  // The cluster.
+  'no-answer',
+  'stuck',
+  'not-patchable',
+  'removing',
+  'fault',
+  'reset',
+  'paused',
+  'no-schedule',
+  'schedule-error',
+  'next-window',
+  'window-missed',
+  'rejected',
+  'boot-patch-pending',
+  'boot-patch-failed',
+  // The run.
+  'cancelling',
+  'concurrency',
+  'in-flight',
+  'max-unavailable',
+  'unobserved',
+  'control-plane',
+  'zone',
+  'role',
+  'stage',
+  'soak',
+  'lost',
+  'budget',
+  'window',
+  'run-goes-on',
+  // A node.
+  'in-work',
+  'other-run',
+  'no-worker',
+  'package-lock',
+  'pods',
+  'unreachable',
+  'others-unavailable',
+  'waiting',
+  'retrying',
+  'turn',
+  'locked',
+  'quarantined',
+  'failed',
+  'skipped',
+  'not-tried',
+  'cancelled',
+  'reboot-forbidden',
+  'reboot-ineffective',
+  'reboot-pending',
+  'restart-pending',
+  'cordoned',
+  'kept-back',
+  'hidden-updates',
+  'pending',
+  'never-checked',
+  'nothing-to-do',
+] as const;
+export type ExplanationKind = (typeof EXPLANATION_KINDS)[number];
+
+/** One sentence about one thing that does not happen. Times are ISO 8601. */
+export interface Explanation {
+  kind: ExplanationKind;
+  /** What does not happen: `w-3 is not patched`. */
+  what: string;
+  /** Why, in one clause. */
+  because: string;
+  /** Null: not known. */
+  since: string | null;
+  /** When that ends by itself; null: it does not, or nobody knows. */
+  until: string | null;
+  /** Commands and settings that change it, each by itself; empty: nothing does, or nothing has to. */
+  change: string[];
+}
+
+/** A member in work, as far as its heartbeats tell. */
+export interface MemberInWork {
+  node: string;
+  state: 'patching' | 'waiting';
+  heldBy?: string;
+  startedAt: string;
+  step: NodeProgress['step'] | null;
+  done: number | null;
+  total: number | null;
+  waitingFor: string | null;
+  waitingSince: string | null;
+  waitingUntil: string | null;
+  blocked: readonly BlockedPod[];
+  attempt: number;
+  lastFailure: string | null;
+}
+
+export interface Situation {
+  status: ClusterStatus & {
+    explanation: string;
+    current: readonly MemberInWork[];
+    stuck?: { message: string; remedy: string };
+  };
+  spec: ClusterSpec;
+  /** Those that are kept, oldest first. */
+  events: readonly ClusterEvent[];
+  /** The last patch of the member that is asked about; null: none is known. */
+  record: PatchRecord | null;
+  nowMs: number;
+  /** A time inside a sentence. `iso`: ISO 8601. */
+  time: (iso: string) => string;
+}
+
+type More = Partial<Pick<Explanation, 'since' | 'until' | 'change'>>;
+
+export function explanation(kind: ExplanationKind, what: string, because: string, more: More = {}): Explanation {
+  return { kind, what, because, since: null, until: null, change: [], ...more };
+}
+
+export function forReason(reason: string | null): string {
+  return reason === null || reason === '' ? '' : ` (${reason})`;
+}
