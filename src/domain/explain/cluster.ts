@@ -12,7 +12,7 @@ import { explainRun } from './run';
 export function explainCluster(situation: Situation): Explanation[] {
   const { status } = situation;
   const held = [
-    ...explainIdle(situation),
+    ...explainNoRun(situation),
     ...explainRun(situation),
     ...bootPatches(situation),
     ...rejection(situation),
@@ -21,7 +21,7 @@ export function explainCluster(situation: Situation): Explanation[] {
 }
 
 /** The same without its run and its nodes: why no run begins. Empty while one is in progress that nothing holds up. */
-export function explainIdle(situation: Situation): Explanation[] {
+export function explainNoRun(situation: Situation): Explanation[] {
   const { status, spec } = situation;
   const { cluster } = status;
   const hard = faults(situation);

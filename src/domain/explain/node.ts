@@ -5,7 +5,7 @@ import type { NodeStatus } from '../node/status';
 import { isLost, lockAt } from '../node/status';
 import { isSelfManaged } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
-import { explainIdle } from './cluster';
+import { explainNoRun } from './cluster';
 import type { Explanation, ExplanationKind, Situation } from './explanation';
 import { explanation, forReason } from './explanation';
 import { explainInWork } from './in-work';
@@ -94,7 +94,7 @@ function turn(situation: Situation, row: MemberStatus): Explanation[] {
       change: [`ospatch skip ${status.cluster} ${row.name} leaves it out`],
     },
   );
-  return [own, ...explainIdle(situation), ...explainRun(situation)];
+  return [own, ...explainNoRun(situation), ...explainRun(situation)];
 }
 
 const ENDED: Readonly<
@@ -245,7 +245,7 @@ function hidden(_: Situation, { name, warnings, lastCheckedTime }: MemberStatus)
 function atRest(situation: Situation, row: MemberStatus, isFine: boolean): Explanation[] {
   const { status } = situation;
   if (row.state === 'waiting' || row.state === 'patching') return [];
-  const idle = explainIdle(situation);
+  const idle = explainNoRun(situation);
   const boot = isNode(row) && row.bootPatch === 'pending' ? bootPending(situation, row) : [];
   const pending = isNode(row) ? (row.pendingUpdates ?? 0) : 0;
   const unit = memberNameOf(status.type);
