@@ -381,6 +381,7 @@ export class Harness {
       | 'enableNonLocalActivities'
       | 'workerDeploymentOptions'
       | 'maxConcurrentActivityTaskExecutions'
+      | 'maxCachedWorkflows'
     > = {},
   ): Promise<void> {
     const worker = await Worker.create({

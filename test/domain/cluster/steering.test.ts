@@ -89,6 +89,17 @@ describe('src/domain/cluster/steering', () => {
     expect(ask(busy, 'skip', { node: 'w-2' })).toMatch(/^w-2 is being patched, which cannot be skipped any more/);
   });
 
+  it('gives no other turn to a node that is patched or up to date', () => {
+    for (const outcome of ['patched', 'up-to-date'] as const) {
+      const state = afterFailure();
+      if (state.run === null) throw new Error('no run');
+      settleNodes(state, state.run, [settled('w-2', { outcome })], T0);
+      expect(ask(state, 'retry', { node: 'w-2' })).toBe(
+        `w-2 is ${outcome} in run 1; only what has failed or was skipped is retried`,
+      );
+    }
+  });
+
   it('does the same request once, and keeps who asked', () => {
     const state = afterFailure();
     const message = { node: 'w-1', requestId: '1', reason: 'disk replaced' };
