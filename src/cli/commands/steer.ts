@@ -80,7 +80,7 @@ function registerOne(program: Command, context: CliContext, steering: SteeringCo
       const message: SteeringMessage = { [steering.field]: value, ...defined({ reason, until }) };
       const answer = await client.steer(cluster, steering.name, message);
       if (output === 'json') printJson(context, { cluster, ...answer });
-      else print(context, `${cluster}: ${answer.effect}`);
+      else print(context, `${cluster}: ${(await import('../render/text.js')).oneLine(answer.effect, 1_000)}`);
     }),
   );
 }
@@ -100,12 +100,16 @@ function amountArgument(least: 0 | 1): Argument {
 function untilOption(context: CliContext): Option {
   return new Option('--until <time>', 'when the lock ends: a duration from now, or a moment with zone').argParser(
     (text) => {
-      if (isDuration(text)) return new Date(context.now() + parseDuration(text)).toISOString();
+      if (isDuration(text)) return wholeSeconds(context.now() + parseDuration(text));
       const at = /(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN;
-      if (!Number.isNaN(at)) return new Date(at).toISOString();
+      if (!Number.isNaN(at)) return wholeSeconds(at);
       throw new InvalidArgumentError(
         'Allowed: a duration such as 12h or 3d, or a moment such as 2027-01-31T18:00:00Z.',
       );
     },
   );
+}
+
+function wholeSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -12,9 +12,24 @@ const MAX_CELL = 300;
 /** The weekday and the date of a start, with the blank after it. */
 const DAY_CHARS = 'Sun 2026-11-29 '.length;
 
-/** One line for a table or sentence: no control characters, at most `max` characters. */
+/**
+ * One line for a table or sentence: no control characters, at most `max` characters, and moments in the user's time zone
+ * except in commands.
+ */
 export function oneLine(value: string | null | undefined, max = MAX_CELL): string {
-  return value === null || value === undefined || value === '' ? NONE : plainText(value, max);
+  return value === null || value === undefined || value === '' ? NONE : inOwnZone(plainText(value, max));
+}
+
+const COMMAND_OR_INSTANT =
+  /`[^`]*`|\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})(?!\w)/g;
+
+/** Workflows write moments in UTC, because time-zone data differs between releases. */
+function inOwnZone(text: string): string {
+  if (!/\dT\d/.test(text)) return text;
+  const zone = ownZone();
+  return text.replace(COMMAND_OR_INSTANT, (found) =>
+    found.startsWith('`') ? found : `${formatTime(found, zone)} ${zone}`,
+  );
 }
 
 /** The user's time zone: the variable TZ, else that of the machine. */
