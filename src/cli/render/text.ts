@@ -20,8 +20,7 @@ export function oneLine(value: string | null | undefined, max = MAX_CELL): strin
   return value === null || value === undefined || value === '' ? NONE : inOwnZone(plainText(value, max));
 }
 
-const COMMAND_OR_INSTANT =
-  /`[^`]*`|\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})(?!\w)/g;
+const COMMAND_OR_INSTANT = /`[^`]*`|\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})(?!\w)/g;
 
 /** Workflows write moments in UTC, because time-zone data differs between releases. */
 function inOwnZone(text: string): string {
