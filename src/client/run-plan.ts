@@ -1,4 +1,8 @@
 /** The plan of the next run of a cluster: its nodes are inspected through the workers, and nothing is changed. */
+import { randomUUID } from 'node:crypto';
+import { WORKFLOW_PRIORITIES } from '../contract/priorities';
+import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
+import { runOfNodes } from '../domain/cluster/decide';
 import { isNode } from '../domain/cluster/member';
 import { rejectionOf } from '../domain/cluster/messages';
 import { nodeAddresses } from '../domain/cluster/task-queues';
@@ -11,7 +15,7 @@ import { planRun } from '../domain/run/plan';
 import type { MaintenanceWindow } from '../domain/schedule/window';
 import { isEks } from '../domain/eks/node-groups';
 import { defined } from '../domain/shared/defined';
-import { OspatchError } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { matchesLabels, parseLabelSelector } from '../domain/shared/label-selector';
 import { MINUTE_MS } from '../domain/shared/time-units';
 import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
@@ -21,6 +25,9 @@ import type { TemporalCalls } from './temporal-calls';
 
 /** Some hundred nodes that answer take a minute; those that do not answer take longer. */
 const INSPECTIONS_MS = 10 * MINUTE_MS;
+
+/** Longer than a run waits for the same answer. */
+const AVAILABILITY_MS = 3 * MINUTE_MS;
 
 /** So many windows are gone through. */
 const WINDOWS = 10;
@@ -56,20 +63,56 @@ export async function requestPlan(
   const rows = rowsOf(spec, status);
   await calls.ensureWorker();
   const wanted = new Set(names ?? spec.nodes.map(({ name }) => name));
-  const { nodes, failures } = await requestInspections(calls, {
-    ...{ spec, targets: nodeAddresses(spec).filter(({ name }) => wanted.has(name)), kubernetes: spec.kubernetes, by },
-    ...{ changeNothing: true, untilMs: Date.now() + INSPECTIONS_MS },
-  });
+  const targets = nodeAddresses(spec).filter(({ name }) => wanted.has(name));
+  const [{ nodes, failures }, unavailable] = await Promise.all([
+    requestInspections(calls, {
+      ...{ spec, targets, kubernetes: spec.kubernetes, by },
+      ...{ changeNothing: true, untilMs: Date.now() + INSPECTIONS_MS },
+    }),
+    requestUnavailable(calls, by, spec, status),
+  ]);
   const [failure] = failures;
   if (nodes.length === 0 && failure !== undefined) throw new OspatchError(failure.error);
   const failed = failures.flatMap((one) => one.nodes.map((name) => failedInspection(name, one.error)));
   const inspections = new Map<string, NodeInspection>([...nodes, ...failed].map((one) => [one.node, one]));
   const isNow = options.now === true || names !== null;
   return planRun({
-    ...{ spec, rows, names, inspections, nowMs: Date.now() },
+    ...{ spec, rows, names, inspections, unavailable, nowMs: Date.now() },
     windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? status : null),
     blockers: blockersOf(status),
   });
+}
+
+/** As the run would see it, except for nodes that a run in progress works on. Null: not known. */
+async function requestUnavailable(
+  calls: TemporalCalls,
+  by: string,
+  spec: SelfManagedSpec,
+  status: LiveStatus | null,
+): Promise<ReadonlySet<string> | null> {
+  if (spec.patching.rollout.maxUnavailable === undefined) return new Set();
+  const { client, taskQueue } = calls.session;
+  const { name: cluster, nodes } = spec;
+  try {
+    const names = await calls.call(
+      cluster,
+      () =>
+        client.workflow.execute<(input: unknown) => Promise<string[] | null>>(WORKFLOW_TYPES.inspectAvailability, {
+          workflowId: inspectionWorkflowId(cluster, randomUUID()),
+          taskQueue,
+          args: [{ cluster, nodes, policy: runOfNodes({ nodes: [] }, spec, null, 'on-demand').policy }],
+          priority: { priorityKey: WORKFLOW_PRIORITIES.inspectAvailability },
+          workflowExecutionTimeout: AVAILABILITY_MS,
+          staticSummary: `nodes of ${cluster} that are out of service, requested by ${by}`,
+        }),
+      AVAILABILITY_MS,
+    );
+    const inWork = new Set(status?.current.map(({ node }) => node));
+    return names === null ? null : new Set(names.filter((name) => !inWork.has(name)));
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    return null;
+  }
 }
 
 function withNodes(spec: ClusterSpec): SelfManagedSpec {

@@ -68,6 +68,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
 /** Constant per workflow: a run and a node patch count as started from the beginning, whatever has triggered them. */
 export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   inspectEks: PERSON_WAITS,
+  inspectAvailability: PERSON_WAITS,
   inspectKubernetes: PERSON_WAITS,
   inspectNodes: PERSON_WAITS,
   readNodeLog: PERSON_WAITS,

@@ -9,6 +9,7 @@ export const WORKFLOW_TYPES = {
   patchNode: 'patchNode',
   readNodeLog: 'readNodeLog',
   inspectNodes: 'inspectNodes',
+  inspectAvailability: 'inspectAvailability',
   inspectKubernetes: 'inspectKubernetes',
   uncordonNode: 'uncordonNode',
   updateNodegroup: 'updateNodegroup',

@@ -5,6 +5,7 @@ import { cluster } from './cluster/cluster';
 export { cluster };
 export { inspectEks } from './inspect/eks';
 export { updateNodegroup } from './eks/update-nodegroup';
+export { inspectAvailability } from './inspect/availability';
 export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './inspect/nodes';
 export { patchNode } from './node/patch-node';
 export { prefetchNodes } from './node/prefetch-nodes';

@@ -17,8 +17,7 @@ import type { KubernetesActivities } from '../../src/contract/activities/kuberne
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { QUICK_SERVER_ARGS } from '../../src/dev/temporal-server';
-import type { LiveStatus } from '../../src/client/live-status';
-import { readLiveStatus } from '../../src/client/live-status';
+import { ClusterClient } from '../../src/client/cluster-client';
 import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
@@ -493,11 +492,11 @@ export class TestCluster {
     return this.handle.query(statusQuery);
   }
 
-  /** What a person sees: the status, merged with what the run in progress knows of itself. */
-  liveStatus(): Promise<LiveStatus> {
+  /** The client of a person. */
+  get client(): ClusterClient {
     const { client } = this.env;
     const session = { client, keyIds: [], address: '', namespace: 'default', deadlineMs: 15_000 };
-    return readLiveStatus({ ...session, taskQueue: this.name }, this.name);
+    return ClusterClient.of({ ...session, taskQueue: this.name }, 'ann');
   }
 
   /** The number of workflows of run `number` in the present history of the cluster. */

@@ -55,11 +55,19 @@ function fieldsOf(plan: RunPlan, view: PlanView): [string, string][] {
     ['Concurrency', amount(rollout.concurrency, limits.concurrency)],
   ];
   if (rollout.maxUnavailable !== undefined && limits.maxUnavailable !== null)
-    fields.push(['Unavailable', `at most ${amount(rollout.maxUnavailable, limits.maxUnavailable)}`]);
+    fields.push([
+      'Unavailable',
+      `at most ${amount(rollout.maxUnavailable, limits.maxUnavailable)}${outOfService(plan)}`,
+    ]);
   const after = limits.onExceeded === 'stop' ? 'the run stops' : 'the run waits for a decision';
   fields.push(['Failures', `${amount(rollout.maxFailures, limits.maxFailures)} allowed; with more, ${after}`]);
   if (stages.length > 1) fields.push(['Stages', stages.map(describeStage).join('; ')]);
   return fields;
+}
+
+function outOfService({ unavailable }: RunPlan): string {
+  if (unavailable === null) return '; how many are now is not known';
+  return unavailable.length === 0 ? '' : `; now ${unavailable.length} (${oneLine(someOf(unavailable))})`;
 }
 
 function amount(given: Amount, count: number): string {

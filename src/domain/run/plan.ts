@@ -69,6 +69,8 @@ export interface RunPlan {
   rollout: Pick<Rollout, 'order' | 'concurrency' | 'maxUnavailable' | 'maxFailures' | 'onExceeded'>;
   /** The numbers that these come to. */
   limits: RunLimits;
+  /** Nodes of the cluster that are out of service now; null: not known, or there is no limit of them. */
+  unavailable: string[] | null;
   stages: { nodes: number; soakMs: number; concurrency: number | null }[];
   /** The windows that the run would use. */
   windows: MaintenanceWindow[];
@@ -89,13 +91,15 @@ export interface PlanRequest {
   inspections: ReadonlyMap<string, NodeInspection>;
   /** The next windows, in order. Empty: the run begins now and has no end. */
   windows: readonly MaintenanceWindow[];
+  /** Nodes of the cluster that are out of service now. Null: not known. */
+  unavailable: ReadonlySet<string> | null;
   /** Why the cluster would not begin a run now. */
   blockers: readonly string[];
   nowMs: number;
 }
 
 export function planRun(request: PlanRequest): RunPlan {
-  const { spec, rows, names, inspections, windows, nowMs } = request;
+  const { spec, rows, names, inspections, windows, unavailable, nowMs } = request;
   const { patching } = spec;
   const trigger = names === null && windows.length > 0 ? 'schedule' : 'on-demand';
   const { nodes, policy } = runOfNodes({ nodes: [...rows] }, spec, names === null ? null : [...names], trigger);
@@ -137,7 +141,7 @@ export function planRun(request: PlanRequest): RunPlan {
   const startMs = startOf(windows, nowMs);
   const { turns, endMs, hold } = simulateRun({
     ...{ members, stages, limits, rolesApart, windows, startMs, turnAt, forecast },
-    unavailable: unavailableNodes(inspections),
+    unavailable,
   });
   const planned = members.map((member): PlannedNode => {
     const { name } = member;
@@ -167,6 +171,7 @@ export function planRun(request: PlanRequest): RunPlan {
     rebootIfRequired: patching.rebootIfRequired,
     rollout: { order, concurrency, ...defined({ maxUnavailable }), maxFailures, onExceeded },
     limits,
+    unavailable: limits.maxUnavailable === null || unavailable === null ? null : [...unavailable],
     stages: stages.map(({ size, soakMs, concurrency: places }) => ({ nodes: size, soakMs, concurrency: places })),
     windows: windows.slice(0, used + 1),
     hold,
@@ -194,18 +199,6 @@ function outcomeOf(
 ): Pick<PlannedNode, 'outcome' | 'reason'> {
   if (turn === undefined) return { outcome: 'not-tried', reason: 'the run would not reach the node' };
   return left ?? { outcome: prediction.outcome, reason: prediction.reason };
-}
-
-/** Nodes that count as unavailable before the run has begun, as far as the inspections show. */
-function unavailableNodes(inspections: ReadonlyMap<string, NodeInspection>): ReadonlySet<string> {
-  return new Set(
-    [...inspections.values()]
-      .filter(({ error, drain }) => {
-        const isCordoned = drain?.ok === true && drain.preview.cordonedBy !== 'nobody';
-        return error?.type === 'Unreachable' || isCordoned;
-      })
-      .map(({ node }) => node),
-  );
 }
 
 function unfinished(hold: RunHold, nodes: readonly PlannedNode[]): string {

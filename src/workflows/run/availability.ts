@@ -13,11 +13,13 @@ const FRESH_MS = 5 * SECOND_MS;
 /** How often a run looks again whose limit keeps it from starting a node. */
 export const LOOK_AGAIN_MS = 15 * SECOND_MS;
 
+export type AvailabilityInput = Pick<NodeRunInput, 'cluster' | 'nodes' | 'others' | 'policy'>;
+
 export class Availability {
   private outOfService: ReadonlySet<string> | null = null;
   private lookedAtMs = 0;
 
-  constructor(private readonly input: NodeRunInput) {}
+  constructor(private readonly input: AvailabilityInput) {}
 
   /** Null: not known. */
   get unavailable(): ReadonlySet<string> | null {

@@ -58,6 +58,19 @@ describe('the status of clusters of many nodes', () => {
     expect(text).toContain('the run ends about 2026-11-23 15:40, a guess that assumes 20m per node');
   });
 
+  test.each([
+    ['2026-11-23T16:00:00.000Z', '20m in time'],
+    ['2026-11-23T14:10:00.000Z', '1h30m too late'],
+  ])('sets the forecast end against a window that ends at %s', (windowEnd, difference) => {
+    const { run, ...rest } = fleet(60);
+    const shown = {
+      ...rest,
+      run: run === null ? null : { ...run, detail: { ...run.detail, windowEnd } },
+    } as LiveStatus;
+    const end = `the window ends at ${windowEnd.slice(0, 16).replace('T', ' ')}`;
+    expect(statusAt(shown, undefined)).toContain(`a guess that assumes 20m per node, ${difference}: ${end}`);
+  });
+
   test('cuts nothing in a pipe', () => {
     const message = `${'a very long reason '.repeat(6)}end`;
     const nodes = fleet(60).nodes.map((one) => ({ ...one, lastError: { type: 'DiskFull' as const, message } }));

@@ -28,6 +28,7 @@ function planOf(count: number): RunPlan {
       { start: '2026-11-29T00:00:00.000Z', end: '2026-11-29T04:00:00.000Z', cutoff: null },
       { start: '2026-12-06T00:00:00.000Z', end: '2026-12-06T04:00:00.000Z', cutoff: null },
     ],
+    unavailable: new Set(),
     blockers: count === 60 ? ['the cluster is paused by ann: freeze'] : [],
   });
 }

@@ -33,7 +33,14 @@ function plan(
       ...newNodeStatus(name, role, 'not-required'),
       ...nodes[name]?.row,
     })),
-    ...{ names: null, inspections: new Map(inspections), windows: [], blockers: [], nowMs: NOW },
+    ...{
+      names: null,
+      inspections: new Map(inspections),
+      windows: [],
+      unavailable: new Set<string>(),
+      blockers: [],
+      nowMs: NOW,
+    },
     ...more,
   });
 }

@@ -41,7 +41,7 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.handle.signal('patchNow');
       const first = await cluster.until('two are being patched', (status) => inState(status, 'patching').length === 2);
       expect(inState(first, 'patching')).toEqual(['w-1', 'w-2']);
-      const { run } = await cluster.liveStatus();
+      const { run } = await cluster.client.status(cluster.name);
       expect(run?.detail).toMatchObject({
         limits: { concurrency: 2, maxFailures: 0 },
         ...{ failures: 0, inFlightCount: 2, lostCount: 0, waitingCount: 2, upcoming: ['w-3', 'w-4'] },
@@ -71,7 +71,14 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.handle.executeUpdate('patchNow', { args: [{ nodes: ['w-1', 'w-2'] }] });
       await cluster.untilIdle(1);
       const rows = nodesOf((await cluster.status()).nodes);
-      const nothing = { names: null, inspections: new Map(), windows: [], blockers: [], nowMs: Date.now() };
+      const nothing = {
+        names: null,
+        inspections: new Map(),
+        windows: [],
+        unavailable: new Set<string>(),
+        blockers: [],
+        nowMs: Date.now(),
+      };
       const planned = planRun({ ...nothing, spec: own, rows }).nodes.map(({ node }) => node);
       const before = cluster.nodes.order.length;
       await cluster.handle.executeUpdate('patchNow', { args: [{}] });
@@ -110,6 +117,16 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.until('a second one is being patched', (one) => inState(one, 'patching').length === 2);
       for (const one of release) one();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 3 });
+    }));
+
+  it('is planned with the nodes that are out of service, those included that it would not touch', () =>
+    harness.withWorker(async (cluster) => {
+      cluster.nodes.node('w-4').isDown = true;
+      await cluster.apply(spec(cluster, { concurrency: 4, maxUnavailable: 2 }));
+      const planned = await cluster.client.plan(cluster.name, { nodes: ['w-1', 'w-2', 'w-3'] });
+      expect(planned).toMatchObject({ unavailable: ['w-4'], hold: null });
+      expect(new Set(planned.nodes.map(({ startsAt }) => startsAt)).size).toBe(3);
+      expect(cluster.nodes.order).toEqual([]);
     }));
 
   it('counts nodes of Kubernetes that are not ready, under their names there', () =>

@@ -2,6 +2,7 @@ import { payloadOf, SandboxedWorkflow } from '../sandboxed-workflow';
 
 const TYPES = [
   'inspectNodes',
+  'inspectAvailability',
   'inspectKubernetes',
   'inspectEks',
   'readNodeLog',
