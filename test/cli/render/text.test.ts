@@ -1,4 +1,4 @@
-import { formatElapsed, formatStart, formatTime, oneLine } from '../../../src/cli/render/text';
+import { formatElapsed, formatStart, formatTime, oneLine, ownZone } from '../../../src/cli/render/text';
 import { plainLines } from '../../../src/domain/shared/text';
 
 describe('src/cli/render/text', () => {
@@ -14,20 +14,14 @@ describe('src/cli/render/text', () => {
   });
 
   test('writes moments of a sentence in the time zone of the user, and leaves those of commands', () => {
-    const { TZ } = process.env;
-    process.env['TZ'] = 'Europe/Berlin';
-    try {
-      expect(
-        oneLine('locked until 2026-07-01T23:30:05.900Z: see `ospatch lock a b --until 2026-07-01T23:30:05Z`'),
-      ).toBe('locked until 2026-07-02 01:30:05 Europe/Berlin: see `ospatch lock a b --until 2026-07-01T23:30:05Z`');
-      expect(oneLine('the window of 2026-11-29T00:00:00+01:00 has passed')).toBe(
-        'the window of 2026-11-29 00:00:00 Europe/Berlin has passed',
-      );
-      expect(oneLine('package 1.2-2026-07-01T23:30')).toBe('package 1.2-2026-07-01T23:30');
-    } finally {
-      if (TZ === undefined) delete process.env['TZ'];
-      else process.env['TZ'] = TZ;
-    }
+    const zone = ownZone();
+    expect(oneLine('until 2026-07-01T23:30:05.900Z: see `ospatch lock a b --until 2026-07-01T23:30:05Z`')).toBe(
+      `until ${formatTime('2026-07-01T23:30:05Z', zone)} ${zone}: see \`ospatch lock a b --until 2026-07-01T23:30:05Z\``,
+    );
+    expect(oneLine('the window of 2026-11-29T00:00:00+01:00 has passed')).toBe(
+      `the window of ${formatTime('2026-11-28T23:00:00Z', zone)} ${zone} has passed`,
+    );
+    expect(oneLine('package 1.2-2026-07-01T23:30')).toBe('package 1.2-2026-07-01T23:30');
   });
 
   test('shows times on the wall clock of the time zone and a dash for none', () => {
