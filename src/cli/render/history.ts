@@ -1,4 +1,5 @@
 /** The last runs and windows of a cluster. */
+import { commandOf } from '../../domain/cluster/event-text';
 import type { ClusterHistory, RunSummary } from '../../domain/cluster/messages';
 import { countOutcomes } from './status';
 import type { Colors } from './table';
@@ -34,7 +35,7 @@ export function renderHistory(
           renderTable(
             ['Request', 'At', 'Result', 'By', 'Reason'],
             requests.map(({ request, at, result, by, reason }) => [
-              REQUEST_NAMES[request] ?? oneLine(request, 40),
+              oneLine(commandOf(request), 40),
               formatTime(at, zone),
               oneLine(result, 60),
               oneLine(by, 40),
@@ -47,13 +48,6 @@ export function renderHistory(
   ];
   return parts.join('\n\n');
 }
-
-/** Requests by the names of their commands. */
-const REQUEST_NAMES: Readonly<Record<string, string>> = {
-  patchNow: 'patch',
-  cancelRun: 'cancel',
-  applySpec: 'apply',
-};
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {
   switch (outcome) {

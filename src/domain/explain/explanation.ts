@@ -49,6 +49,7 @@ export const EXPLANATION_KINDS = [
   'waiting',
   'retrying',
   'turn',
+  'not-in-run',
   'locked',
   'quarantined',
   'failed',

@@ -23,7 +23,7 @@ export function explainNode(situation: Situation, name: string): Explanation[] |
     ...(isNode(row) ? [...reboot(situation, row), ...restart(situation, row)] : []),
     ...cordon(situation, row),
     ...keptBack(situation, row),
-    ...hidden(situation, row),
+    ...hidden(row),
   ];
   const rest = atRest(situation, row, own.length === 0);
   return [...own, ...rest];
@@ -56,12 +56,14 @@ function locked({ status, nowMs }: Situation, row: NodeStatus): Explanation[] {
   ];
 }
 
-function quarantined({ status }: Situation, { name, quarantine, lastCheckedTime }: NodeStatus): Explanation[] {
+function quarantined(situation: Situation, row: NodeStatus): Explanation[] {
+  const { status } = situation;
+  const { name, quarantine } = row;
   if (quarantine === undefined) return [];
   const because = `it is quarantined: ${quarantine.message}`;
   return [
     explanation('quarantined', `runs do not contact ${name}`, because, {
-      since: lastCheckedTime,
+      since: endOf(situation, row),
       change: [
         ...(quarantine.remedy === undefined ? [] : [quarantine.remedy]),
         `ospatch patch ${status.cluster} --nodes ${name}`,
@@ -132,14 +134,15 @@ function endOf({ record, events }: Situation, { name, lastOutcome }: MemberStatu
   return named?.at ?? null;
 }
 
-function reboot({ status, spec }: Situation, row: NodeStatus): Explanation[] {
-  const { name, rebootRequired, ineffectiveReboot, lastCheckedTime, state } = row;
+function reboot(situation: Situation, row: NodeStatus): Explanation[] {
+  const { status, spec } = situation;
+  const { name, rebootRequired, ineffectiveReboot, state } = row;
   const isDue = rebootRequired === true || state === 'reboot-pending';
   const what = `${name} is not rebooted`;
   if (ineffectiveReboot !== undefined) {
     const because = `its last reboot did not clear the reason (${someOf(ineffectiveReboot.reasons)}), so that it is not repeated`;
     const change = [`find out on ${name} what requests the reboot`];
-    return [explanation('reboot-ineffective', what, because, { since: lastCheckedTime, change })];
+    return [explanation('reboot-ineffective', what, because, { change })];
   }
   if (!isDue || state === 'patching') return [];
   const isAllowed = !isSelfManaged(spec) || spec.patching.rebootIfRequired;
@@ -147,18 +150,19 @@ function reboot({ status, spec }: Situation, row: NodeStatus): Explanation[] {
   return isAllowed
     ? [
         explanation('reboot-pending', what, 'a reboot is required, and the next run reboots it', {
-          ...{ since: lastCheckedTime, change: [again] },
+          change: [again],
         }),
       ]
     : [
         explanation('reboot-forbidden', what, 'a reboot is required, and patching.rebootIfRequired is false', {
-          since: lastCheckedTime,
+          since: row.lastOutcome === 'reboot-pending' ? endOf(situation, row) : null,
           change: [`reboot ${name} by hand`, `set patching.rebootIfRequired: true, then ${again}`],
         }),
       ];
 }
 
-function restart({ status, spec }: Situation, row: NodeStatus): Explanation[] {
+function restart(situation: Situation, row: NodeStatus): Explanation[] {
+  const { status, spec } = situation;
   if (row.restartRequired !== true && row.state !== 'restart-pending') return [];
   const warning = row.warnings.find(({ kind }) => kind === 'restart-pending');
   const isAllowed = isSelfManaged(spec) && spec.patching.restartServices !== undefined;
@@ -167,7 +171,7 @@ function restart({ status, spec }: Situation, row: NodeStatus): Explanation[] {
   const again = `ospatch patch ${status.cluster} --nodes ${row.name}`;
   return [
     explanation('restart-pending', `${row.name} runs outdated code`, `${why}${policy}`, {
-      since: row.lastCheckedTime,
+      since: row.lastOutcome === 'restart-pending' ? endOf(situation, row) : null,
       change: [
         ...(warning?.remedy === undefined || warning.remedy === null ? [] : [warning.remedy]),
         isAllowed ? again : `set patching.restartServices, then ${again}`,
@@ -215,27 +219,30 @@ const KEPT_BACK: Readonly<Record<string, { why: string; change: string }>> = {
 };
 
 /** Packages with a newer version that the last plan left out. */
-function keptBack({ record }: Situation, { name }: MemberStatus): Explanation[] {
+function keptBack({ record, time }: Situation, { name }: MemberStatus): Explanation[] {
   if (record?.kind !== 'node') return [];
   const reasons = [...new Set(record.keptBack.map(({ reason }) => reason))];
   return reasons.map((reason) => {
     const names = record.keptBack.filter((one) => one.reason === reason).map((one) => one.name);
     const { why, change } = KEPT_BACK[reason] ?? { why: `are kept back (${reason})`, change: null };
-    return explanation('kept-back', `${name} does not get the newest ${someOf(names)}`, `they ${why}`, {
-      since: record.startedAt,
-      change: change === null ? [] : [change],
-    });
+    return explanation(
+      'kept-back',
+      `${name} does not get the newest ${someOf(names)}`,
+      `they ${why}, as of ${time(record.startedAt)}`,
+      {
+        change: change === null ? [] : [change],
+      },
+    );
   });
 }
 
 const HIDDEN: readonly string[] = ['hidden-updates', 'excluded-security', 'stale-lists', 'end-of-life'];
 
-function hidden(_: Situation, { name, warnings, lastCheckedTime }: MemberStatus): Explanation[] {
+function hidden({ name, warnings }: MemberStatus): Explanation[] {
   return warnings
     .filter(({ kind }) => HIDDEN.includes(kind))
     .map(({ message, remedy }) =>
       explanation('hidden-updates', `${name} does not get every update`, message, {
-        since: lastCheckedTime,
         change: remedy === null ? [] : [remedy],
       }),
     );
@@ -243,41 +250,39 @@ function hidden(_: Situation, { name, warnings, lastCheckedTime }: MemberStatus)
 
 /** A member that no run works on: what there is to do, and why no run does it now. */
 function atRest(situation: Situation, row: MemberStatus, isFine: boolean): Explanation[] {
-  const { status } = situation;
   if (row.state === 'waiting' || row.state === 'patching') return [];
-  const idle = explainNoRun(situation);
   const boot = isNode(row) && row.bootPatch === 'pending' ? bootPending(situation, row) : [];
+  return [...boot, ...asOfLastReading(situation, row, isFine), ...notInRun(situation, row), ...explainNoRun(situation)];
+}
+
+/** What is known of a member is as old as its last reading. */
+function asOfLastReading({ status, time }: Situation, row: MemberStatus, isFine: boolean): Explanation[] {
+  const { name, lastCheckedTime } = row;
+  if (lastCheckedTime === null) {
+    const because = `no run has read this ${memberNameOf(status.type)} yet`;
+    return [explanation('never-checked', `nobody knows whether ${name} is up to date`, because)];
+  }
   const pending = isNode(row) ? (row.pendingUpdates ?? 0) : 0;
-  const unit = memberNameOf(status.type);
-  const own =
-    row.lastCheckedTime === null
-      ? [
-          explanation(
-            'never-checked',
-            `nobody knows whether ${row.name} is up to date`,
-            `no run has read this ${unit} yet`,
-          ),
-        ]
-      : pending > 0
-        ? [
-            explanation('pending', `${row.name} is not up to date`, `${pending} updates are pending`, {
-              since: row.lastCheckedTime,
-              change: [`ospatch patch ${status.cluster} --nodes ${row.name}`],
-            }),
-          ]
-        : isFine
-          ? [
-              explanation(
-                'nothing-to-do',
-                `nothing is done on ${row.name}`,
-                `nothing was pending when it was read last`,
-                {
-                  since: row.lastCheckedTime,
-                },
-              ),
-            ]
-          : [];
-  return [...boot, ...own, ...idle];
+  if (pending > 0) {
+    const because = `${pending} ${pending === 1 ? 'update was' : 'updates were'} pending at ${time(lastCheckedTime)}`;
+    const change = [`ospatch patch ${status.cluster} --nodes ${name}`];
+    return [explanation('pending', `${name} is not up to date`, because, { change })];
+  }
+  if (!isFine) return [];
+  return [
+    explanation('nothing-to-do', `nothing is done on ${name}`, `nothing was pending at ${time(lastCheckedTime)}`),
+  ];
+}
+
+const SETTLED_BY_RUN: readonly MemberStatus['state'][] = ['failed', 'skipped', 'not-tried'];
+
+/** Whether a member that has settled belongs to the run in progress is known from its record. */
+function notInRun({ status, record }: Situation, { name, state }: MemberStatus): Explanation[] {
+  const { run, cluster } = status;
+  if (run === null || record?.run === run.number || SETTLED_BY_RUN.includes(state)) return [];
+  const because = `run ${run.number} is in progress, and ${name} is not one of its ${memberNameOf(status.type)}s`;
+  const change = [`ospatch patch ${cluster} --nodes ${name} patches it after that run`];
+  return [explanation('not-in-run', `${name} is not patched now`, because, { since: run.startedAt, change })];
 }
 
 function bootPending({ status }: Situation, { name }: NodeStatus): Explanation[] {

@@ -406,13 +406,21 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
   [
     'that may not be rebooted',
     {
-      nodes: [node('w-1', { state: 'reboot-pending', rebootRequired: true, lastCheckedTime: ago(20) })],
+      nodes: [
+        node('w-1', {
+          state: 'reboot-pending',
+          rebootRequired: true,
+          lastOutcome: 'reboot-pending',
+          lastCheckedTime: ago(20),
+        }),
+      ],
       spec: clusterSpec(['w-1'], { rebootIfRequired: false }),
+      record: { kind: 'node', outcome: 'reboot-pending', startedAt: ago(90), endedAt: ago(80), keptBack: [] },
     },
     'w-1',
     {
       ...{ kind: 'reboot-forbidden', because: 'a reboot is required, and patching.rebootIfRequired is false' },
-      ...{ what: 'w-1 is not rebooted', since: ago(20) },
+      ...{ what: 'w-1 is not rebooted', since: ago(80) },
     },
   ],
   [
@@ -476,8 +484,8 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
     {
       kind: 'kept-back',
       what: 'w-1 does not get the newest docker-ce',
-      because: 'they are held on the node',
-      since: ago(90),
+      because: 'they are held on the node, as of 10:30',
+      since: null,
     },
   ],
   [
@@ -493,7 +501,33 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
       nodes: [node('w-1', { state: 'patched', pendingUpdates: 4, lastCheckedTime: ago(20) })],
     },
     'w-1',
-    { kind: 'pending', because: '4 updates are pending', since: ago(20), change: ['ospatch patch demo --nodes w-1'] },
+    {
+      kind: 'pending',
+      because: '4 updates were pending at 11:40',
+      since: null,
+      change: ['ospatch patch demo --nodes w-1'],
+    },
+  ],
+  [
+    'that the run in progress does not patch',
+    {
+      ...running({ kind: 'concurrency', limit: 1 }),
+      nodes: [node('w-1', { state: 'patched', lastOutcome: 'patched', lastCheckedTime: ago(20) })],
+    },
+    'w-1',
+    {
+      ...{ kind: 'not-in-run', because: 'run 7 is in progress, and w-1 is not one of its nodes' },
+      change: ['ospatch patch demo --nodes w-1 patches it after that run'],
+    },
+  ],
+  [
+    'of which it is not known since when it waits for a reboot',
+    {
+      nodes: [node('w-1', { state: 'reboot-pending', rebootRequired: true, lastCheckedTime: ago(20) })],
+      spec: clusterSpec(['w-1'], { rebootIfRequired: false }),
+    },
+    'w-1',
+    { kind: 'reboot-forbidden', since: null },
   ],
   ['that was added and never read', {}, 'w-1', { kind: 'never-checked', because: 'no run has read this node yet' }],
   [
@@ -504,7 +538,7 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
       ],
     },
     'w-1',
-    { kind: 'nothing-to-do', since: ago(20), change: [] },
+    { kind: 'nothing-to-do', because: 'nothing was pending at 11:40', change: [] },
   ],
 ];
 
