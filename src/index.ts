@@ -113,7 +113,7 @@ export type { PlannedNode, RunPlan } from './domain/run/plan';
 export type { RebootForecast } from './domain/run/predict';
 export type { RunEndForecast } from './domain/run/run-end';
 export type { RunStage, Stage } from './domain/run/stages';
-export type { MaintenanceWindow } from './domain/schedule/window';
+export type { BlackoutPeriod, MaintenanceWindow, RemovedWindow } from './domain/schedule/window';
 export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/errors';
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
@@ -122,6 +122,7 @@ export type { RestartMode, RestartPolicy } from './domain/spec/restart-policy';
 export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
   Amount,
+  Blackout,
   ClusterSpec,
   ClusterType,
   CustomDate,

@@ -87,43 +87,77 @@ class CalendarReader {
   }
 
   private addAll(event: Event): void {
-    if (!event.isRecurring()) return this.add(event, event.startDate, event.endDate);
+    if (!event.isRecurring()) return this.add(event, event.startDate);
     const occurrences = event.iterator();
     for (let next = nextOf(occurrences); next !== null; next = nextOf(occurrences)) {
-      const { item, startDate, endDate } = event.getOccurrenceDetails(next);
-      this.add(item, startDate, endDate);
-      if (this.instantOf(next) > this.range.to) return;
+      const { item, startDate } = event.getOccurrenceDetails(next);
+      this.add(item, startDate);
+      if (this.instantOf(next, zoneOf(event, 'dtstart')) > this.range.to) return;
     }
   }
 
-  private add(event: Event, startDate: Time, endDate: Time): void {
+  private add(event: Event, startDate: Time): void {
     if (event.component.getFirstPropertyValue('status')?.toString().toUpperCase() === 'CANCELLED') return;
-    const [start, end] = [this.instantOf(startDate), this.instantOf(endDate)];
-    if (end <= start || end <= this.range.from || start >= this.range.to) return;
+    const start = this.instantOf(startDate, zoneOf(event, 'dtstart'));
+    const end = this.endOf(event, startDate, start);
+    if (end < start) throw new Error('it ends before it begins');
+    // A moment is no time in which something is forbidden.
+    if (end === start || end <= this.range.from || start >= this.range.to) return;
     if (this.periods.length === MAX_PERIODS) throw new Error(`there are more than ${MAX_PERIODS} blackouts in a year`);
     this.periods.push({ start, end, reason: plainText(event.summary ?? '', MAX_TEXT) || 'no summary' });
   }
 
-  /** Zones are those of this machine where it knows them: what calendars say of them is often cut short. */
-  private instantOf(time: Time): number {
-    const { year, month, day, hour, minute, second } = time;
-    const wall = Date.UTC(year, month - 1, day) + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS;
-    if (time.isDate) return instantOfWall(wall, this.range.timeZone);
-    const { zone } = time;
-    const { utcTimezone, localTimezone } = this.library.Timezone;
-    if (zone === utcTimezone) return wall;
-    const name = zone?.tzid;
-    if (name !== undefined && name !== 'floating' && isTimeZone(name)) return instantOfWall(wall, name);
-    if (zone === localTimezone || zone === null || zone === undefined) {
-      const named = (time as { timezone?: unknown }).timezone;
-      if (typeof named !== 'string' || named === '' || named === 'floating') {
-        return instantOfWall(wall, this.range.timeZone);
-      }
-      if (isTimeZone(named)) return instantOfWall(wall, named);
-      throw new Error(`the time zone ${JSON.stringify(plainText(named, MAX_TEXT))} is neither known nor in the file`);
+  /** Days are days of the calendar, everything else is elapsed time. */
+  private endOf(event: Event, startDate: Time, start: number): number {
+    const zone = zoneOf(event, 'dtstart');
+    const afterDays = (days: number): number =>
+      days === 0 ? start : this.instantOfWall(wallOf(startDate) + days * DAY_MS, startDate, zone);
+    const duration = event.component.getFirstPropertyValue('duration');
+    if (duration instanceof this.library.Duration) {
+      const { weeks, days, hours, minutes, seconds, isNegative } = duration;
+      if (isNegative) throw new Error('its duration is negative');
+      return afterDays(7 * weeks + days) + hours * HOUR_MS + minutes * MINUTE_MS + seconds * SECOND_MS;
     }
+    if (event.component.getFirstProperty('dtend') === null) return startDate.isDate ? afterDays(1) : start;
+    const [first, last] = [event.startDate, event.endDate];
+    if (startDate.isDate) return afterDays((wallOf(last) - wallOf(first)) / DAY_MS);
+    return start + this.instantOf(last, zoneOf(event, 'dtend')) - this.instantOf(first, zone);
+  }
+
+  private instantOf(time: Time, zone: string | null): number {
+    return this.instantOfWall(wallOf(time), time, zone);
+  }
+
+  /** Zones are those of this machine where it knows them: what calendars say of them is often cut short. */
+  private instantOfWall(wall: number, { isDate, zone: known }: Time, zone: string | null): number {
+    const { Time, Timezone } = this.library;
+    if (isDate) return instantOfWall(wall, this.range.timeZone);
+    if (known === Timezone.utcTimezone) return wall;
+    if (zone === null) return instantOfWall(wall, this.range.timeZone);
+    if (isTimeZone(zone)) return instantOfWall(wall, zone);
+    if (known === null || known === undefined || known === Timezone.localTimezone) {
+      throw new Error(`the time zone ${JSON.stringify(plainText(zone, MAX_TEXT))} is neither known nor in the file`);
+    }
+    const date = new Date(wall);
+    const fields = {
+      ...{ year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() },
+      ...{ hour: date.getUTCHours(), minute: date.getUTCMinutes(), second: date.getUTCSeconds(), isDate: false },
+    };
+    const time = new Time(fields, known);
     return time.toUnixTime() * SECOND_MS;
   }
+}
+
+/** The zone that a property names. Null: none, or UTC. */
+function zoneOf(event: Event, property: 'dtstart' | 'dtend'): string | null {
+  const zone = event.component.getFirstProperty(property)?.getParameter('tzid');
+  return typeof zone === 'string' ? zone : null;
+}
+
+/** Milliseconds, counted as if the wall clock showed UTC. */
+function wallOf({ year, month, day, hour, minute, second, isDate }: Time): number {
+  const date = Date.UTC(year, month - 1, day);
+  return isDate ? date : date + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS;
 }
 
 function nextOf(occurrences: ReturnType<Event['iterator']>): Time | null {

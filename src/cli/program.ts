@@ -6,6 +6,7 @@ import { addGlobalOptions } from './options/global-options';
 import { refuseRepeatedOptions } from './options/repeated';
 import { registerApply } from './commands/apply';
 import { registerBackup } from './commands/backup';
+import { registerCalendar } from './commands/calendar';
 import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';
 import { registerCodecServer } from './commands/codec-server';
@@ -47,6 +48,7 @@ type RegisterCommand = (program: Command, context: CliContext) => void;
 const COMMANDS: readonly RegisterCommand[] = [
   registerValidate,
   registerNext,
+  registerCalendar,
   registerSchema,
   registerEnroll,
   registerDoctor,

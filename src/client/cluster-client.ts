@@ -19,6 +19,7 @@ import type {
   ApplySpecAnswer,
   CancelRunAnswer,
   ClusterHistory,
+  ClusterSummary,
   Message,
   PatchNowAnswer,
   PatchNowMessage,
@@ -47,6 +48,7 @@ import {
   resumeUpdate,
   specQuery,
   STEERING_UPDATES,
+  summaryQuery,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
 import type { backUpClusters } from './backup';
@@ -202,6 +204,11 @@ export class ClusterClient {
     if (status.type !== 'self-managed') return status;
     const { withSharedMachines } = await import('./machines.js');
     return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
+  }
+
+  /** The status without nodes. */
+  async summary(cluster: string): Promise<ClusterSummary> {
+    return this.calls.query(cluster, (handle) => handle.query(summaryQuery));
   }
 
   /**

@@ -201,11 +201,16 @@ export class Doctor {
 
   private async seen(spec: ClusterSpec): Promise<ClusterSeen> {
     try {
-      const [current, { paused }] = await Promise.all([
+      const [current, { paused, scheduleError }] = await Promise.all([
         this.calls.query(spec.name, (handle) => handle.query(specQuery)),
         this.calls.query(spec.name, (handle) => handle.query(summaryQuery)),
       ]);
-      return { applied: true, changes: diffSpecs(withDefaults(current), withDefaults(spec)).length, paused };
+      return {
+        applied: true,
+        changes: diffSpecs(withDefaults(current), withDefaults(spec)).length,
+        paused,
+        scheduleError,
+      };
     } catch (error) {
       if (error instanceof OspatchError && error.type === 'NotFound') return { applied: false };
       throw error;

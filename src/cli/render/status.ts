@@ -13,10 +13,11 @@ import type { StatusView } from './member-cells';
 import { colorState, errorCell, shownState, stepOf, waitOf } from './member-cells';
 import { memberTable } from './member-table';
 import { runFields } from './run-fields';
+import { blackoutIn } from '../../domain/schedule/window';
 import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
-import { NONE, formatElapsed, formatTime, formatWindow, oneLine } from './text';
+import { NONE, formatElapsed, formatStart, formatTime, formatWindow, oneLine } from './text';
 import { describeWarnings } from './warnings';
 
 const MAX_STUCK = 600;
@@ -190,7 +191,11 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   if (patchable) fields.push(['Next window', nextWindow(status, zone)]);
   if (status.loopError !== null) fields.push(['Error', oneLine(status.loopError)]);
   if (status.reset !== null) fields.push(['Reset', oneLine(status.reset, MAX_STUCK)]);
-  if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError)]);
+  const blackout = blackoutIn(status.blackouts, view.now);
+  if (blackout !== null) {
+    fields.push(['Blackout', `until ${formatStart(blackout.end, zone)}: ${oneLine(blackout.reason)}`]);
+  }
+  if (status.scheduleError !== null) fields.push(['Schedule error', oneLine(status.scheduleError, MAX_STUCK)]);
   fields.push(...runFields(status, view));
   if (status.stuck !== undefined) {
     fields.push(['Stuck', asSentence(oneLine(status.stuck.message, MAX_STUCK))]);

@@ -133,7 +133,13 @@ export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Findin
 export type ClusterSeen =
   | { applied: false }
   /** `changes`: number of fields that differ between the file and the spec in force. `paused`: since when, by whom. */
-  | { applied: true; changes: number; paused: { at: string; by: string | null; reason: string | null } | null };
+  | {
+      applied: true;
+      changes: number;
+      paused: { at: string; by: string | null; reason: string | null } | null;
+      /** Why windows and blackouts are not known; null: they are. */
+      scheduleError: string | null;
+    };
 
 export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | null): Finding[] {
   if (!seen.applied) {
@@ -151,6 +157,10 @@ export function diagnoseCluster(name: string, seen: ClusterSeen, file: string | 
         `ospatch resume ${name}`,
       ),
     );
+  }
+  if (seen.scheduleError !== null) {
+    const [message = '', remedy = null] = seen.scheduleError.split('; fix: ');
+    found.push(problem('schedule', `no window begins: ${message}`, remedy));
   }
   if (seen.changes > 0) {
     const fields = `${seen.changes} field${seen.changes === 1 ? '' : 's'}`;

@@ -35,6 +35,8 @@ export interface AheadOptions {
   /** Windows wanted; a window that blackouts cut into parts counts once. */
   count: number;
   files?: CalendarFiles;
+  /** Neither windows nor blackouts after it are wanted. Default: blackouts up to 60 days from now, all windows. */
+  untilMs?: number;
   /** Entries of each list at most. Default 40. */
   listed?: number;
 }
@@ -49,7 +51,7 @@ export interface AheadOptions {
  */
 export function calendarAhead(
   calendar: Calendar,
-  { sinceMs, afterMs, nowMs, count, files = new Map(), listed = MAX_LISTED }: AheadOptions,
+  { sinceMs, afterMs, nowMs, count, files = new Map(), listed = MAX_LISTED, untilMs }: AheadOptions,
 ): CalendarAhead {
   const { timeZone, blackouts } = calendar;
   const between = periodsOf(blackouts, timeZone, files);
@@ -57,7 +59,7 @@ export function calendarAhead(
   let wanted = 0;
   // Of windows that have begun, parts may be left.
   for (const span of spansAhead(calendar, sinceMs, afterMs - (blackouts.length === 0 ? 0 : MAX_PARTS_MS))) {
-    if (wanted === count) break;
+    if (wanted === count || span.start > (untilMs ?? Infinity)) break;
     const last = found.at(-1);
     if (last?.span.end === null && span.end === null) endAt(last, span.start);
     found.push(cut(span, between));
@@ -71,8 +73,9 @@ export function calendarAhead(
   const removed = found.flatMap(({ span, removedBy }) =>
     removedBy === null || span.start <= afterMs ? [] : [{ ...span, reason: reasonsOf(removedBy) }],
   );
-  const periods = firstOf(between(nowMs, nowMs + BLACKOUTS_AHEAD_MS), listed);
-  const ends = [windows.until, periods.until, ...(blackouts.length === 0 ? [] : [nowMs + BLACKOUTS_AHEAD_MS])];
+  const horizon = untilMs ?? nowMs + BLACKOUTS_AHEAD_MS;
+  const periods = firstOf(between(nowMs, horizon), listed);
+  const ends = [windows.until, periods.until, ...(blackouts.length === 0 ? [] : [horizon])];
   const until = Math.min(...ends.filter((end) => end !== null));
   return {
     windows: windows.items.map(toWindow),
@@ -163,14 +166,18 @@ function endAt(found: Cut, next: number): void {
   found.parts = found.parts.filter((part) => part.start < next);
 }
 
-/** Of several parts with one start the one that ends last, of these the one of the later window. */
+/** Parts with one start are one: it ends as late as the last of them, and a run may begin in it as late as in any. */
 function oneForEachStart(parts: readonly Part[]): Part[] {
   const byStart = new Map<number, Part>();
   for (const part of parts) {
     const other = byStart.get(part.start);
-    const [end, otherEnd] = [part.end ?? Infinity, other?.end ?? Infinity];
-    if (other === undefined || end > otherEnd || (end === otherEnd && part.of > other.of))
+    if (other === undefined) {
       byStart.set(part.start, part);
+      continue;
+    }
+    const longer = (part.end ?? Infinity) > (other.end ?? Infinity) ? part : other;
+    const later = part.of > other.of ? part : other;
+    byStart.set(part.start, { ...longer, startBy: Math.max(part.startBy, other.startBy), of: later.of });
   }
   return [...byStart.values()].sort((one, other) => one.start - other.start);
 }

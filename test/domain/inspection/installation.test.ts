@@ -74,15 +74,25 @@ describe('src/domain/inspection/installation', () => {
     ]);
   });
 
+  it('reports that no window begins, and the remedy', () => {
+    const scheduleError = 'the calendar x.ics cannot be read; fix: place the file';
+    expect(diagnoseCluster('a', { applied: true, changes: 0, paused: null, scheduleError }, null)).toEqual([
+      {
+        ...{ severity: 'error', check: 'schedule', remedy: 'place the file' },
+        message: 'no window begins: the calendar x.ics cannot be read',
+      },
+    ]);
+  });
+
   it('reports whether the cluster is applied, unchanged, different or paused', () => {
     expect(diagnoseCluster('a', { applied: false }, 'a.yaml')).toMatchObject([
       { severity: 'ok', message: expect.stringContaining('ospatch apply -f a.yaml') },
     ]);
-    expect(diagnoseCluster('a', { applied: true, changes: 0, paused: null }, 'a.yaml')).toMatchObject([
-      { severity: 'ok' },
-    ]);
+    expect(
+      diagnoseCluster('a', { applied: true, changes: 0, paused: null, scheduleError: null }, 'a.yaml'),
+    ).toMatchObject([{ severity: 'ok' }]);
     const paused = { at: '2027-01-01T00:00:00Z', by: 'me', reason: 'freeze' };
-    expect(diagnoseCluster('a', { applied: true, changes: 2, paused }, 'a.yaml')).toMatchObject([
+    expect(diagnoseCluster('a', { applied: true, changes: 2, paused, scheduleError: null }, 'a.yaml')).toMatchObject([
       {
         severity: 'warning',
         message: expect.stringMatching(/paused by me at .*\(freeze\)/),
