@@ -55,6 +55,8 @@ export interface NodePatchResult extends CommonRecord {
   ineffectiveReboot?: IneffectiveReboot;
   /** What the patch waits for before it takes the node out of service. Absent: nothing. */
   waitingFor?: string;
+  /** How long it has waited for that, in milliseconds. Absent: not at all. */
+  waitedMs?: number;
   /** Absent: the node is not drained. */
   drain?: DrainRecord;
   /**
@@ -161,11 +163,14 @@ function listed(parts: readonly string[]): string {
   return [...parts.slice(0, -2), parts.slice(-2).join(' and ')].join(', ');
 }
 
-/** How long a patch took that has succeeded, in seconds; undefined: it has not. */
-export function secondsOf({ outcome, startedAt, endedAt }: CommonRecord): number | undefined {
+/**
+ * How long a patch took that has succeeded, in seconds, without the `waitedMs` for other members; undefined: it has not
+ * succeeded.
+ */
+export function secondsOf({ outcome, startedAt, endedAt }: CommonRecord, waitedMs = 0): number | undefined {
   const succeeded = outcome === 'patched' || outcome === 'restart-pending' || outcome === 'reboot-pending';
   if (!succeeded || endedAt === '') return undefined;
-  return Math.max(1, Math.ceil((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000));
+  return Math.max(1, Math.ceil((Date.parse(endedAt) - Date.parse(startedAt) - waitedMs) / 1_000));
 }
 
 /**
@@ -184,7 +189,7 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     error: result.error === null ? null : toNodeError(result.error),
     ...defined({
       ineffectiveReboot: result.ineffectiveReboot,
-      seconds: result.changes.length > 0 || result.reboots > 0 ? secondsOf(result) : undefined,
+      seconds: result.changes.length > 0 || result.reboots > 0 ? secondsOf(result, result.waitedMs) : undefined,
     }),
     workflowRunId,
   };

@@ -54,6 +54,7 @@ export class NodeOutage {
       }),
     );
     this.record.waitFor(null);
+    this.record.noteWaited(Date.now() - askedAtMs);
     if (!this.granted) this.record.sendBack('other nodes were out of service when its turn came');
     return { granted: this.granted, waitedLong: Date.now() - askedAtMs > LONG_MS };
   }

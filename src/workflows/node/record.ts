@@ -148,6 +148,10 @@ export class NodeRecord {
     this.show();
   }
 
+  noteWaited(ms: number): void {
+    if (ms > 0) this.result.waitedMs = (this.result.waitedMs ?? 0) + ms;
+  }
+
   /** Untouched: the run gives the node another turn. */
   sendBack(message: string): void {
     this.result.outcome = 'not-tried';

@@ -1,4 +1,4 @@
-import { decidePatch, findDamage, describeWorkDone } from '../../../src/domain/node/patch';
+import { decidePatch, findDamage, describeWorkDone, secondsOf } from '../../../src/domain/node/patch';
 import { MAX_ERROR_MESSAGE } from '../../../src/domain/node/status';
 import { nodeFacts } from '../../support/builders';
 
@@ -19,6 +19,14 @@ describe('src/domain/node/patch', () => {
       type: 'Unhealthy',
       message: expect.stringContaining('new.service'),
     });
+  });
+
+  it('takes no wait for other nodes for the time of a patch', () => {
+    const [startedAt, endedAt] = ['2027-01-01T00:00:00Z', '2027-01-01T01:00:30Z'];
+    const record = { node: 'w-1', run: 1, appliedAt: null, warnings: [], steps: [], error: null, startedAt, endedAt };
+    expect(secondsOf({ ...record, outcome: 'patched' })).toBe(3_630);
+    expect(secondsOf({ ...record, outcome: 'patched' }, 3_600_000)).toBe(30);
+    expect(secondsOf({ ...record, outcome: 'failed' }, 3_600_000)).toBeUndefined();
   });
 
   it('finds an inconsistent package database', () => {

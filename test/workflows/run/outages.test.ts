@@ -76,6 +76,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
       cluster.kubernetes.down.clear();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 4 });
       expect(cluster.kubernetes.cordons.size).toBe(0);
+      expect(await cluster.record(cordoned === 'w-1' ? 'w-2' : 'w-1')).toMatchObject({ waitedMs: expect.any(Number) });
     }));
 
   it('changes nothing on a node of a plain fleet while too many others are down', () =>
