@@ -15,6 +15,7 @@ import { transition } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { forecasterOf } from '../domain/run/forecast';
+import type { RunHold } from '../domain/run/next-step';
 import type { RunEndForecast } from '../domain/run/run-end';
 import { forecastRunEnd } from '../domain/run/run-end';
 import type { NodeInWork, RunDetail, RunProgressPage } from '../domain/run/run';
@@ -104,20 +105,26 @@ export async function readLiveStatus(
   return { ...now, ...defined({ runEnd: endOf(now, progress, Date.now()) ?? undefined }) };
 }
 
+/** Holds of which nobody can say how long they last. */
+const OPEN_ENDED: ReadonlySet<RunHold['kind']> = new Set<RunHold['kind']>(['lost', 'budget', 'unobserved']);
+
 function endOf({ nodes }: ClusterStatus, progress: RunProgressPage, nowMs: number): RunEndForecast | null {
+  const { hold } = progress;
+  if (hold !== null && OPEN_ENDED.has(hold.kind)) return null;
   const inFlight = progress.inFlight.map(({ node, startedAt }) => ({ name: node, sinceMs: Date.parse(startedAt) }));
   const begun = new Set([...progress.inFlight, ...progress.lost].map(({ node }) => node));
   const waiting = nodes.filter(({ name, state }) => state === 'waiting' && !begun.has(name)).map(({ name }) => name);
   const places = progress.limits.concurrency;
-  return forecastRunEnd({ inFlight, waiting, places, forecast: forecasterOf(nodes), nowMs });
+  const soakMs = progress.soakMs + (hold?.kind === 'soak' ? Math.max(0, hold.untilMs - nowMs) : 0);
+  return forecastRunEnd({ inFlight, waiting, places, soakMs, forecast: forecasterOf(nodes), nowMs });
 }
 
 function detailOf(progress: RunProgressPage): RunDetail {
   const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, holdSince, ...rest } = progress;
-  const { stage, stages, windowEnd } = rest;
+  const { stage, stages, soakMs, windowEnd } = rest;
   return {
     ...{ limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, ...defined({ holdSince }) },
-    ...{ stage, stages, windowEnd },
+    ...{ stage, stages, soakMs, windowEnd },
   };
 }
 

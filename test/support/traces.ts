@@ -12,3 +12,12 @@ export async function traces(node: LabNode): Promise<string> {
   const { stdout } = await node.exec(`{ ${files}; ${ours}; dpkg-query -W | sha256sum; } | sort`);
   return stdout;
 }
+
+/** Touched by whoever reads: what readers of an sqlite database share, and the directory of a cache. */
+const TOUCHED_BY_READERS =
+  /^\/(?:var\/lib\/(?:rpm|dnf)\/[a-z]+\.sqlite-(?:shm|wal)|var\/cache\/dnf(?:\/expired_repos\.json)?|var\/tmp) /;
+
+/** The same for a node with an rpm database. */
+export async function tracesOnRpm(node: LabNode): Promise<string[]> {
+  return (await traces(node)).split('\n').filter((line) => !TOUCHED_BY_READERS.test(line));
+}

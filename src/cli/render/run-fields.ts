@@ -88,19 +88,16 @@ export function nextOf(
   return `${names}, not yet: ${oneLine(describeHold(hold, memberNameOf(type), time), MAX_SENTENCE)}`;
 }
 
-/** `the run ends about 2026-11-29 03:40, 20m before its window`; what the forecast rests on is said. */
+/** `the run ends about 2026-11-29 03:40, 20m before its window does`; what the forecast rests on is said. */
 export function endOf({ runEnd, run }: LiveStatus, zone: string): string | null {
   const windowEnd = run?.detail?.windowEnd ?? null;
-  const window = windowEnd === null ? '' : `the window ends at ${formatTime(windowEnd, zone).slice(0, 16)}`;
-  if (runEnd === undefined) return window === '' ? null : window;
-  const against = windowEnd === null ? '' : `, ${differenceOf(runEnd.at, windowEnd)}: ${window}`;
-  return `the run ends about ${formatTime(runEnd.at, zone).slice(0, 16)}${restsOn(runEnd.from)}${against}`;
-}
-
-function differenceOf(at: string, windowEnd: string): string {
-  const lateMs = Math.round((Date.parse(at) - Date.parse(windowEnd)) / MINUTE_MS) * MINUTE_MS;
-  if (lateMs === 0) return 'with its window';
-  return `${formatDuration(Math.abs(lateMs))} ${lateMs > 0 ? 'too late' : 'in time'}`;
+  const window = windowEnd === null ? null : `the window ends at ${formatTime(windowEnd, zone).slice(0, 16)}`;
+  if (runEnd === undefined) return window;
+  const end = `${formatTime(runEnd.at, zone).slice(0, 16)}${restsOn(runEnd.from)}`;
+  if (windowEnd === null) return `the run ends about ${end}`;
+  const lateMs = Math.round((Date.parse(runEnd.at) - Date.parse(windowEnd)) / MINUTE_MS) * MINUTE_MS;
+  if (lateMs <= 0) return `the run ends about ${end}, ${formatDuration(-lateMs)} in time: ${window}`;
+  return `the run would last until about ${end}, ${formatDuration(lateMs)} too long: ${window}, and the rest waits for the next one`;
 }
 
 /** Nothing, when the forecasts rest on the patches of the nodes themselves. */

@@ -102,7 +102,7 @@ function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor
     {
       ...{ limits: policy.limits, failures: cursor.failures, hold: cursor.hold ?? null },
       ...defined({ holdSince: cursor.holdSince }),
-      ...{ stage: (cursor.openStage ?? 0) + 1, stages: policy.kind === 'node' ? policy.stages.length : 1 },
+      ...{ openStage: cursor.openStage ?? 0, stages: policy.kind === 'node' ? policy.stages : [{ soakMs: 0 }] },
       // A suspended run waits for a window, or for somebody.
       windowEnd: null,
     },

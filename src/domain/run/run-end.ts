@@ -11,8 +11,7 @@ export interface RunEndForecast {
 const WEAKEST_FIRST: readonly Forecast['from'][] = ['guess', 'cluster', 'node'];
 
 /**
- * The end of a run that starts its members in order as soon as one of its places is free. Waits for other reasons, such as
- * stages that soak, come on top.
+ * The end of a run that starts its members in order as soon as one of its places is free.
  * @param inFlight members that are being patched, and since when, in epoch milliseconds
  * @returns null when nothing is left
  */
@@ -20,10 +19,12 @@ export function forecastRunEnd(run: {
   inFlight: readonly { name: string; sinceMs: number }[];
   waiting: readonly string[];
   places: number;
+  /** Soaks before the last member is started, in milliseconds. */
+  soakMs: number;
   forecast: (name: string) => Forecast;
   nowMs: number;
 }): RunEndForecast | null {
-  const { inFlight, waiting, places, forecast, nowMs } = run;
+  const { inFlight, waiting, places, soakMs, forecast, nowMs } = run;
   const names = [...inFlight.map(({ name }) => name), ...waiting];
   if (names.length === 0) return null;
   // A patch that takes longer than its forecast may end at any moment.
@@ -38,7 +39,7 @@ export function forecastRunEnd(run: {
     last = Math.max(last, end);
   }
   const from = WEAKEST_FIRST.find((one) => names.some((name) => forecast(name).from === one)) ?? 'guess';
-  return { at: new Date(last).toISOString(), from };
+  return { at: new Date(last + (waiting.length === 0 ? 0 : soakMs)).toISOString(), from };
 }
 
 function placeFor(sorted: readonly number[], value: number): number {

@@ -247,6 +247,8 @@ export interface RunDetail {
   /** Number of the stage that is open, from 1. */
   stage: number;
   stages: number;
+  /** How long the soaks that are still to begin take in all, in milliseconds. */
+  soakMs: number;
   /** When the window of the run ends, ISO 8601. Null: the run has no end. */
   windowEnd: string | null;
 }

@@ -2,6 +2,7 @@
 
 # Sets generation (3 = yum, 4, 5) and minor, the release to stay on; empty = any.
 dnf_setup() {
+  logs=''
   case $(readlink -f "$(command -v "$manager")") in
     *dnf5*) generation=5 ;;
     *dnf*) generation=4 ;;
@@ -49,7 +50,7 @@ dnf_call() {
     *) set -- --setopt=assumeyes=False --setopt=defaultyes=False "$@" ;;
   esac
   PYTHONUNBUFFERED=1 DNF_DISABLE_ALIASES=1 "$manager" --setopt=color=never --setopt=debuglevel=2 --setopt=errorlevel=3 \
-    --setopt=skip_if_unavailable=False ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
+    --setopt=skip_if_unavailable=False ${logs:+"--setopt=logdir=$logs"} ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
 }
 
 # dnf_upgrade OPTION...: the upgrade by the policy. Metadata does not expire, so that all calls use the same.
@@ -80,6 +81,8 @@ dnf_plan() { plan_phase; }
 
 dnf_pending() {
   dnf_setup
+  # Outside of a job nothing is written.
+  [ "$refresh" = yes ] || logs=$1
   dnf_simulate "$1"
   rc=$?
   rpm_pending "$1"

@@ -98,6 +98,8 @@ zypper_refresh() {
 zypper_plan() { plan_phase; }
 
 zypper_pending() {
+  # Outside of a job nothing is written.
+  [ "$refresh" = yes ] || export ZYPP_LOGFILE="$1/zypper.log"
   zypper_setup "$1"
   zypper_simulate "$1"
   rc=$?

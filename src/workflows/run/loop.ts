@@ -148,7 +148,7 @@ export class RunLoop implements PatchOwner {
       settled: this.settledMembers,
       ...runDetail(this.placed.values(), {
         ...{ limits: this.limits, failures: this.failures, hold: this.hold, ...defined({ holdSince: this.heldSince }) },
-        ...{ stage: this.openStage + 1, stages: this.stages.length },
+        ...{ openStage: this.openStage, stages: this.stages },
         windowEnd: this.runWindow === null ? null : new Date(this.runWindow.endMs).toISOString(),
       }),
     };

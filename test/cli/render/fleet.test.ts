@@ -60,7 +60,7 @@ describe('the status of clusters of many nodes', () => {
 
   test.each([
     ['2026-11-23T16:00:00.000Z', '20m in time'],
-    ['2026-11-23T14:10:00.000Z', '1h30m too late'],
+    ['2026-11-23T14:10:00.000Z', '1h30m too long'],
   ])('sets the forecast end against a window that ends at %s', (windowEnd, difference) => {
     const { run, ...rest } = fleet(60);
     const shown = {

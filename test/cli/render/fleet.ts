@@ -43,6 +43,7 @@ export function fleet(count: number, more: Partial<LiveStatus> = {}): LiveStatus
           hold: { kind: 'concurrency', limit: 4 },
           stage: 2,
           stages: 3,
+          soakMs: 0,
           windowEnd: null,
         },
       },

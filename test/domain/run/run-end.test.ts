@@ -5,13 +5,13 @@ const NOW = Date.parse('2026-11-29T00:00:00Z');
 const MINUTE = 60_000;
 
 function minutesLeft(
-  run: { inFlight?: [string, number][]; waiting?: string[]; places: number },
+  run: { inFlight?: [string, number][]; waiting?: string[]; places: number; soakMinutes?: number },
   forecast: (name: string) => Forecast = () => ({ ms: 10 * MINUTE, from: 'node' }),
 ) {
-  const { inFlight = [], waiting = [], places } = run;
+  const { inFlight = [], waiting = [], places, soakMinutes = 0 } = run;
   const end = forecastRunEnd({
     inFlight: inFlight.map(([name, minutes]) => ({ name, sinceMs: NOW - minutes * MINUTE })),
-    ...{ waiting, places, forecast, nowMs: NOW },
+    ...{ waiting, places, soakMs: soakMinutes * MINUTE, forecast, nowMs: NOW },
   });
   return end === null ? null : [(Date.parse(end.at) - NOW) / MINUTE, end.from];
 }
@@ -30,6 +30,11 @@ describe('src/domain/run/run-end', () => {
       }),
     ).toEqual([16, 'node']);
     expect(minutesLeft({ inFlight: [['a', 4]], waiting: ['b'], places: 2 })).toEqual([10, 'node']);
+  });
+
+  test('adds the soaks before the last node', () => {
+    expect(minutesLeft({ waiting: ['a', 'b'], places: 2, soakMinutes: 60 })).toEqual([70, 'node']);
+    expect(minutesLeft({ inFlight: [['a', 0]], places: 2, soakMinutes: 60 })).toEqual([10, 'node']);
   });
 
   test('assumes of a patch that takes longer than its forecast that it ends now', () => {

@@ -6,7 +6,8 @@ import type { LabNode } from '../../../tools/lab/lab-node';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { WAIT_AT_BARRIER, closeBarrier, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
-import { useLab, ask, remoteNode, targetOf, until } from '../support';
+import { useLab, ask, inspectInput, remoteNode, targetOf, until } from '../support';
+import { tracesOnRpm } from '../../support/traces';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { publishAdvisories, holdRpmLock, install, installed, offer, fakeOsRelease, withdraw } from './rpm-lab';
@@ -93,6 +94,13 @@ export function describeDnf(title: string, dnf: Dnf): void {
         expect(changes).toEqual(['lab-a 1-1 2-1', 'lab-b 1-1 2-1', 'lab-new null 1-1']);
         expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
         expect((await preflight({ includeKubernetes: true })).changes).toContain('kubelet 1.30.1-1 1.30.2-1');
+      });
+
+      it('lists what is pending for a plan, and leaves no trace', async () => {
+        const before = await tracesOnRpm(node);
+        const { plan } = await activities.run('inspectNode', inspectInput(targetOf(node), { changeNothing: true }));
+        expect(await tracesOnRpm(node)).toEqual(before);
+        expect(plan?.changes.map(({ name }) => name).toSorted()).toEqual(['lab-a', 'lab-b', 'lab-new']);
       });
 
       it('keeps excluded packages', async () => {

@@ -4,7 +4,8 @@ import type { LabNode } from '../../../tools/lab/lab-node';
 import type { TransportPool } from '../../../src/ssh/transport';
 import { WAIT_AT_BARRIER, openBarrier } from '../../support/barrier';
 import type { ActivityRunner } from '../support';
-import { useLab, ask, remoteNode, targetOf, until } from '../support';
+import { useLab, ask, inspectInput, remoteNode, targetOf, until } from '../support';
+import { tracesOnRpm } from '../../support/traces';
 import type { PatchRunner } from './patch-runner';
 import { patchRunner } from './patch-runner';
 import { publishAdvisories, holdRpmLock, install, installed, offer, fakeOsRelease } from './rpm-lab';
@@ -50,6 +51,13 @@ describe('src/node/package-managers/zypper on a real node', () => {
       expect(facts).toMatchObject({ packageManager: 'zypper', osVersion: 'SUSE Linux Enterprise Server 15 SP6' });
       expect(changes).toEqual(['lab-a 1-1 2-1', 'lab-b 1-1 2-1', 'lab-new null 1-1']);
       expect(plan.keptBack).toEqual([{ name: 'kubelet', reason: 'kubernetes' }]);
+    });
+
+    it('lists what is pending for a plan, and leaves no trace', async () => {
+      const before = await tracesOnRpm(node);
+      const { plan } = await activities.run('inspectNode', inspectInput(targetOf(node), { changeNothing: true }));
+      expect(await tracesOnRpm(node)).toEqual(before);
+      expect(plan?.changes.map(({ name }) => name).toSorted()).toEqual(['lab-a', 'lab-b', 'lab-new']);
     });
 
     it('keeps excluded packages, and leaves no lock behind', async () => {
