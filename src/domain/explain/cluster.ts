@@ -1,5 +1,5 @@
 /** Why a cluster patches nothing now. */
-import { isNode, memberNameOf } from '../cluster/member';
+import { isNode } from '../cluster/member';
 import { rejectionOf } from '../cluster/messages';
 import { commandOf } from '../cluster/event-text';
 import { isPatchable } from '../cluster/state';
@@ -143,19 +143,10 @@ function bootPatches({ status }: Situation): Explanation[] {
 
 /** A request that was refused after everything else that people did. */
 function rejection({ status, events }: Situation): Explanation[] {
-  const { lastRejection, type } = status;
+  const { lastRejection } = status;
   const later = events.findLast(({ kind }) => kind === 'action');
   if (lastRejection === null || (later !== undefined && later.at > lastRejection.at)) return [];
   const { request, by, at, message } = lastRejection;
-  const unit = memberNameOf(type);
-  return [
-    explanation(
-      'rejected',
-      `the request ${commandOf(request)} of ${by} changed no ${unit}`,
-      `it was refused: ${message}`,
-      {
-        since: at,
-      },
-    ),
-  ];
+  const what = `the request ${commandOf(request)} of ${by} was not carried out`;
+  return [explanation('rejected', what, message, { since: at })];
 }

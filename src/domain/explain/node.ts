@@ -6,7 +6,7 @@ import { isLost, lockAt } from '../node/status';
 import { isSelfManaged } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
 import { explainNoRun } from './cluster';
-import type { Explanation, ExplanationKind, Situation } from './explanation';
+import type { Explanation, ExplanationKind, MemberInWork, Situation } from './explanation';
 import { explanation, forReason } from './explanation';
 import { explainInWork } from './in-work';
 import { explainRun } from './run';
@@ -33,16 +33,29 @@ function inWork(situation: Situation, row: MemberStatus): Explanation[] {
   const { status } = situation;
   const member = status.current.find(({ node }) => node === row.name);
   if (member === undefined) {
-    if (row.state !== 'patching' || row.lastError === null || !isLost(row)) return [];
+    if (row.state !== 'patching') return [];
+    if (row.lastError === null || !isLost(row)) return [inStep(row, recordedStep(situation))];
     const change = [`ospatch release ${status.cluster} ${row.name}`];
     return [explanation('unreachable', `the patch of ${row.name} does not end`, row.lastError.message, { change })];
   }
   const waits = explainInWork(situation, member);
   if (waits.length > 0) return waits;
-  const { step, done, total, startedAt } = member;
+  return [inStep(row, member)];
+}
+
+type InStep = Pick<MemberInWork, 'step' | 'done' | 'total'> & { startedAt: string | null };
+
+/** Of one of so many members in work that nobody has read its heartbeats. */
+function recordedStep({ record }: Situation): InStep {
+  const isOpen = record !== null && record.endedAt === '';
+  const step = isOpen ? (record.steps.at(-1)?.step ?? null) : null;
+  return { step, done: null, total: null, startedAt: isOpen ? record.startedAt : null };
+}
+
+function inStep({ name }: MemberStatus, { step, done, total, startedAt }: InStep): Explanation {
   const count = step === 'apply' && total !== null ? ` (${done ?? 0} of ${total} packages)` : '';
   const because = step === null ? 'its patch begins' : `it is in its step ${step}${count}`;
-  return [explanation('in-work', `the patch of ${row.name} has not ended`, because, { since: startedAt })];
+  return explanation('in-work', `the patch of ${name} has not ended`, because, { since: startedAt });
 }
 
 function locked({ status, nowMs }: Situation, row: NodeStatus): Explanation[] {

@@ -205,6 +205,18 @@ describe('src/domain/cluster/recovery', () => {
     expect(toHistory(after).windows).toEqual([{ at: T0, result: 'run 1' }]);
   });
 
+  test('keeps who recovered the cluster, what was done before, and tells readers that numbers are given anew', () => {
+    const { state } = recoverCluster(base(), [message('pause', { by: 'ann', reason: 'freeze' })], T2);
+    recovery.noteRecovery(state, 'bob', null, T2);
+    recovery.noteRecovery(state, 'cid', T1, T2);
+    expect(toHistory(state).requests.map(({ request, by, result }) => [request, by, result])).toEqual([
+      ['pause', 'ann', 'paused'],
+      ['recover', 'bob', 'recovered from its history'],
+      ['recover', 'cid', `recovered from the backup of ${T1}, so later events are not known`],
+    ]);
+    expect(state.events).toMatchObject({ life: T2, lifeFrom: state.events.next - 1 });
+  });
+
   test('reads the remaining events after a nonsensical one', () => {
     const odd = { at: T1, kind: 'run-ended', run: 1, report: { end: 'finished' } } as unknown as PastEvent;
     const { state } = recoverCluster(base(), [started(), odd, message('pause', { by: 'me' })], T2);

@@ -41,6 +41,8 @@ describe('domain/cluster/reset', () => {
       request: null,
       schedule: { after: RESET, next: null },
     });
+    // A reader of the events cannot go on by their numbers.
+    expect(state.events.life).toBe(RESET);
     expect(toHistory(state).windows).toEqual([
       { at: '2026-11-15T00:00:00Z', result: 'not known (the workflow was reset)' },
     ]);

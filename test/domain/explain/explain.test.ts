@@ -159,7 +159,12 @@ const CLUSTERS: [situation: string, given: Given, expected: Expected][] = [
   [
     'whose last request was refused',
     { status: { lastRejection: { request: 'patchNow', by: 'ann', at: ago(1), message: 'no such node: w-9' } } },
-    { kind: 'rejected', because: 'it was refused: no such node: w-9', since: ago(1) },
+    {
+      kind: 'rejected',
+      what: 'the request patch of ann was not carried out',
+      because: 'no such node: w-9',
+      since: ago(1),
+    },
   ],
   [
     'in a run that is cancelled',
@@ -254,6 +259,22 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
     inWork(live('w-2', { step: 'apply', done: 3, total: 12 })),
     'w-2',
     { kind: 'in-work', because: 'it is in its step apply (3 of 12 packages)' },
+  ],
+  [
+    'among more in work than are read one by one',
+    {
+      ...running(null),
+      record: {
+        kind: 'node',
+        run: 7,
+        startedAt: ago(4),
+        endedAt: '',
+        steps: [{ step: 'prefetch' }],
+        keptBack: [],
+      } as never,
+    },
+    'w-2',
+    { kind: 'in-work', because: 'it is in its step prefetch', since: ago(4) },
   ],
   [
     'on which an earlier run still works',

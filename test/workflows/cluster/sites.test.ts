@@ -244,8 +244,13 @@ describe('src/workflows: sites', () => {
           remedy: `ospatch uncordon ${cluster.name} w-2`,
         }),
       );
-      expect(await own.uncordon(cluster.name, 'w-2')).toBe(true);
+      expect(await own.uncordon(cluster.name, 'w-2', { reason: 'drained by mistake' })).toBe(true);
       expect(await own.uncordon(cluster.name, 'w-2')).toBe(false);
+      const uncordons = (await own.history(cluster.name)).requests.filter(({ request }) => request === 'uncordon');
+      expect(uncordons.map(({ node, reason, result }) => [node, reason, result])).toEqual([
+        ['w-2', 'drained by mistake', 'w-2 was uncordoned'],
+        ['w-2', null, 'w-2 had no cordon of ospatch'],
+      ]);
       const release = cluster.nodes.hold('w-2', 'preflight');
       await own.patch(cluster.name);
       await waitFor(() => cluster.nodes.log.includes('preflight w-2'), { what: 'the preflight' });
