@@ -22,6 +22,9 @@ const BLACKOUTS_AHEAD_MS = 60 * DAY_MS;
 /** By default so many entries are in each list. */
 const MAX_LISTED = 40;
 
+/** Windows that are looked at for one of which a blackout leaves something. */
+const MAX_SEARCHED = 100;
+
 /** So many characters of a reason are kept. */
 const MAX_REASON = 100;
 
@@ -57,15 +60,24 @@ export function calendarAhead(
   const between = periodsOf(blackouts, timeZone, files);
   const found: Cut[] = [];
   let wanted = 0;
+  /** Start of the first window that is not looked at. What starts later is not known in full. */
+  let limit = Infinity;
   // Of windows that have begun, parts may be left.
   for (const span of spansAhead(calendar, sinceMs, afterMs - (blackouts.length === 0 ? 0 : MAX_PARTS_MS))) {
-    if (wanted === count || span.start > (untilMs ?? Infinity)) break;
+    const isPart = ({ start }: Part): boolean => start > afterMs && start < span.start;
+    const isEnough = wanted >= count && (wanted >= count + MAX_SEARCHED || found.some((one) => one.parts.some(isPart)));
+    if (isEnough || span.start > (untilMs ?? Infinity)) {
+      limit = span.start;
+      break;
+    }
     const last = found.at(-1);
     if (last?.span.end === null && span.end === null) endAt(last, span.start);
     found.push(cut(span, between));
     if (span.start > afterMs) wanted += 1;
   }
-  const parts = oneForEachStart(found.flatMap((one) => one.parts).filter(({ start }) => start > afterMs));
+  const parts = oneForEachStart(
+    found.flatMap((one) => one.parts).filter(({ start }) => start > afterMs && start < limit),
+  );
   const windows = firstOf(parts, listed);
   const next = parts.find(({ of }) => of > afterMs);
   // Behind many parts of one window the next one is still wanted, for display and for downloads before it.
@@ -75,7 +87,11 @@ export function calendarAhead(
   );
   const horizon = untilMs ?? nowMs + BLACKOUTS_AHEAD_MS;
   const periods = firstOf(between(nowMs, horizon), listed);
-  const ends = [windows.until, periods.until, ...(blackouts.length === 0 ? [] : [horizon])];
+  const ends = [
+    ...[windows.until, periods.until],
+    ...(blackouts.length === 0 ? [] : [horizon]),
+    ...(windows.items.length === 0 && limit < Infinity ? [limit] : []),
+  ];
   const until = Math.min(...ends.filter((end) => end !== null));
   return {
     windows: windows.items.map(toWindow),

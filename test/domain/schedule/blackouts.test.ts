@@ -47,7 +47,7 @@ describe('src/domain/schedule/ahead with blackouts', () => {
       [NIGHT],
       [from('07T00:00', '08T03:00', 'a'), from('08T03:00', '09T00:00', 'b')],
     );
-    expect(windows.map(short)).toEqual([]);
+    expect(windows.map(short)).toEqual(['15T00 to 15T06']);
     expect(removed).toEqual([{ start: '2026-11-08T00:00:00Z', end: '2026-11-08T06:00:00Z', reason: 'a and b' }]);
   });
 
@@ -63,7 +63,10 @@ describe('src/domain/schedule/ahead with blackouts', () => {
       { end: '2026-11-08T05:00:00Z', cutoff: '2026-11-08T04:00:00Z' },
     ]);
     const all = aheadOf([{ ...NIGHT, duration: '1h', cutoff: '30m' }], [from('08T00:00', '08T00:30')]);
-    expect([all.windows, all.removed]).toMatchObject([[], [{ start: '2026-11-08T00:00:00Z', reason: 'freeze' }]]);
+    expect([all.windows, all.removed]).toMatchObject([
+      [{ start: '2026-11-15T00:00:00Z' }],
+      [{ start: '2026-11-08T00:00:00Z', reason: 'freeze' }],
+    ]);
   });
 
   describe('a window without an end', () => {
@@ -95,7 +98,10 @@ describe('src/domain/schedule/ahead with blackouts', () => {
         ...{ startBy: '2026-11-08T01:00:00Z', partOf: '2026-11-08T00:00:00Z' },
       });
       const late = aheadOf([ENDLESS], [from('07T00:00', '08T01:01')]);
-      expect(late).toMatchObject({ windows: [], removed: [{ start: '2026-11-08T00:00:00Z', end: null }] });
+      expect(late).toMatchObject({
+        windows: [{ start: '2026-11-15T00:00:00Z' }],
+        removed: [{ start: '2026-11-08T00:00:00Z', end: null }],
+      });
     });
   });
 
@@ -107,6 +113,25 @@ describe('src/domain/schedule/ahead with blackouts', () => {
     const changed = Date.parse('2026-11-08T00:30:00Z');
     const since = calendarAhead(calendar, { sinceMs: changed, afterMs: changed, nowMs: changed, count: 1 });
     expect(since.windows.map(short)).toEqual(['15T00 to 15T06']);
+  });
+
+  it('loses no window that starts where a part of an earlier one begins, however few windows are asked for', () => {
+    const daily: ScheduleEntry = { cron: '0 13 * * *', startWithin: '25h', duration: '25h', cutoff: 'forecast' };
+    const blackouts = [from('08T05:00', '09T13:00')];
+    const found = new Set<string>();
+    for (let after = MONDAY; Date.parse(after) < Date.parse('2026-11-12T00:00:00Z');) {
+      const [first] = aheadOf([daily], blackouts, { after }).windows;
+      found.add(short(first as MaintenanceWindow));
+      after = first?.start ?? '';
+    }
+    expect([...found]).toContain('09T13 to 10T14');
+    expect(found.size).toBe(10);
+  });
+
+  it('looks on until a blackout leaves something', () => {
+    const hourly: ScheduleEntry = { cron: '0 * * * *', startWithin: '24h', duration: '24h', cutoff: 'forecast' };
+    const { windows } = aheadOf([hourly], [from('02T12:00', '03T06:30')]);
+    expect(windows.map(short)[0]).toContain('03T06:30 to');
   });
 
   it('takes the zone of the blackout, and elapsed time for its duration, over a clock change', () => {
