@@ -196,9 +196,14 @@ describe('src/workflows/run: several nodes at the same time', () => {
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster, { concurrency: 4 }));
       await cluster.handle.executeUpdate('lock', { args: [{ node: 'w-2', by: 'ann', reason: 'incident' }] });
+      const until = new Date(Date.now() + 3_600_000).toISOString();
+      await cluster.handle.executeUpdate('lock', { args: [{ node: 'w-3', by: 'ann', reason: 'disk', until }] });
+      const brief = new Date(Date.now() + 5_000).toISOString();
+      await cluster.handle.executeUpdate('lock', { args: [{ node: 'w-4', by: 'ann', reason: 'call', until: brief }] });
+      await cluster.env.sleep('6 seconds');
       await cluster.handle.signal('patchNow');
       const { lastRun, nodes } = await cluster.untilIdle(1);
-      expect(lastRun).toMatchObject({ outcome: 'succeeded', patched: 3, skipped: 1 });
+      expect(lastRun).toMatchObject({ outcome: 'succeeded', patched: 2, skipped: 2 });
       expect(nodesOf(nodes)[1]).toMatchObject({
         lock: { by: 'ann' },
         lastError: { message: 'locked by ann: incident' },
