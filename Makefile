@@ -1,6 +1,6 @@
 # All targets for developers and CI. Each target first installs its prerequisites.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults test-systems lint format build lab bench bench-fleet mutations clean
+.PHONY: help demo test test-unit test-faults test-systems lint format build lab bench bench-fleet bench-run mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench: ## Measure a node patch against bare ssh and Ansible on one node (needs r
 bench-fleet: ## Measure the cost of a fleet of sleeping clusters, with simulated nodes
 	@scripts/setup.sh deps build temporal
 	@node tools/bench/fleet.js
+
+bench-run: ## Measure one run over 5,000 simulated nodes, 500 at a time (25 min)
+	@scripts/setup.sh deps build temporal
+	@node tools/bench/large-run.js --seconds 120 --lost 10
 
 mutations: ## Take the guards of a run away, one by one, and show which test notices
 	@scripts/setup.sh deps build temporal test-server

@@ -95,9 +95,11 @@ export type {
 } from './domain/node/status';
 export type { NodeWarning, WarningKind } from './domain/node/warning';
 export type { RunLimits } from './domain/run/limits';
-export type { RunHold } from './domain/run/next-step';
+export type { MemberPlace, PlacedMember, RunHold, WindowLimit } from './domain/run/next-step';
 export type {
-  LostInRun,
+  HandedOverPatch,
+  PatchLimits,
+  RunWindow,
   NodeInWork,
   NodeGroupRunPolicy,
   NodePatchPolicy,

@@ -22,7 +22,7 @@ import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
 import { toApplicationFailure } from './errors';
-import { awaitNodePatch, awaitWorkflowClosed, cancelChildren } from './node-patches';
+import { awaitNodePatches, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
@@ -66,7 +66,7 @@ export function createClusterActivities(
       return Promise.resolve(record.result);
     },
     lastRun,
-    awaitNodePatch: (execution) => awaitNodePatch(ends, execution),
+    awaitNodePatches: (patches) => awaitNodePatches(ends, patches),
     cancelChildren,
     awaitWorkflowClosed: (workflowId) => awaitWorkflowClosed(ends, workflowId),
   };

@@ -3,35 +3,37 @@ import { getClient, heartbeat } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { MemberSettled } from '../domain/cluster/member';
+import type { NodePatchEnd, NodePatchExecution } from '../contract/activities/cluster';
 import { parseSettled } from '../domain/run/progress-parser';
-import type { Execution, WorkflowEnds } from './workflow-ends';
+import type { End, Execution, WorkflowEnds } from './workflow-ends';
 
-export async function awaitNodePatch(
+export async function awaitNodePatches(
   ends: WorkflowEnds,
-  { workflowId, workflowRunId }: { workflowId: string; workflowRunId: string },
-): Promise<MemberSettled | null> {
+  patches: readonly NodePatchExecution[],
+): Promise<NodePatchEnd[]> {
+  if (patches.length === 0) return [];
   const client = getClient();
-  let runId = workflowRunId;
-  const look = async (): Promise<{ result: MemberSettled | null } | { goesOnAs: Execution }> => {
-    for (;;) {
-      const handle = client.workflow.getHandle(workflowId, runId, { followRuns: false });
-      const described = await describeOrNull(handle);
-      if (described === null) return { result: null };
-      if (isOpen(described)) return { goesOnAs: { workflowId, runId } };
-      // Somebody has reset it: it works on as another execution.
-      const resetTo = described.raw.workflowExtendedInfo?.resetRunId ?? '';
-      if (resetTo === '') return { result: parseSettled(await handle.result().catch(detailsOfFailure)) };
-      runId = resetTo;
-    }
+  const started = new Map(patches.map((one) => [one.workflowId, one.workflowRunId]));
+  const endOf = async ({ workflowId, runId }: Execution): Promise<End<NodePatchEnd>> => {
+    const handle = client.workflow.getHandle(workflowId, runId, { followRuns: false });
+    const described = await describeOrNull(handle);
+    const patch = { workflowId, workflowRunId: started.get(workflowId) ?? runId };
+    if (described === null) return { result: { ...patch, settled: null } };
+    if (isOpen(described)) return { goesOnAs: { workflowId, runId } };
+    // Somebody has reset it: it works on as another execution.
+    const resetTo = described.raw.workflowExtendedInfo?.resetRunId ?? '';
+    if (resetTo !== '') return { goesOnAs: { workflowId, runId: resetTo } };
+    return { result: { ...patch, settled: parseSettled(await handle.result().catch(detailsOfFailure)) } };
   };
-  const now = await look();
-  return 'result' in now ? now.result : ends.answerAtEndOf(now.goesOnAs, look);
+  return ends.answerAtFirstEnds(
+    patches.map(({ workflowId, workflowRunId }) => ({ workflowId, runId: workflowRunId })),
+    endOf,
+  );
 }
 
 export async function awaitWorkflowClosed(ends: WorkflowEnds, workflowId: string): Promise<void> {
   const handle = getClient().workflow.getHandle(workflowId);
-  const look = async (): Promise<{ result: undefined } | { goesOnAs: Execution }> => {
+  const look = async (): Promise<End<undefined>> => {
     const described = await describeOrNull(handle);
     if (described === null || !isOpen(described)) return { result: undefined };
     return { goesOnAs: { workflowId, runId: described.runId } };

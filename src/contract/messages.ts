@@ -103,13 +103,16 @@ export const windowSignal = defineSignal<[RunWindow | null]>('window');
 export const outageRequestSignal = defineSignal<[OutageRequest]>('requestOutage');
 export const outageAnswerSignal = defineSignal<[{ granted: boolean }]>('answerOutage');
 
+/** From the run workflow that has taken a node patch over, which does not see it end as its parent would. */
+export const reportEndSignal = defineSignal('reportEnd');
+
 /** From a user to a node patch. */
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [Message]>('release');
 
 /** From a node patch to its run workflow. */
 export const nodeUnreachableSignal = defineSignal<[LostNode]>('nodeUnreachable');
 
-/** From a node patch that was unreachable and may have outlived its run workflow, to the current run workflow. */
+/** From a node patch that has outlived its run workflow, or may have, to the current run workflow. */
 export const nodeEndedSignal = defineSignal<[MemberSettled]>('nodeEnded');
 
 /** The current record of a node patch. */

@@ -54,7 +54,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   powerCycle: BEGUN,
   followNodegroupUpdate: BEGUN,
   awaitWorkflowClosed: BEGUN,
-  awaitNodePatch: BEGUN,
+  awaitNodePatches: BEGUN,
   cancelChildren: BEGUN,
   nextWindowsByFiles: PERSON_WAITS,
   preflight: SCHEDULED,

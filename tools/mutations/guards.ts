@@ -45,8 +45,8 @@ export const MUTATIONS: readonly Mutation[] = [
     ...DECISIONS,
     name: 'two zones at the same time',
     file: 'src/domain/run/next-step.ts',
-    from: 'if (otherZone.length > 0)',
-    to: 'if (otherZone.length > 1)',
+    from: 'hasOther(this.openZones, member.zone)',
+    to: 'this.open.length > 1 && hasOther(this.openZones, member.zone)',
   },
   {
     ...DECISIONS,
@@ -125,10 +125,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a lost node is forgotten at a hand-over',
     file: 'src/workflows/run/loop.ts',
-    from: "      this.place(one.node, 'lost');\n",
+    from: "      this.place(one.node, one.lost === true ? 'lost' : 'in-flight');\n",
     to: '',
     project: 'workflows',
-    tests: ['test/workflows/run/hand-over.test.ts', 'test/workflows/run/unreachable-node.test.ts'],
+    tests: ['test/workflows/run/in-flight.test.ts', 'test/workflows/run/unreachable-node.test.ts'],
   },
   {
     name: 'a lock holds nobody off',

@@ -41,6 +41,16 @@ export interface AuditRecord {
   result: PatchRecord;
 }
 
+export interface NodePatchExecution {
+  workflowId: string;
+  workflowRunId: string;
+}
+
+/** `settled` is null when the end is unknown because the patch was terminated, or because Temporal has deleted it. */
+export interface NodePatchEnd extends NodePatchExecution {
+  settled: MemberSettled | null;
+}
+
 /**
  * Activities without a node. `nextWindows`, the checks of specs, `searchAttributes`, `recordAudit` and `lastRun` run as local
  * activities: short, with results recorded in the history.
@@ -66,11 +76,8 @@ export interface ClusterActivities {
    * numbers that no run has used.
    */
   lastRun(input: { cluster: string; createdAt: string; after: number }): Promise<number>;
-  /**
-   * Waits until a node patch has ended, following resets. Null when its end is unknown because the patch was terminated or
-   * Temporal has deleted it.
-   */
-  awaitNodePatch(execution: { workflowId: string; workflowRunId: string }): Promise<MemberSettled | null>;
+  /** Waits until one of these node patches has ended, following resets; returns all that have ended about then. */
+  awaitNodePatches(patches: NodePatchExecution[]): Promise<NodePatchEnd[]>;
   /** Cancels all children left running by an ended workflow. */
   cancelChildren(workflowId: string): Promise<void>;
   /** Waits until no workflow with this id is running. */

@@ -4,6 +4,7 @@ import { parseDuration } from '../shared/duration';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
 import type { NodePatchPolicy, NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
+import { handsOverNodes } from '../run/run';
 import { limitsOf, nodeGroupLimits } from '../run/limits';
 import { orderNodes } from '../run/order';
 import { stagesOf, toRunStage } from '../run/stages';
@@ -195,6 +196,9 @@ function decideInRun(state: ClusterState, run: ActiveRun, now: number, context: 
   if (context.continueAsNewDue && context.runPutDown) {
     return { do: 'continue-as-new', message: 'continue-as-new is due' };
   }
+  // A run is paused once the nodes that are being patched are over.
+  if (run.suspended !== null && handsOverNodes(run.suspended))
+    return { do: 'resume-run', message: `run ${run.number} waits for the nodes that are being patched` };
   const waiting = waitsForDecision(state, run);
   if (state.paused === null && waiting !== null) return sleep(state, now, context, waiting);
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
@@ -215,12 +219,9 @@ export function waitsForDecision(
   return `run ${number} waits for a decision: ${failures} failed, more than the ${maxFailures} that may; ${more.join(', ')}`;
 }
 
-/**
- * A run with nodes unreachable after a change needs a run workflow to wait for them; that workflow starts no other
- * node.
- */
+/** A run with nodes in flight needs a run workflow to wait for them; that workflow starts no other node. */
 function endSuspended({ suspended }: ActiveRun, message: string): Decision {
-  const isWaiting = (suspended?.lost?.length ?? 0) > 0;
+  const isWaiting = (suspended?.inFlight?.length ?? 0) > 0;
   return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };
 }
 

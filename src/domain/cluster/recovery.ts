@@ -5,7 +5,7 @@
 import type { ClusterState, ActiveRun } from './state';
 import {
   finishRun,
-  isInWork,
+  openIn,
   markLost,
   markStarted,
   newClusterState,
@@ -35,7 +35,7 @@ import { memberName } from './member';
 import type { MemberSettled } from './member';
 import type { RunInput, RunResult } from '../run/run';
 import { parseProgress } from '../run/progress-parser';
-import { failedUnrecorded, notTried, settleLost } from '../run/run';
+import { failedUnrecorded, notTried, settleHandedOver } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
@@ -287,7 +287,7 @@ class PastCluster {
     const progress = run === null ? null : parseProgress(value, run.number, this.idOf(run));
     if (run === null || progress === null) return;
     settleNodes(state, run, progress.settled, at);
-    if (run.suspended !== null) settleLost(run.suspended, progress.settled);
+    if (run.suspended !== null) settleHandedOver(run.suspended, progress.settled);
     markStarted(state, run, progress.started, at);
     markLost(state, run, progress.lost ?? [], at);
     if (progress.held !== undefined) note(state, { kind: 'limit', run: run.number, ...progress.held }, at);
@@ -329,9 +329,8 @@ class PastCluster {
   }
 
   private inWork(run: ActiveRun): string[] {
-    return this.state.nodes
-      .filter(({ name, state }) => state === 'patching' && isInWork(run, name))
-      .map(({ name }) => name);
+    const isOpen = openIn(run);
+    return this.state.nodes.filter(({ name, state }) => state === 'patching' && isOpen(name)).map(({ name }) => name);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Events about the run of a cluster that are more than one fact of its state. */
 import { describeHold } from '../run/describe-hold';
+import { handsOverNodes } from '../run/run';
 import { memberName } from './member';
 import { eventsOf } from './events';
 import type { ActiveRun, ClusterState } from './state';
@@ -21,7 +22,7 @@ export function noteResumed(state: ClusterState, run: ActiveRun, now: string): v
 
 function whySuspended(state: ClusterState, run: ActiveRun): string | null {
   const { paused } = state;
-  if (run.state === 'cancelling') return null;
+  if (run.state === 'cancelling' || (run.suspended !== null && handsOverNodes(run.suspended))) return null;
   if (paused !== null) return `paused by ${paused.by}${paused.reason === null ? '' : ` (${paused.reason})`}`;
   const hold = run.suspended?.hold;
   const isWaiting = hold?.kind === 'budget' || hold?.kind === 'window';

@@ -258,7 +258,7 @@ export function settleReport(
 
 /** Records nodes whose patch has begun; those that have settled are ignored. */
 export function markStarted(state: ClusterState, run: ActiveRun, nodes: readonly string[], now: string): void {
-  const started = nodes.filter((node) => isInWork(run, node));
+  const started = nodes.filter(openIn(run));
   if (started.length === 0) return;
   updateNodes(state, new Set(started), (status) => transition(status, { kind: 'started' }));
   note(state, { kind: 'nodes', run: run.number, started: someMembers(started) }, now);
@@ -266,7 +266,8 @@ export function markStarted(state: ClusterState, run: ActiveRun, nodes: readonly
 
 /** Records nodes that have been unreachable after a change for long; they are still in progress. */
 export function markLost(state: ClusterState, run: ActiveRun, lost: readonly LostNode[], now: string): void {
-  const known = new Map(lost.filter(({ node }) => isInWork(run, node)).map((one) => [one.node, one.message]));
+  const isOpen = openIn(run);
+  const known = new Map(lost.filter(({ node }) => isOpen(node)).map((one) => [one.node, one.message]));
   for (const [node, message] of known) note(state, { kind: 'unreachable', run: run.number, node, message }, now);
   updateNodes(state, new Set(known.keys()), (status) => {
     const error: NodeError = { type: 'UnreachableAfterChange', message: known.get(status.name) ?? '' };
@@ -274,18 +275,22 @@ export function markLost(state: ClusterState, run: ActiveRun, lost: readonly Los
   });
 }
 
-/** Nodes that a run workflow had taken but not started go back to the queue. */
-export function queueUnstarted(state: ClusterState, run: ActiveRun, { lost = [] }: RunCursor): void {
-  const begun = new Set(lost.map(({ node }) => node));
-  const names = state.nodes
-    .filter(({ name, state: now }) => now === 'patching' && isInWork(run, name) && !begun.has(name))
-    .map(({ name }) => name);
-  updateNodes(state, new Set(names), (node) => transition(node, { kind: 'queued' }));
+/** Nodes that a run workflow had taken but not started go back to the queue; what it hands over has been started. */
+export function noteHandOver(state: ClusterState, run: ActiveRun, { inFlight = [] }: RunCursor): void {
+  const begun = new Set(inFlight.map(({ node }) => node));
+  const isOpen = openIn(run);
+  state.nodes = state.nodes.map((node) => {
+    if (!isOpen(node.name)) return node;
+    if (begun.has(node.name)) return node.state === 'patching' ? node : transition(node, { kind: 'started' });
+    return node.state === 'patching' ? transition(node, { kind: 'queued' }) : node;
+  });
 }
 
-/** Whether the run may still report about this node. */
-export function isInWork(run: ActiveRun, node: string): boolean {
-  return run.nodes.includes(node) && !run.removed.includes(node) && run.done[node] === undefined;
+/** Tells of which nodes the run may still report. */
+export function openIn({ nodes, removed, done }: ActiveRun): (node: string) => boolean {
+  const inRun = new Set(nodes);
+  for (const name of removed) inRun.delete(name);
+  return (node) => inRun.has(node) && done[node] === undefined;
 }
 
 /**
@@ -544,5 +549,6 @@ function updateNodes(
   names: ReadonlySet<string>,
   change: (node: MemberStatus) => MemberStatus,
 ): void {
+  if (names.size === 0) return;
   state.nodes = state.nodes.map((node) => (names.has(node.name) ? change(node) : node));
 }

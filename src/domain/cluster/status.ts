@@ -4,6 +4,7 @@ import { isNode } from './member';
 import { nextBeginning } from './schedule-state';
 import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
+import { handsOverNodes } from '../run/run';
 import { waitsForDecision } from './decide';
 import { runDetail } from '../run/detail';
 import type { MemberPlace } from '../run/next-step';
@@ -71,7 +72,7 @@ function lastRejection({ events }: ClusterState): Rejection | null {
 export function clusterPhase(state: ClusterState): ClusterPhase {
   if (state.removing !== null) return 'removing';
   if (!isPatchable(state.spec)) return 'not-patchable';
-  if (state.run !== null && state.run.suspended === null) return 'running';
+  if (state.run !== null && isUnderWay(state, state.run)) return 'running';
   if (state.paused !== null) return 'paused';
   return state.run !== null && waitsForDecision(state, state.run) !== null ? 'waiting' : 'idle';
 }
@@ -82,7 +83,7 @@ function runStatus(state: ClusterState): RunStatus | null {
   return {
     number: run.number,
     trigger: run.trigger,
-    state: run.state === 'cancelling' ? 'cancelling' : run.suspended === null ? 'running' : 'paused',
+    state: run.state === 'cancelling' ? 'cancelling' : isUnderWay(state, run) ? 'running' : 'paused',
     startedAt: run.startedAt,
     done: Object.keys(run.done).length,
     total: run.nodes.length,
@@ -93,10 +94,12 @@ function runStatus(state: ClusterState): RunStatus | null {
 
 /** A run in progress knows more of itself than its cluster does. */
 function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor): RunDetail {
-  const lost = new Set(cursor.lost?.map(({ node }) => node));
+  const open = new Map(
+    (cursor.inFlight ?? []).map((one) => [one.node, one.lost === true ? 'lost' : 'in-flight'] as const),
+  );
   const gone = new Set(removed);
   const placeOf = (name: string): MemberPlace =>
-    done[name] !== undefined || gone.has(name) ? 'settled' : lost.has(name) ? 'lost' : 'waiting';
+    done[name] !== undefined || gone.has(name) ? 'settled' : (open.get(name) ?? 'waiting');
   return runDetail(
     nodes.map((name) => ({ name, place: placeOf(name) })),
     {
@@ -109,15 +112,25 @@ function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor
   );
 }
 
+/** For a decision, or for the next window. */
+function waits({ hold }: RunCursor): boolean {
+  return hold?.kind === 'budget' || hold?.kind === 'window';
+}
+
+/** Also while one run workflow hands over to the next, which is a matter of a second. */
+function isUnderWay({ paused }: ClusterState, { suspended }: ActiveRun): boolean {
+  return suspended === null || handsOverNodes(suspended) || (paused === null && !waits(suspended));
+}
+
 /** Node patches of a paused run that continue because their nodes are unreachable after a change. */
 function lostOf({ spec }: ClusterState, { policy, suspended }: ActiveRun): Pick<RunStatus, 'lost'> {
-  const lost = suspended?.lost?.slice(0, MAX_LOST_SHOWN) ?? [];
+  const lost = (suspended?.inFlight ?? []).filter((one) => one.lost).slice(0, MAX_LOST_SHOWN);
   if (lost.length === 0) return {};
   const queues = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node.taskQueue]) : []);
   return {
-    lost: lost.map((one) => {
-      const taskQueue = queues.get(one.node) ?? policy.taskQueue;
-      return { ...one, state: 'patching', ...defined({ taskQueue }) };
+    lost: lost.map(({ node, startedAt, workflowRunId }) => {
+      const taskQueue = queues.get(node) ?? policy.taskQueue;
+      return { node, startedAt, workflowRunId, state: 'patching', ...defined({ taskQueue }) };
     }),
   };
 }

@@ -43,6 +43,9 @@ export const SYSTEMD_TIMEOUT_MS = HOUR_MS;
  */
 export const END_WATCH_MS = HOUR_MS;
 
+/** Where it matters when an end is noticed, another worker takes over after this time. */
+export const END_WATCH_HEARTBEAT_TIMEOUT_MS = 30_000;
+
 /** Minimum interval between polls, whatever the node answers. */
 export const MIN_POLL_MS = 250;
 

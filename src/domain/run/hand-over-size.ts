@@ -7,6 +7,34 @@ import type { NodeError, NodeSettled } from '../node/status';
 import { plainText } from '../shared/text';
 import type { RunCursor } from './run';
 
+/** A run workflow hands over before its history has this many events, or this many bytes. */
+const MAX_EVENTS = 9_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** Room that is left for each node in flight, so that all of them may end, or be cancelled, in the same history. */
+const EVENTS_PER_NODE_IN_FLIGHT = 6;
+const BYTES_PER_NODE_IN_FLIGHT = 4 * 1024;
+
+/** However many nodes are in flight, a run workflow has at least this much of its history for others. */
+const LEAST_SHARE = 1 / 3;
+
+export interface HistorySize {
+  historyLength: number;
+  historySize: number;
+  /** By the Temporal server, which may have limits of its own. */
+  continueAsNewSuggested: boolean;
+}
+
+/** Whether a run workflow with `inFlight` nodes in flight leaves the rest to the next one. */
+export function isHistoryFull(
+  { historyLength, historySize, continueAsNewSuggested }: HistorySize,
+  inFlight: number,
+): boolean {
+  const events = Math.max(MAX_EVENTS * LEAST_SHARE, MAX_EVENTS - inFlight * EVENTS_PER_NODE_IN_FLIGHT);
+  const bytes = Math.max(MAX_BYTES * LEAST_SHARE, MAX_BYTES - inFlight * BYTES_PER_NODE_IN_FLIGHT);
+  return continueAsNewSuggested || historyLength >= events || historySize >= bytes;
+}
+
 /** Up to this many nodes, texts are handed over in full. */
 const MAX_NODES_IN_FULL = 400;
 const MAX_MESSAGE = 120;

@@ -149,6 +149,9 @@ class Admission {
   private readonly busy: PlacedMember[];
   private readonly outOfService: Set<string>;
   private readonly concurrency: number;
+  /** Kept, because thousands of members may be considered while hundreds are busy. */
+  private readonly busyRoles: Set<PlacedMember['role']>;
+  private readonly openZones: Set<PlacedMember['zone']>;
 
   constructor(
     private readonly view: RunView,
@@ -159,6 +162,8 @@ class Admission {
     this.busy = [...inFlight];
     this.outOfService = new Set([...(view.unavailable ?? []), ...namesOf(inFlight), ...namesOf(lost)]);
     this.concurrency = Math.min(view.limits.concurrency, view.stages[stage]?.concurrency ?? Infinity);
+    this.busyRoles = new Set(inFlight.map(({ role }) => role));
+    this.openZones = new Set([...inFlight, ...lost].map(({ zone }) => zone));
   }
 
   /** False: no later member can be started either. */
@@ -175,6 +180,8 @@ class Admission {
       return true;
     }
     this.busy.push(member);
+    this.busyRoles.add(member.role);
+    this.openZones.add(member.zone);
     this.outOfService.add(member.name);
     this.started.push(member);
     return true;
@@ -189,14 +196,22 @@ class Admission {
   private holdForAll(member: PlacedMember): RunHold | null {
     const { limits, rolesApart } = this.view;
     if (this.busy.length >= this.concurrency) return { kind: 'concurrency', limit: this.concurrency };
-    const otherRole = rolesApart ? this.busy.filter(({ role }) => role !== member.role) : [];
-    if (otherRole.length > 0) return { kind: 'role', role: otherRole[0]?.role ?? null, members: namesOf(otherRole) };
-    const open = [...this.busy, ...this.lost];
-    const controlPlane = member.role === 'control-plane' ? open.find(({ role }) => role === member.role) : undefined;
+    if (rolesApart && hasOther(this.busyRoles, member.role)) {
+      const other = this.busy.filter(({ role }) => role !== member.role);
+      return { kind: 'role', role: other[0]?.role ?? null, members: namesOf(other) };
+    }
+    const controlPlane =
+      member.role === 'control-plane' ? this.open.find(({ role }) => role === member.role) : undefined;
     if (controlPlane !== undefined) return { kind: 'control-plane', member: controlPlane.name };
-    const otherZone = limits.oneZoneAtATime ? open.filter(({ zone }) => zone !== member.zone) : [];
-    if (otherZone.length > 0) return { kind: 'zone', zone: otherZone[0]?.zone ?? null, members: namesOf(otherZone) };
+    if (limits.oneZoneAtATime && hasOther(this.openZones, member.zone)) {
+      const other = this.open.filter(({ zone }) => zone !== member.zone);
+      return { kind: 'zone', zone: other[0]?.zone ?? null, members: namesOf(other) };
+    }
     return null;
+  }
+
+  private get open(): PlacedMember[] {
+    return [...this.busy, ...this.lost];
   }
 
   /** A node that is out of service already takes no further one out of service. */
@@ -205,8 +220,14 @@ class Admission {
     if (limit === null) return null;
     if (this.view.unavailable === null) return { kind: 'unobserved' };
     if (this.outOfService.has(name) || this.outOfService.size < limit) return null;
+    // The first one is what holds the run.
+    if (this.hold?.kind === 'max-unavailable') return this.hold;
     return { kind: 'max-unavailable', limit, unavailable: [...this.outOfService] };
   }
+}
+
+function hasOther<T>(values: ReadonlySet<T>, value: T): boolean {
+  return values.size > (values.has(value) ? 1 : 0);
 }
 
 function namesOf(members: readonly PlacedMember[]): string[] {

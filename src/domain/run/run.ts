@@ -11,7 +11,7 @@ import type { FailureBudget, NodeSpec, OnWindowEnd } from '../spec/types';
 import type { RunForecasts } from './forecast';
 import type { HoldReport } from './hold-report';
 import type { RunLimits } from './limits';
-import type { RunHold, WindowLimit } from './next-step';
+import type { PlacedMember, RunHold, WindowLimit } from './next-step';
 import type { RunStage } from './stages';
 import { waitsForNextWindow } from './window-end';
 
@@ -23,9 +23,6 @@ export type RunTrigger = (typeof RUN_TRIGGERS)[number];
  * was, or the patch of a node that has not failed.
  */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
-
-/** A run workflow hands over to the next one of the same run after this many nodes, which bounds its history. */
-export const NODES_PER_RUN_WORKFLOW = 400;
 
 /** The policy with which a run started. Later spec changes do not apply, except {@link RunRestrictions}. */
 export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
@@ -97,19 +94,22 @@ export interface RunCursor {
   hold?: RunHold;
   /** Since when that keeps the run from going on, ISO 8601. */
   holdSince?: string;
-  /**
-   * Node patches that continue without a run workflow because their nodes are unreachable after a change. Absent: none.
-   */
-  lost?: LostInRun[];
+  /** Node patches that continue without a run workflow, until the next one of the run takes them over. Absent: none. */
+  inFlight?: HandedOverPatch[];
 }
 
-/** Adds the settled nodes that were unreachable to the cursor of a suspended run. */
-export function settleLost(cursor: RunCursor, settled: readonly MemberSettled[]): void {
-  const { lost = [] } = cursor;
-  const ended = settled.filter(({ node }) => lost.some((one) => one.node === node));
+/** Adds the ends of node patches that continued without a run workflow to the cursor of a suspended run. */
+export function settleHandedOver(cursor: RunCursor, settled: readonly MemberSettled[]): void {
+  const open = new Map((cursor.inFlight ?? []).map((one) => [one.node, one]));
+  const ended = settled.filter(({ node }) => open.delete(node));
   cursor.settled = [...cursor.settled, ...ended.filter((one) => !waitsForNextWindow(one))];
-  cursor.failures += ended.filter(({ outcome }) => outcome === 'failed').length;
-  cursor.lost = lost.filter(({ node }) => !ended.some((one) => one.node === node));
+  cursor.failures += ended.filter(countsAsFailure).length;
+  cursor.inFlight = [...open.values()];
+}
+
+/** Whether nodes are being patched that only a run workflow can take care of: one has just handed over to the next. */
+export function handsOverNodes({ inFlight = [] }: RunCursor): boolean {
+  return inFlight.some(({ lost }) => lost !== true);
 }
 
 /** Takes the end of a member out of the cursor of a suspended run, which gives it another turn. */
@@ -124,13 +124,31 @@ export function countsAsFailure({ outcome, workflowRunId, error }: CommonSettled
   return outcome === 'failed' && !(workflowRunId === null && error?.type === 'HostKeyMismatch');
 }
 
+/** What may change while a member is being worked on. */
+export interface PatchLimits {
+  rebootsForbidden: boolean;
+  window: RunWindow | null;
+}
+
 /** A node patch handed over by one run workflow to the next one of the same run. */
-export interface LostInRun {
+export interface HandedOverPatch {
   node: string;
   /** ISO 8601. */
   startedAt: string;
   /** Of the node patch. */
   workflowRunId: string;
+  /** The node is unreachable after a change. Absent: the node is being patched. */
+  lost?: true;
+  /** The patch reports its end by itself. Absent: it has not been asked to, unless it is lost. */
+  reportsEnd?: true;
+  /** What it was last told. Absent: nothing. */
+  told?: PatchLimits;
+  /** It has not been allowed to take the node out of service. Absent: it has, or may do so. */
+  inService?: true;
+  /** Since when it waits to be allowed to, ISO 8601. Absent: it does not. */
+  outageAskedAt?: string;
+  /** What counts for the limits, of a node that has left the cluster since. Absent: as in the input of the run. */
+  left?: Pick<PlacedMember, 'role' | 'zone' | 'stage'>;
 }
 
 /** The input of a run workflow; the policy discriminates the kinds. */
@@ -185,7 +203,7 @@ export interface RunRestrictions {
   rebootsForbidden?: boolean;
   removedNodes?: string[];
   paused?: boolean;
-  /** The history of the cluster is almost full: the next run workflow takes over after the nodes in progress. */
+  /** The history of the cluster is almost full: the next run workflow takes over, also what is in flight. */
   handOver?: boolean;
   /** Those of the run, also when somebody has changed them. Absent: as before. */
   limits?: RunLimits;

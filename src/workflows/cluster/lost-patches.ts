@@ -7,7 +7,7 @@ import type { MemberSettled } from '../../domain/cluster/member';
 import type { ActiveRun } from '../../domain/cluster/state';
 import { toNodeError } from '../../domain/node/status';
 import { parseSettled } from '../../domain/run/progress-parser';
-import type { LostInRun } from '../../domain/run/run';
+import type { HandedOverPatch } from '../../domain/run/run';
 import { failedUnrecorded } from '../../domain/run/run';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
 import type { RunMember } from '../run/member';
@@ -25,7 +25,7 @@ export class LostPatches {
 
   /** Idempotent, while `run` is suspended. `memberOf`: cleans up after a terminated node patch. */
   watch(run: ActiveRun, memberOf: (node: string) => RunMember | undefined): void {
-    for (const lost of run.suspended?.lost ?? []) {
+    for (const lost of run.suspended?.inFlight ?? []) {
       if (this.watched.has(lost.node)) continue;
       const scope = new CancellationScope();
       this.watched.set(lost.node, scope);
@@ -47,11 +47,12 @@ export class LostPatches {
     for (const scope of scopes) scope.cancel();
   }
 
-  private async endOf(run: ActiveRun, lost: LostInRun, member: RunMember | undefined): Promise<MemberSettled> {
+  private async endOf(run: ActiveRun, lost: HandedOverPatch, member: RunMember | undefined): Promise<MemberSettled> {
     const { node, workflowRunId } = lost;
     const execution = { workflowId: nodeWorkflowId(this.cluster, node), workflowRunId };
-    const summary = `wait for ${node}, which is lost`;
-    const settled = parseSettled(await workflowEnds.awaitNodePatch.executeWithOptions({ summary }, [execution]));
+    const summary = `wait for ${node}`;
+    const [end] = await workflowEnds.awaitNodePatches.executeWithOptions({ summary }, [[execution]]);
+    const settled = parseSettled(end?.settled);
     if (settled !== null) return settled;
     const error = (await member?.cleanUp(terminatedPatch(node))) ?? terminatedPatch(node);
     return failedUnrecorded(run.policy.kind, node, toNodeError(error), workflowRunId);

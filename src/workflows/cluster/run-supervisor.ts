@@ -5,12 +5,12 @@ import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import {
   finishRun,
-  isInWork,
+  openIn,
   isSelfManaged,
   markLost,
   markStarted,
   note,
-  queueUnstarted,
+  noteHandOver,
   settleNodes,
   settleReport,
 } from '../../domain/cluster/state';
@@ -21,7 +21,7 @@ import type { ErrorInfo } from '../../domain/shared/errors';
 import { priorityOf } from '../../contract/priorities';
 import { WORKFLOW_TYPES, nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError } from '../../domain/node/status';
-import { isLost, toNodeError } from '../../domain/node/status';
+import { toNodeError } from '../../domain/node/status';
 import type { NodeRunInput, RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
 import type { ClusterSpec, NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
@@ -29,10 +29,11 @@ import { forecasterOf, runForecasts } from '../../domain/run/forecast';
 import { briefCursor, briefErrors } from '../../domain/run/hand-over-size';
 import {
   failedUnrecorded,
+  handsOverNodes,
   notTried,
   removeSettled,
   quarantinedNodes,
-  settleLost,
+  settleHandedOver,
   skippedBecauseRemoved,
   ineffectiveReboots,
 } from '../../domain/run/run';
@@ -42,6 +43,7 @@ import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild, whileWanted } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
+import { inChunks } from '../shared/in-chunks';
 import { foundBy } from '../shared/search-attributes';
 import { toErrorInfo } from '../shared/failures';
 import { restrictSignal } from '../../contract/messages';
@@ -72,8 +74,8 @@ export class RunSupervisor {
   private startedCancelled = false;
   /** Of a run that is suspended. */
   private readonly lostPatches: LostPatches;
-  /** How lost nodes ended of which the report of the run workflow may not know. */
-  private lostEnds: MemberSettled[] = [];
+  /** The ends that the cluster has been told of. The report of the run workflow may hand over a node patch that has ended since. */
+  private ends: MemberSettled[] = [];
 
   /** `changed` is called whenever the state has changed. */
   constructor(
@@ -103,11 +105,10 @@ export class RunSupervisor {
    * report may come later than this.
    */
   noteProgress(run: ActiveRun, { settled, started, lost = [], held }: RunProgress): void {
-    const lostBefore = new Set(this.state.nodes.filter(isLost).map(({ name }) => name));
     const now = timestamp();
     settleNodes(this.state, run, settled, now);
-    if (run.suspended !== null) settleLost(run.suspended, settled);
-    else this.lostEnds.push(...settled.filter(({ node }) => lostBefore.has(node)));
+    if (run.suspended !== null) settleHandedOver(run.suspended, settled);
+    else this.ends.push(...settled);
     markStarted(this.state, run, started, now);
     markLost(this.state, run, lost, now);
     if (held !== undefined) note(this.state, { kind: 'limit', run: run.number, ...held }, now);
@@ -128,10 +129,10 @@ export class RunSupervisor {
 
   private noteLostEnd(run: ActiveRun, settled: MemberSettled): void {
     if (this.state.run !== run || run.suspended === null) return;
-    const isKnown = run.suspended.lost?.some(({ node }) => node === settled.node) !== true;
+    const isKnown = run.suspended.inFlight?.some(({ node }) => node === settled.node) !== true;
     if (isKnown) return;
     settleNodes(this.state, run, [settled], timestamp());
-    settleLost(run.suspended, [settled]);
+    settleHandedOver(run.suspended, [settled]);
     this.changed();
   }
 
@@ -144,7 +145,7 @@ export class RunSupervisor {
     run.suspended = null;
     this.lostPatches.stop();
     this.scope = scope;
-    this.lostEnds = [];
+    this.ends = [];
     this.startedCancelled = run.state === 'cancelling';
     // Frozen for the whole run, however long it waits for its turn.
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
@@ -164,8 +165,10 @@ export class RunSupervisor {
         args: [this.inputOf(run, nodes, { resumeFrom, restrictions, forecasts })],
       });
     };
-    // A run that only waits for its beginning is paused at once, and one that is cancelled ends by its scope.
-    const shouldStart = (): boolean => this.state.paused === null || run.state === 'cancelling';
+    // A run that only waits for its beginning is paused at once, and one that is cancelled ends by its scope; nodes that are being
+    // patched are waited for.
+    const isAwaited = cursor !== null && handsOverNodes(cursor);
+    const shouldStart = (): boolean => isAwaited || this.state.paused === null || run.state === 'cancelling';
     const work = async (): Promise<RunResult> => {
       const isListed = run.nodeGroupsUnresolved !== true || (await this.listNodeGroups(run, shouldStart));
       const child = isListed ? await startLockedChild(workflowId, start, { shouldStart }) : null;
@@ -250,13 +253,13 @@ export class RunSupervisor {
   /** The cursor a run workflow starts from. Nodes that left the spec before their turn have settled. */
   private withoutRemoved(run: ActiveRun): RunCursor | null {
     if (run.removed.length === 0) return run.suspended;
-    const { settled, lost = [], ...place } = run.suspended ?? nothingSettled();
-    const known = new Set([...settled, ...lost].map(({ node }) => node));
+    const { settled, inFlight = [], ...place } = run.suspended ?? nothingSettled();
+    const known = new Set([...settled, ...inFlight].map(({ node }) => node));
     const gone = run.removed.filter((name) => !known.has(name));
     return {
       ...place,
       settled: [...settled, ...gone.map((name) => skippedBecauseRemoved(run.policy.kind, name))],
-      lost,
+      inFlight,
     };
   }
 
@@ -269,8 +272,13 @@ export class RunSupervisor {
     if (report.end === 'suspended' || again.length > 0) {
       cursor.retried = { ...run.retried };
       settleReport(this.state, run, cursor.settled, timestamp());
-      settleLost(cursor, this.lostEnds);
-      queueUnstarted(this.state, run, cursor);
+      const started = new Map((cursor.inFlight ?? []).map(({ node, workflowRunId }) => [node, workflowRunId]));
+      // A node that was given another turn has ended before, too.
+      settleHandedOver(
+        cursor,
+        this.ends.filter(({ node, workflowRunId }) => started.get(node) === workflowRunId),
+      );
+      noteHandOver(this.state, run, cursor);
       run.suspended = cursor;
       noteSuspended(this.state, run, timestamp());
       this.putDown = true;
@@ -294,13 +302,14 @@ export class RunSupervisor {
   /** Node patches outlive their run workflow, for the next one to adopt; of one that was terminated there is none. */
   private async cancelNodePatches(run: ActiveRun): Promise<void> {
     const cluster = this.state.spec.name;
-    const inWork = this.state.nodes.filter(({ name, state }) => state === 'patching' && isInWork(run, name));
-    for (const { name } of inWork) {
-      // One that has ended needs no cancellation.
-      await getExternalWorkflowHandle(nodeWorkflowId(cluster, name))
+    const isOpen = openIn(run);
+    const inWork = this.state.nodes.filter(({ name, state }) => state === 'patching' && isOpen(name));
+    // One that has ended needs no cancellation.
+    await inChunks(inWork, ({ name }) =>
+      getExternalWorkflowHandle(nodeWorkflowId(cluster, name))
         .cancel()
-        .catch(() => undefined);
-    }
+        .catch(() => undefined),
+    );
     const workflowId = runWorkflowId(cluster, this.state.createdAt, run.number);
     // What the cluster had not heard of yet. Without an answer it goes on to its end, and the next run waits for it.
     await cleanUp.cancelChildren

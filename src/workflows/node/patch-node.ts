@@ -29,6 +29,7 @@ import {
   nodePatchQuery,
   outageAnswerSignal,
   releaseUpdate,
+  reportEndSignal,
   windowSignal,
 } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
@@ -61,13 +62,21 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   setHandler(windowSignal, (value) => work.changeWindow(value), {
     description: 'From the run: the maintenance window has another end.',
   });
+  let isHandedOver = false;
+  setHandler(
+    reportEndSignal,
+    () => {
+      isHandedOver = true;
+    },
+    { description: 'From the run: another workflow of the run has taken over, and is to be told of the end.' },
+  );
   setHandler(releaseUpdate, (value) => work.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',
     validator: (value) => work.waits.check(value),
   });
   setHandler(nodePatchQuery, () => work.record.result, { description: 'The record of this node patch so far.' });
   const result = await work.run();
-  if (work.wasLost) await CancellationScope.nonCancellable(() => notifyEnd(input, result));
+  if (work.wasLost || isHandedOver) await CancellationScope.nonCancellable(() => notifyEnd(input, result));
   publishNodeEnd(result.outcome, input.searchAttributes);
   return endNodePatch(result);
 }

@@ -10,9 +10,10 @@ import type { RunLimits } from '../../domain/run/limits';
 import type { RunHold, PlacedMember, RunView, Step } from '../../domain/run/next-step';
 import { closesMs, nextStep } from '../../domain/run/next-step';
 import type {
-  LostInRun,
+  HandedOverPatch,
   LostNode,
   OutageRequest,
+  PatchLimits,
   NodeInWork,
   RunCursor,
   RunInput,
@@ -22,15 +23,7 @@ import type {
   RunTrigger,
   RunWindow,
 } from '../../domain/run/run';
-import {
-  NODES_PER_RUN_WORKFLOW,
-  countsAsFailure,
-  isNodeRun,
-  notTried,
-  runOutcome,
-  skipped,
-  skippedBecauseRemoved,
-} from '../../domain/run/run';
+import { countsAsFailure, isNodeRun, notTried, runOutcome, skipped, skippedBecauseRemoved } from '../../domain/run/run';
 import type { RunStage } from '../../domain/run/stages';
 import { stageNumbers } from '../../domain/run/stages';
 import { waitsForNextWindow } from '../../domain/run/window-end';
@@ -38,10 +31,11 @@ import { defined } from '../../domain/shared/defined';
 import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
 import { Availability, LOOK_AGAIN_MS } from './availability';
-import type { PatchLimits, RunMember } from './member';
+import type { RunMember } from './member';
 import { membersOf } from './members';
 import { Outages } from './outages';
 import type { PatchInFlight, PatchOwner } from './patches';
+import { isHistoryFull } from '../../domain/run/hand-over-size';
 import { RunPatches } from './patches';
 import { ProgressReporter } from './progress-reporter';
 
@@ -51,6 +45,9 @@ const MAX_SHOWN = 100;
 /** A node is taken out of service only on an answer that is no older than this. */
 const OUTAGE_FRESH_MS = SECOND_MS;
 
+/** Node patches that Temporal is starting at the same time. */
+const MAX_STARTING = 50;
+
 export class RunLoop implements PatchOwner {
   readonly cluster: string;
   readonly run: number;
@@ -59,7 +56,7 @@ export class RunLoop implements PatchOwner {
   readonly searchAttributes: readonly string[];
   private readonly unit: MemberName;
   private readonly members: ReadonlyMap<string, RunMember>;
-  private readonly placed: ReadonlyMap<string, PlacedMember>;
+  private readonly placed: Map<string, PlacedMember>;
   private readonly stages: readonly RunStage[];
   private readonly patches: RunPatches;
   private readonly reporter: ProgressReporter;
@@ -67,7 +64,8 @@ export class RunLoop implements PatchOwner {
   private readonly availability: Availability | null;
   private readonly outages: Outages;
   private settledMembers: MemberSettled[];
-  private readonly settledBefore: number;
+  /** Members that this run workflow has started or settled. */
+  private taken = 0;
   private limits: RunLimits;
   private failures: number;
   private openStage: number;
@@ -76,6 +74,8 @@ export class RunLoop implements PatchOwner {
   private heldSince: string | undefined;
   private paused = false;
   private handOver = false;
+  /** Once begun, a hand-over starts no member any more. */
+  private handsOver = false;
   private cancelled = false;
   private removed: ReadonlySet<string> = new Set();
   private noReboots = false;
@@ -84,6 +84,7 @@ export class RunLoop implements PatchOwner {
   /** As far as they are taken in. */
   private readonly retried: Record<string, number>;
   private isStale = false;
+  private isShown = true;
   /** Null: the run has no end. */
   private runWindow: RunWindow | null = null;
   private readonly forecasts: RunForecasts;
@@ -101,12 +102,11 @@ export class RunLoop implements PatchOwner {
     this.kind = policy.kind;
     this.unit = memberName(policy.kind);
     this.searchAttributes = searchAttributes;
-    const { settled, failures, lost = [], ...place } = input.resumeFrom ?? nothingSettled();
+    const { settled, failures, inFlight = [], ...place } = input.resumeFrom ?? nothingSettled();
     const { openStage = 0, lastSettledAt, retried = {}, hold = null, holdSince } = place;
     this.hold = hold;
     this.heldSince = holdSince;
     this.settledMembers = [...settled];
-    this.settledBefore = settled.length;
     this.failures = failures;
     this.openStage = openStage;
     this.lastSettledAt = lastSettledAt;
@@ -123,10 +123,12 @@ export class RunLoop implements PatchOwner {
     this.outages = new Outages(cluster);
     this.reporter = new ProgressReporter(input, (name) => this.patches.has(name));
     this.takeRestrictions(input.restrictions);
-    // What lost nodes have reported before this run workflow began is handed over as the handlers are registered.
-    for (const one of lost) {
-      this.place(one.node, 'lost');
+    // What node patches have reported before this run workflow began is handed over as the handlers are registered.
+    for (const one of inFlight) {
+      if (one.left !== undefined) this.placed.set(one.node, { name: one.node, ...one.left, place: 'in-flight' });
+      this.place(one.node, one.lost === true ? 'lost' : 'in-flight');
       this.patches.adopt(one);
+      this.outages.adopt(one);
     }
   }
 
@@ -201,7 +203,7 @@ export class RunLoop implements PatchOwner {
   }
 
   mayStart(): boolean {
-    return !this.paused && !this.isWindowOver();
+    return !this.paused && !this.handsOver && !this.isWindowOver();
   }
 
   private isWindowOver(): boolean {
@@ -226,6 +228,7 @@ export class RunLoop implements PatchOwner {
       return;
     }
     this.place(node, 'settled');
+    this.taken += 1;
     this.outages.forget(node);
     // It may have been left out of service after the last look.
     if (settled.outcome === 'failed' || settled.outcome === 'cancelled') this.availability?.expire();
@@ -251,12 +254,19 @@ export class RunLoop implements PatchOwner {
 
   changed(): void {
     this.isStale = true;
+    if (this.isShown) void Promise.resolve().then(() => this.showProgress());
+    this.isShown = false;
+  }
+
+  /** Once for all that happens at the same time. */
+  private showProgress(): void {
+    this.isShown = true;
     this.show(this.progress());
   }
 
   /** Ends when all members have settled, or when the rest is for the next workflow of the run. */
   private async loop(): Promise<void> {
-    if (this.patches.all.length > 0) this.show(this.progress());
+    if (this.patches.all.length > 0) this.showProgress();
     this.patches.followAdopted();
     for (;;) {
       this.isStale = false;
@@ -265,8 +275,11 @@ export class RunLoop implements PatchOwner {
       const step = nextStep(this.view());
       this.noteHold(this.outages.hold ?? ('hold' in step ? step.hold : null));
       if (step.do === 'finish') return;
-      if (this.mustRest()) {
-        if (this.patches.canBeLeft) return;
+      if (this.mustHandOver()) {
+        if (this.patches.canBeHandedOver) return;
+        await this.change();
+      } else if (this.paused && !this.cancelled) {
+        if (this.patches.onlyLost) return;
         await this.change();
       } else if (step.do === 'suspend') return;
       else if (step.do === 'stop') this.settleRest();
@@ -337,7 +350,11 @@ export class RunLoop implements PatchOwner {
       await availability.look();
       return;
     }
-    for (const name of names) this.start(name);
+    for (const name of names) {
+      // The answers of Temporal to those before bring the run back here.
+      if (this.patches.starting >= MAX_STARTING) return this.change();
+      this.start(name);
+    }
   }
 
   private async waitFor({ hold, untilMs }: Extract<Step, { do: 'wait' }>): Promise<void> {
@@ -361,6 +378,7 @@ export class RunLoop implements PatchOwner {
     if (lock !== undefined && (lock.untilMs === null || lock.untilMs > Date.now()))
       return this.settled(skipped(this.kind, name, lock.why));
     placed.place = 'in-flight';
+    this.taken += 1;
     this.outages.started(name);
     this.openStage = Math.max(this.openStage, placed.stage);
     this.reporter.started(name);
@@ -388,15 +406,14 @@ export class RunLoop implements PatchOwner {
       if (place === 'waiting') this.settled(notTried(this.kind, name, message));
   }
 
-  /** Whether the rest of the run is for the next workflow. The first member of a run workflow is always taken, or a run would never end. */
-  private mustRest(): boolean {
-    if (this.cancelled) return false;
-    const settledHere = this.settledMembers.length - this.settledBefore;
-    return (
-      this.paused ||
-      settledHere >= NODES_PER_RUN_WORKFLOW ||
-      (settledHere > 0 && (this.handOver || workflowInfo().continueAsNewSuggested))
-    );
+  /**
+   * Whether the rest of the run is for the next workflow, to which nodes in flight are handed over. Each run workflow takes at
+   * least one member, or a run would never end. A run that is paused or cancelled only waits for the members in flight.
+   */
+  private mustHandOver(): boolean {
+    if (this.cancelled || this.paused || this.taken === 0) return false;
+    this.handsOver ||= this.handOver || isHistoryFull(workflowInfo(), this.patches.all.length);
+    return this.handsOver;
   }
 
   /** A cancelled run still waits for the members in flight; their own cancellation reaches them. */
@@ -425,7 +442,7 @@ export class RunLoop implements PatchOwner {
     if (rest.length === 0 && [...this.placed.values()].every(({ place }) => place === 'settled')) {
       return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
     }
-    if (rest.length > 0) cursor.lost = rest.map(toLostInRun);
+    if (rest.length > 0) cursor.inFlight = rest.map((patch) => this.toHandedOver(patch));
     if (this.hold !== null && !this.paused)
       Object.assign(cursor, defined({ hold: this.hold, holdSince: this.heldSince }));
     return { end: 'suspended', outcome: runOutcome(cursor.settled, false), cursor };
@@ -469,6 +486,20 @@ export class RunLoop implements PatchOwner {
     this.place(name, 'waiting');
   }
 
+  private toHandedOver({ node, startedAt, workflowRunId, told, lost, reportsEnd }: PatchInFlight): HandedOverPatch {
+    const placed = this.removed.has(node) ? this.placed.get(node) : undefined;
+    return {
+      ...{ node, startedAt, workflowRunId: workflowRunId ?? '' },
+      ...defined({
+        lost: lost || undefined,
+        reportsEnd: (reportsEnd && !lost) || undefined,
+        told,
+        ...this.outages.handedOver(node),
+        left: placed === undefined ? undefined : { role: placed.role, zone: placed.zone, stage: placed.stage },
+      }),
+    };
+  }
+
   private place(name: string, place: PlacedMember['place']): void {
     const member = this.placed.get(name);
     if (member !== undefined) member.place = place;
@@ -493,8 +524,4 @@ function placesOf(input: RunInput, stages: readonly RunStage[]): Map<string, Pla
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: PatchInFlight): NodeInWork {
   return { node, state, startedAt, workflowRunId, ...defined({ taskQueue }) };
-}
-
-function toLostInRun({ node, startedAt, workflowRunId }: PatchInFlight): LostInRun {
-  return { node, startedAt, workflowRunId: workflowRunId ?? '' };
 }

@@ -1,7 +1,7 @@
 /** What a run works on, one by one: nodes, or node groups of EKS. */
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { MemberSettled } from '../../domain/cluster/member';
-import type { RunWindow } from '../../domain/run/run';
+import type { PatchLimits } from '../../domain/run/run';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { updateNodegroup } from '../eks/update-nodegroup';
 import type { patchNode } from '../node/patch-node';
@@ -13,12 +13,6 @@ export type MemberOptions = typeof NODE_CHILD_OPTIONS &
 
 /** What works on one of them. */
 export type MemberChild = ChildWorkflowHandle<typeof patchNode> | ChildWorkflowHandle<typeof updateNodegroup>;
-
-/** What may change while a member is being worked on. */
-export interface PatchLimits {
-  rebootsForbidden: boolean;
-  window: RunWindow | null;
-}
 
 export interface RunMember {
   name: string;

@@ -5,7 +5,7 @@ import { nodeWorkflowId } from '../../contract/workflow-ids';
 import type { OutageAnswers, OutageView } from '../../domain/run/outages';
 import { answerOutages } from '../../domain/run/outages';
 import type { RunHold } from '../../domain/run/next-step';
-import type { OutageRequest } from '../../domain/run/run';
+import type { HandedOverPatch, OutageRequest } from '../../domain/run/run';
 
 interface Asking {
   workflowRunId: string;
@@ -15,7 +15,7 @@ interface Asking {
 export class Outages {
   /** Longest wait first. */
   private readonly asking = new Map<string, Asking>();
-  /** Started by this run workflow, and not taken out of service since. */
+  /** Started, and not taken out of service since. */
   private readonly inService = new Set<string>();
   private held: RunHold | null = null;
 
@@ -37,6 +37,19 @@ export class Outages {
 
   started(name: string): void {
     this.inService.add(name);
+  }
+
+  /** Goes on where an earlier run workflow has handed over. */
+  adopt({ node, workflowRunId, inService, outageAskedAt }: HandedOverPatch): void {
+    if (inService === true) this.inService.add(node);
+    if (outageAskedAt !== undefined) this.ask({ node, workflowRunId }, outageAskedAt);
+  }
+
+  handedOver(name: string): { inService: true | undefined; outageAskedAt: string | undefined } {
+    return {
+      inService: this.inService.has(name) || undefined,
+      outageAskedAt: this.asking.get(name)?.since,
+    };
   }
 
   ask({ node, workflowRunId }: OutageRequest, since: string): void {

@@ -1,14 +1,15 @@
 /**
- * The workflows that patch the members of a run: starts one for each, adopts those that an earlier run workflow has left, and
- * reports how each ends. Decides nothing about which member is next.
+ * The workflows that patch the members of a run: starts one for each, adopts those that an earlier run workflow has handed
+ * over, and reports how each ends. Decides nothing about which member is next.
  */
-import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
-import { forbidRebootsSignal, windowSignal } from '../../contract/messages';
+import { forbidRebootsSignal, reportEndSignal, windowSignal } from '../../contract/messages';
 import type { MemberKind, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { toNodeError } from '../../domain/node/status';
-import type { LostInRun, LostNode, NodeInWork, RunTrigger } from '../../domain/run/run';
+import { END_WATCH_HEARTBEAT_TIMEOUT_MS } from '../../domain/node/time-limits';
+import type { HandedOverPatch, LostNode, NodeInWork, PatchLimits, RunTrigger } from '../../domain/run/run';
 import { failedUnrecorded, notTried } from '../../domain/run/run';
 import { parseSettled } from '../../domain/run/progress-parser';
 import { canonicalJson } from '../../domain/shared/canonical-json';
@@ -16,11 +17,18 @@ import { defined } from '../../domain/shared/defined';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import { workflowEnds } from '../shared/activity-options';
 import { settledOf } from '../shared/endings';
+import { inChunks } from '../shared/in-chunks';
 import { terminatedPatch, toErrorInfo } from '../shared/failures';
 import { NODE_CHILD_OPTIONS, startLockedChild } from '../shared/locked-child';
 import { foundBy } from '../shared/search-attributes';
 import { timestamp } from '../shared/timestamp';
-import type { MemberChild, PatchLimits, RunMember } from './member';
+import type { MemberChild, RunMember } from './member';
+
+/** How soon patches are watched again after that has failed, in milliseconds. */
+const WATCH_RETRY_MS = 60_000;
+
+/** What a patch goes by that was told nothing. */
+const NO_LIMITS: PatchLimits = { rebootsForbidden: false, window: null };
 
 /** One patch that has not ended. */
 export interface PatchInFlight extends NodeInWork {
@@ -29,10 +37,10 @@ export interface PatchInFlight extends NodeInWork {
   /** What it was last told; undefined: nothing yet. */
   told: PatchLimits | undefined;
   lost: boolean;
+  /** Has been asked to report its end to whatever run workflow there is then. */
+  reportsEnd: boolean;
   /** Nothing but its clean-up is left, which the next run workflow can do as well. */
   terminated: boolean;
-  /** A message to an adopted patch has reached nobody. */
-  unheard: boolean;
 }
 
 /** Whoever owns the run. */
@@ -60,6 +68,8 @@ export interface PatchOwner {
 
 export class RunPatches {
   private readonly inFlight = new Map<string, PatchInFlight>();
+  /** Messages to patches that are not delivered yet. */
+  private sending = 0;
 
   constructor(
     private readonly members: ReadonlyMap<string, RunMember>,
@@ -74,9 +84,19 @@ export class RunPatches {
     return this.inFlight.has(name);
   }
 
-  /** Whether nothing is in flight but what the next run workflow can adopt. */
-  get canBeLeft(): boolean {
+  /** Whether nothing is in flight but what need not be waited for. */
+  get onlyLost(): boolean {
     return this.all.every(({ lost, terminated }) => lost || terminated);
+  }
+
+  /** Whether the next run workflow can adopt all that is in flight. */
+  get canBeHandedOver(): boolean {
+    return this.sending === 0 && this.all.every(({ workflowRunId }) => workflowRunId !== null);
+  }
+
+  /** Patches that Temporal has been asked to start and has not started yet. */
+  get starting(): number {
+    return this.all.filter(({ workflowRunId, state }) => workflowRunId === null && state === 'patching').length;
   }
 
   /** Starts the patch of a member. Ends at once; the owner is told the rest. */
@@ -88,7 +108,7 @@ export class RunPatches {
       startedAt: timestamp(),
       workflowRunId: null,
       ...defined({ taskQueue }),
-      ...{ child: null, told: undefined, lost: false, terminated: false, unheard: false },
+      ...{ child: null, told: undefined, lost: false, reportsEnd: false, terminated: false },
     };
     this.inFlight.set(member.name, patch);
     this.owner.changed();
@@ -100,19 +120,26 @@ export class RunPatches {
     });
   }
 
-  /** Takes over a patch that an earlier run workflow of this run has left. */
-  adopt({ node: name, startedAt, workflowRunId }: LostInRun): void {
+  /** Takes over a patch that an earlier run workflow of this run has handed over. */
+  adopt({ node: name, startedAt, workflowRunId, told, ...one }: HandedOverPatch): void {
+    const lost = one.lost === true;
+    const reportsEnd = lost || one.reportsEnd === true;
     const taskQueue = this.members.get(name)?.taskQueue;
     this.inFlight.set(name, {
       ...{ node: name, state: 'patching', startedAt, workflowRunId },
       ...defined({ taskQueue }),
-      ...{ child: null, told: undefined, lost: true, terminated: false, unheard: false },
+      ...{ child: null, told, lost, reportsEnd, terminated: false },
     });
   }
 
   /** Waits for the patches that were adopted. */
   followAdopted(): void {
-    for (const patch of this.inFlight.values()) void this.awaitAdopted(patch);
+    const adopted = this.all;
+    if (adopted.length === 0) return;
+    if (this.owner.isCancelled()) this.cancelAdopted();
+    void this.watch(adopted);
+    void this.askForEnds(adopted);
+    void this.limit();
   }
 
   nodeUnreachable(lost: LostNode | null): void {
@@ -131,12 +158,13 @@ export class RunPatches {
 
   /** Tells the patches what may be done less, or longer, than when they were started. */
   async limit(): Promise<void> {
-    for (const patch of this.all) await this.limitOne(patch);
+    await inChunks(this.all, (patch) => this.limitOne(patch));
   }
 
   /** A child is cancelled by the scope it was started in; one that was adopted is not. */
   cancelAdopted(): void {
-    for (const patch of this.inFlight.values()) this.cancelOne(patch);
+    const adopted = this.all.filter(({ child, workflowRunId }) => child === null && workflowRunId !== null);
+    void CancellationScope.nonCancellable(() => inChunks(adopted, (patch) => this.cancelOne(patch)));
   }
 
   private settle(settled: MemberSettled): void {
@@ -145,61 +173,114 @@ export class RunPatches {
   }
 
   private async limitOne(patch: PatchInFlight): Promise<void> {
-    const { workflowRunId, told = { rebootsForbidden: false, window: null } } = patch;
+    const { workflowRunId, told = NO_LIMITS } = patch;
     if (workflowRunId === null) return;
     const limits = this.owner.patchLimits();
     patch.told = limits;
     const handle = this.handleOf(patch.node, workflowRunId);
-    // A patch that has ended meanwhile does nothing any more.
-    const unheard = (): void => {
-      patch.unheard = true;
-    };
-    if (limits.rebootsForbidden && !told.rebootsForbidden) await handle.signal(forbidRebootsSignal).catch(unheard);
+    if (limits.rebootsForbidden && !told.rebootsForbidden)
+      await this.send(patch, () => handle.signal(forbidRebootsSignal));
     // Of a node that is lost a change has begun, and AWS ends what it has begun.
     const isBound = !patch.lost && this.owner.kind === 'node';
     if (isBound && canonicalJson(limits.window) !== canonicalJson(told.window))
-      await handle.signal(windowSignal, limits.window).catch(unheard);
+      await this.send(patch, () => handle.signal(windowSignal, limits.window));
+  }
+
+  /** Its parent hears of the end of a node patch from Temporal, this run workflow from the node patch. */
+  private async askForEnds(adopted: readonly PatchInFlight[]): Promise<void> {
+    // An update of a node group has no such message.
+    const silent = this.owner.kind === 'node' ? adopted.filter(({ reportsEnd }) => !reportsEnd) : [];
+    const unheard: PatchInFlight[] = [];
+    await inChunks(silent, async (patch) => {
+      const handle = this.handleOf(patch.node, patch.workflowRunId ?? '');
+      patch.reportsEnd = await this.send(patch, () => handle.signal(reportEndSignal), unheard);
+    });
+    if (unheard.length > 0) void this.watch(unheard);
+  }
+
+  /**
+   * Returns whether the message has reached the patch. One that was adopted and does not hear has probably ended: its end is
+   * looked for at once, or later by whoever collects the `unheard`.
+   */
+  private async send(patch: PatchInFlight, signal: () => Promise<void>, unheard?: PatchInFlight[]): Promise<boolean> {
+    // What a workflow has not delivered when it ends is lost, so a run workflow hands over after that.
+    this.sending += 1;
+    try {
+      await signal();
+      return true;
+    } catch {
+      if (unheard !== undefined) unheard.push(patch);
+      else if (patch.child === null) void this.watch([patch]);
+      return false;
+    } finally {
+      this.sending -= 1;
+      if (this.sending === 0) this.owner.changed();
+    }
   }
 
   private handleOf(node: string, workflowRunId: string): ReturnType<typeof getExternalWorkflowHandle> {
     return getExternalWorkflowHandle(nodeWorkflowId(this.owner.cluster, node), workflowRunId);
   }
 
-  private cancelOne(patch: PatchInFlight): void {
-    const { child, lost, node, workflowRunId } = patch;
-    if (child !== null || !lost || workflowRunId === null) return;
-    void CancellationScope.nonCancellable(() => this.handleOf(node, workflowRunId).cancel()).catch(() => {
-      patch.unheard = true;
-    });
+  private async cancelOne(patch: PatchInFlight): Promise<void> {
+    await this.handleOf(patch.node, patch.workflowRunId ?? '')
+      .cancel()
+      .catch(() => this.watch([patch]));
   }
 
   /**
-   * Waits for one that was adopted. Normally its own signal comes first; a terminated one sends none, so an activity waits
-   * for its end as well.
+   * Follows patches that were adopted. Normally their own messages come first; a terminated one sends none, so an activity
+   * waits for their ends as well.
    */
-  private async awaitAdopted(patch: PatchInFlight): Promise<void> {
-    const { node: name, workflowRunId } = patch;
-    const execution = { workflowId: nodeWorkflowId(this.owner.cluster, name), workflowRunId: workflowRunId ?? '' };
-    if (this.owner.isCancelled()) this.cancelOne(patch);
-    await this.limitOne(patch);
-    const look = (): Promise<MemberSettled | null> =>
-      workflowEnds.awaitNodePatch.executeWithOptions({ summary: `wait for ${name}, which is lost` }, [execution]);
-    const isOver = (): boolean => this.inFlight.get(name) !== patch;
-    // A run that is cancelled waits on: its cancellation reaches the patch, which says how it ended.
+  private async watch(patches: readonly PatchInFlight[]): Promise<void> {
+    const isOpen = (patch: PatchInFlight): boolean => this.inFlight.get(patch.node) === patch && !patch.terminated;
+    for (let open = patches.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
+      const ends = await this.firstEnds(open, () => !open.some(isOpen));
+      for (const patch of open) {
+        const end = ends.get(patch.node);
+        if (end !== undefined && isOpen(patch)) void this.settleAdopted(patch, end);
+      }
+    }
+  }
+
+  /** How some of these patches have ended, by node; nothing once `isOver`. */
+  private async firstEnds(
+    patches: readonly PatchInFlight[],
+    isOver: () => boolean,
+  ): Promise<Map<string, MemberSettled | null>> {
+    const nodes = new Map(patches.map(({ node }) => [nodeWorkflowId(this.owner.cluster, node), node]));
+    const executions = patches.map(({ node, workflowRunId }) => ({
+      workflowId: nodeWorkflowId(this.owner.cluster, node),
+      workflowRunId: workflowRunId ?? '',
+    }));
+    const first = patches[0]?.node ?? '';
+    const summary = `wait for ${patches.length === 1 ? first : `${patches.length} nodes, ${first} first`}`;
+    // Others are started in the places of those in flight, so a watch whose worker has died is noticed soon.
+    const heartbeatTimeout = patches.every(({ lost }) => lost) ? undefined : END_WATCH_HEARTBEAT_TIMEOUT_MS;
+    // A run that is cancelled waits on: its cancellation reaches the patches, which say how they ended.
     const waiting = new CancellationScope({ cancellable: true, parent: new CancellationScope({ cancellable: false }) });
-    const settled = await waiting.run(() =>
+    const ends = await waiting.run(() =>
       Promise.race([
-        look().then(parseSettled, () => null),
-        condition(() => patch.unheard)
-          .then(look)
-          .then(parseSettled, () => null),
-        condition(isOver).then(() => null),
+        workflowEnds.awaitNodePatches
+          .executeWithOptions({ summary, ...defined({ heartbeatTimeout }) }, [executions])
+          .catch((failure: unknown) => this.unwatched(failure)),
+        condition(isOver).then(() => []),
       ]),
     );
     waiting.cancel();
-    if (isOver()) return;
-    const end = settled ?? (await this.failedPatch(patch, this.members.get(name), terminatedPatch(name)));
-    if (!isOver()) this.settle(end);
+    return new Map(ends.map(({ workflowId, settled }) => [nodes.get(workflowId) ?? '', parseSettled(settled)]));
+  }
+
+  /** The next look is not at once. */
+  private async unwatched(failure: unknown): Promise<never[]> {
+    if (!isCancellation(failure)) await sleep(WATCH_RETRY_MS);
+    return [];
+  }
+
+  /** `end`: null when it is not known. */
+  private async settleAdopted(patch: PatchInFlight, end: MemberSettled | null): Promise<void> {
+    const settled = end ?? (await this.failedPatch(patch, this.members.get(patch.node), terminatedPatch(patch.node)));
+    if (this.inFlight.get(patch.node) === patch) this.settle(settled);
   }
 
   /** `not-started`: the member must wait, while another workflow still held its id. */

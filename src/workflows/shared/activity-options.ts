@@ -133,7 +133,7 @@ export const awsInspection = proxyActivities<EksActivities>({
  * Waits for the ends of other workflows. An attempt ends by itself some time before it would time out, which it does only
  * when its worker has died.
  */
-export const workflowEnds = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed' | 'awaitNodePatch'>>({
+export const workflowEnds = proxyActivities<Pick<ClusterActivities, 'awaitWorkflowClosed' | 'awaitNodePatches'>>({
   startToCloseTimeout: END_WATCH_MS + MINUTE_MS,
   retry,
   cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -30,7 +30,7 @@ describe('src/domain/cluster/migrate', () => {
     const state = unpackState(migrate(recorded(file).carried));
     expect(diffSpecs(state.spec, withDefaults(state.spec))).toEqual([]);
     const status = toStatus(state);
-    expect(status).toMatchObject({ cluster: 'demo', run: { number: 1, state: 'paused' } });
+    expect(status).toMatchObject({ cluster: 'demo', run: { number: 1, state: 'running' } });
     expect(status.nodes.map(({ state: one }) => one)).toEqual(state.nodes.map(() => 'failed'));
     // The state as written today is readable again.
     expect(unpackState(migrate(JSON.parse(JSON.stringify(packState(state)))))).toEqual(state);

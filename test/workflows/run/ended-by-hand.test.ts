@@ -68,7 +68,7 @@ async function untilWatched(handle: WorkflowHandle): Promise<void> {
     async () => {
       const { raw } = await handle.describe();
       return raw.pendingActivities?.find(
-        ({ activityType, lastStartedTime }) => activityType?.name === 'awaitNodePatch' && lastStartedTime,
+        ({ activityType, lastStartedTime }) => activityType?.name === 'awaitNodePatches' && lastStartedTime,
       );
     },
     { what: 'the wait for the node patch' },

@@ -27,7 +27,7 @@ const nodeEnded = signal('nodeEnded', payloadOf(failure));
 const pause = signal('restrict', payloadOf({ paused: true }));
 const handedOver: RunCursor = {
   ...{ settled: [], failures: 0 },
-  lost: [{ node: 'w-1', startedAt: STARTED, workflowRunId: PATCH }],
+  inFlight: [{ node: 'w-1', startedAt: STARTED, workflowRunId: PATCH, lost: true }],
 };
 
 function runInput(more: Partial<NodeRunInput> = {}): NodeRunInput {
@@ -100,7 +100,7 @@ function ordersOf<T>(items: readonly T[]): T[][] {
 function expectCountedOnce(report: RunResult | null): void {
   expect(report?.cursor.settled.filter(({ node }) => node === 'w-1')).toMatchObject([{ outcome: 'failed' }]);
   expect(report?.cursor).toMatchObject({ failures: 1 });
-  expect(report?.cursor.lost ?? []).toEqual([]);
+  expect(report?.cursor.inFlight ?? []).toEqual([]);
 }
 
 describe('src/workflows/run: an unreachable node whose patch ends together with its run workflow', () => {
@@ -126,7 +126,7 @@ describe('src/workflows/run: an unreachable node whose patch ends together with 
       const endedInTime =
         report?.end !== 'suspended' || order.indexOf('ended') < first || report.cursor.settled.length > 0;
       if (endedInTime) expectCountedOnce(report);
-      else expect(report?.cursor).toMatchObject({ settled: [], failures: 0, lost: [{ node: 'w-1' }] });
+      else expect(report?.cursor).toMatchObject({ settled: [], failures: 0, inFlight: [{ node: 'w-1', lost: true }] });
       await workflow.dispose();
     },
   );
@@ -156,7 +156,8 @@ describe('src/workflows/run: an unreachable node that was handed over', () => {
   ])('is counted once when reported by signal and by poll: %s', async (_, order) => {
     const workflow = await runWorkflow({ resumeFrom: handedOver });
     const seq = seqOf(await workflow.activate(), 'scheduleActivity');
-    const answer = { resolveActivity: { seq, result: { completed: { result: payloadOf(failure) } } } };
+    const ends = [{ workflowId: `${CLUSTER}/node/w-1`, workflowRunId: PATCH, settled: failure }];
+    const answer = { resolveActivity: { seq, result: { completed: { result: payloadOf(ends) } } } };
     const commands: Command[] = [];
     for (const job of order(answer)) if (reportOf(workflow) === null) commands.push(...(await workflow.activate(job)));
     await delivered(workflow, commands);
@@ -171,7 +172,7 @@ describe('src/workflows/run: an unreachable node that was handed over', () => {
     const seq = seqOf(told, 'signalExternalWorkflowExecution');
     const nobody = { message: 'not found', applicationFailureInfo: { type: 'NotFound' } };
     const looks = await workflow.activate({ resolveSignalExternalWorkflow: { seq, failure: nobody } });
-    expect(looks).toMatchObject([{ scheduleActivity: { activityType: 'awaitNodePatch' } }]);
+    expect(looks).toMatchObject([{ scheduleActivity: { activityType: 'awaitNodePatches' } }]);
     await workflow.dispose();
   });
 });
@@ -222,7 +223,7 @@ describe('src/workflows/cluster: an unreachable node whose patch ends between tw
       const resumed = await workflow.activate(signal('resume'));
       const next = resumed.findLast((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution;
       const input = valueOf(next?.input?.[0]) as NodeRunInput;
-      expect(input.resumeFrom).toMatchObject({ settled: [{ node: 'w-1' }], failures: 1, lost: [] });
+      expect(input.resumeFrom).toMatchObject({ settled: [{ node: 'w-1' }], failures: 1, inFlight: [] });
       await workflow.dispose();
     },
   );
