@@ -155,10 +155,10 @@ describe('src/workflows/run: an unreachable node that was handed over', () => {
     ['the look first', (answer: Job) => [answer, nodeEnded]],
   ])('is counted once when reported by signal and by poll: %s', async (_, order) => {
     const workflow = await runWorkflow({ resumeFrom: handedOver });
-    const seq = seqOf(await workflow.activate(), 'scheduleActivity');
+    const commands = await workflow.activate();
+    const seq = seqOf(commands, 'scheduleActivity');
     const ends = [{ workflowId: `${CLUSTER}/node/w-1`, workflowRunId: PATCH, settled: failure }];
     const answer = { resolveActivity: { seq, result: { completed: { result: payloadOf(ends) } } } };
-    const commands: Command[] = [];
     for (const job of order(answer)) if (reportOf(workflow) === null) commands.push(...(await workflow.activate(job)));
     await delivered(workflow, commands);
     expectCountedOnce(reportOf(workflow));
