@@ -14,6 +14,7 @@ export function explainCluster(situation: Situation): Explanation[] {
   const held = [
     ...explainNoRun(situation),
     ...explainRun(situation),
+    ...(situation.status.run === null ? [] : queued(situation)),
     ...bootPatches(situation),
     ...rejection(situation),
   ];
@@ -91,14 +92,40 @@ function schedule(situation: Situation): Explanation[] {
       isPatchable(spec) && spec.patching.schedule !== undefined
         ? 'its schedule has no further window'
         : 'no run is requested, and its spec has no schedule';
-    return [...missedWindow(situation), explanation('no-schedule', what, because, { change: [now] })];
+    const waiting = queued(situation);
+    const idle = waiting.length > 0 ? [] : [explanation('no-schedule', what, because, { change: [now] })];
+    return [...missedWindow(situation), ...waiting, ...idle];
   }
   const isOpen = Date.parse(next.start) <= situation.nowMs;
+  const waiting = queued(situation);
+  const asked = waiting.length === 0 ? 'no run is requested, and ' : '';
   const because = isOpen
     ? `its window of ${time(next.start)} has had its run`
-    : `no run is requested, and its next window opens at ${time(next.start)}`;
+    : `${asked}its next window opens at ${time(next.start)}`;
   const until = isOpen ? null : next.start;
-  return [...missedWindow(situation), explanation('next-window', what, because, { until, change: [now] })];
+  return [...missedWindow(situation), ...waiting, explanation('next-window', what, because, { until, change: [now] })];
+}
+
+/** Requests whose runs have not begun, from the log: a reset or a recovery has dropped those of before. */
+function queued({ status, events }: Situation): Explanation[] {
+  const from = events.findLast(({ request }) => request === 'reset' || request === 'recover')?.seq ?? 0;
+  const begun = new Set(
+    events.flatMap(({ kind, run }) => (kind === 'run-started' || kind === 'run-ended' ? [run] : [])),
+  );
+  const last = Math.max(status.lastRun?.number ?? 0, status.run?.number ?? 0);
+  const waiting = new Map(
+    events.flatMap((event) => {
+      const { seq, kind, request, run } = event;
+      const isQueued = kind === 'action' && request === 'patchNow' && seq > from && run !== null;
+      return isQueued && run > last && !begun.has(run) ? [[run, event] as const] : [];
+    }),
+  );
+  return [...waiting].map(([run, { message, by, reason, at }]) =>
+    explanation('queued', `run ${run} has not begun`, `${message}, by ${by ?? 'somebody'}${forReason(reason)}`, {
+      since: at,
+      change: [`ospatch cancel ${status.cluster}`],
+    }),
+  );
 }
 
 /** The last window, if it had no run. */

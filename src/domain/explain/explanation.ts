@@ -21,6 +21,7 @@ export const EXPLANATION_KINDS = [
   'next-window',
   'window-missed',
   'rejected',
+  'queued',
   'boot-patch-pending',
   'boot-patch-failed',
   // The run.

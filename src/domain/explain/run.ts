@@ -26,8 +26,10 @@ function whyHeld(situation: Situation, run: RunStatus): Explanation[] {
   if (status.paused !== null) return [];
   const hold = run.detail?.hold ?? null;
   if (hold !== null) return [held(situation, run, hold, what)];
-  if (run.state !== 'paused') return [];
-  return [explanation('run-goes-on', what, 'it goes on in a moment, in a fresh history')];
+  if (run.state === 'running') return [];
+  // A pause or a fresh history, else the time between two windows.
+  if (run.state === 'paused') return [explanation('run-goes-on', what, 'it goes on in a moment, in a fresh history')];
+  return [explanation('window', what, status.explanation, { until: status.nextWindow?.start ?? null })];
 }
 
 function cancelling({ status, events }: Situation, run: RunStatus, what: string): Explanation {

@@ -167,6 +167,21 @@ const CLUSTERS: [situation: string, given: Given, expected: Expected][] = [
     },
   ],
   [
+    'with a request that waits for the run in progress',
+    {
+      ...running(null),
+      events: [
+        { request: 'patchNow', run: 7, message: 'patch: run 7', by: 'ann' },
+        { kind: 'run-started', run: 7 },
+        { request: 'patchNow', run: 8, message: 'patch: run 8, after run 7', by: 'bob', at: ago(2) },
+      ],
+    },
+    {
+      ...{ kind: 'queued', what: 'run 8 has not begun', because: 'patch: run 8, after run 7, by bob' },
+      ...{ since: ago(2), change: ['ospatch cancel demo'] },
+    },
+  ],
+  [
     'in a run that is cancelled',
     {
       ...running(null, { current: [live('w-2', { step: 'apply' })] }),
@@ -601,6 +616,17 @@ describe('src/domain/explain', () => {
     const events = [{ kind: 'window' as const, message: `window of ${ago(120)}: missed (paused)`, at: ago(120) }];
     const given = { events, status: { lastRun: summary(3, { startedAt: ago(10), endedAt: ago(5) }) } };
     expect(explainCluster(situation(given))).not.toContainEqual(expect.objectContaining({ kind: 'window-missed' }));
+  });
+
+  it('mentions no request whose run has begun or was dropped by a reset', () => {
+    const asked = { request: 'patchNow', run: 8, message: 'patch: run 8', by: 'bob' };
+    for (const later of [
+      { kind: 'run-ended' as const, run: 8 },
+      { request: 'reset', by: 'Temporal' },
+    ]) {
+      const found = explainCluster(situation({ events: [asked, later] }));
+      expect(found.map(({ kind }) => kind)).toEqual(['no-schedule']);
+    }
   });
 
   it('knows no node of another name, and says so of a run that nothing holds up', () => {
