@@ -19,14 +19,8 @@ import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering
 import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
 import type { NodeAction } from '../domain/cluster/node-actions';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
-import type {
-  LostNode,
-  OutageRequest,
-  RunProgressPage,
-  RunProgress,
-  RunRestrictions,
-  RunWindow,
-} from '../domain/run/run';
+import type { LostNode, OutageRequest, RunProgressPage, RunProgress, RunRestrictions } from '../domain/run/run';
+import type { RunWindow } from '../domain/run/window-end';
 import type { ClusterSpec } from '../domain/spec/types';
 
 // Those of the SDK are part of the library of workflows, which a client has no other use for and would load for nothing.

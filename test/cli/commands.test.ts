@@ -31,6 +31,7 @@ const VALUES: Readonly<Record<string, string>> = {
     count: '1',
     port: '8000',
     uiPort: '8001',
+    weeks: '1',
     uiOrigin: 'http://localhost:1',
   },
 };
@@ -213,6 +214,7 @@ describe('src/cli/commands', () => {
     });
     const answer = JSON.parse(out) as { nodes: object[] };
     expect(Object.keys(answer).sort()).toEqual([
+      'blackouts',
       'cluster',
       'createdAt',
       'current',

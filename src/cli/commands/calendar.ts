@@ -1,3 +1,4 @@
+import { defined } from '../../domain/shared/defined';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterCalendar } from '../../domain/schedule/calendar';
@@ -107,7 +108,7 @@ async function ofCluster(command: Command, cluster: string): Promise<Source[]> {
       throw new OspatchError({
         type: 'Calendar',
         message: `the blackouts of ${cluster} are not known: ${message}`,
-        ...(remedy === undefined ? {} : { remedy }),
+        ...defined({ remedy }),
       });
     }
     return [{ spec, known: blackouts }];

@@ -1,4 +1,5 @@
 /** What a cluster knows of its windows and blackouts, and when it has to ask again. */
+import { defined } from '../shared/defined';
 import type { BlackoutPeriod, CalendarAhead, MaintenanceWindow, RemovedWindow } from '../schedule/window';
 import { blackoutIn, isWindowOpen, mayBegin } from '../schedule/window';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../shared/time-units';
@@ -81,7 +82,7 @@ export function withAhead(schedule: ScheduleState, ahead: CalendarAhead, now: nu
     refreshAt: limits.length === 0 ? null : new Date(Math.min(...limits)).toISOString(),
     error: null,
     retryAt: null,
-    ...(unknown === undefined ? {} : { unknown: { to: at, ...unknown } }),
+    ...defined({ unknown: unknown === undefined ? undefined : { to: at, ...unknown } }),
   };
 }
 

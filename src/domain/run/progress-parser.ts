@@ -10,7 +10,8 @@ import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES, ON_EXCEEDED, ON_WINDOW_END } from '../spec/types';
 import type { RunLimits } from './limits';
-import type { LostNode, OutageRequest, RunResult, RunProgress, RunRestrictions, RunWindow } from './run';
+import type { LostNode, OutageRequest, RunResult, RunProgress, RunRestrictions } from './run';
+import type { RunWindow } from './window-end';
 import { defined } from '../shared/defined';
 
 /** Parses restrictions; null when there are none. */

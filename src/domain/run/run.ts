@@ -7,12 +7,13 @@ import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
 import type { IneffectiveReboot } from '../node/reboot';
 import type { RestartPolicy } from '../spec/restart-policy';
-import type { FailureBudget, NodeSpec, OnWindowEnd } from '../spec/types';
+import type { FailureBudget, NodeSpec } from '../spec/types';
 import type { RunForecasts } from './forecast';
 import type { HoldReport } from './hold-report';
 import type { RunLimits } from './limits';
-import type { PlacedMember, RunHold, WindowLimit } from './next-step';
+import type { PlacedMember, RunHold } from './next-step';
 import type { RunStage } from './stages';
+import type { RunWindow } from './window-end';
 import { waitsForNextWindow } from './window-end';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
@@ -166,12 +167,6 @@ export interface CommonRunInput {
   searchAttributes?: string[];
   /** How long the members take, for a run whose window ends. Absent: a guess for each. */
   forecasts?: RunForecasts;
-}
-
-/** The part of a maintenance window that is left for a run. */
-export interface RunWindow extends WindowLimit {
-  /** What becomes of a node that is drained and not yet changed at the end. */
-  onEnd: OnWindowEnd;
 }
 
 export interface NodeRunInput extends CommonRunInput {

@@ -2,7 +2,14 @@
 import type { MemberSettled } from '../cluster/member';
 import type { ErrorInfo } from '../shared/errors';
 import { MINUTE_MS } from '../shared/time-units';
-import type { RunWindow } from './run';
+import type { OnWindowEnd } from '../spec/types';
+import type { WindowLimit } from './next-step';
+
+/** The part of a maintenance window that is left for a run. */
+export interface RunWindow extends WindowLimit {
+  /** What becomes of a node that is drained and not yet changed at the end. */
+  onEnd: OnWindowEnd;
+}
 
 /** A node that is drained when its window ends is patched if the change begins within this time. */
 export const FINISH_WITHIN_MS = 30 * MINUTE_MS;

@@ -1,6 +1,7 @@
 /** What a node patch is started with. */
 import type { IneffectiveReboot } from '../../domain/node/reboot';
-import type { NodePatchPolicy, RunTrigger, RunWindow } from '../../domain/run/run';
+import type { NodePatchPolicy, RunTrigger } from '../../domain/run/run';
+import type { RunWindow } from '../../domain/run/window-end';
 import type { NodeSpec } from '../../domain/spec/types';
 
 export interface PatchNodeInput {

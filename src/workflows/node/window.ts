@@ -1,7 +1,7 @@
 /** The end of the maintenance window of a node patch: a change that has not begun by then is left for the next window. */
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { RunWindow } from '../../domain/run/window-end';
 import { beginBy, windowOver } from '../../domain/run/window-end';
-import type { RunWindow } from '../../domain/run/run';
 import { failureOf } from '../shared/failures';
 
 export class PatchWindow {

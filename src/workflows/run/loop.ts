@@ -21,8 +21,8 @@ import type {
   RunRestrictions,
   RunResult,
   RunTrigger,
-  RunWindow,
 } from '../../domain/run/run';
+import type { RunWindow } from '../../domain/run/window-end';
 import { countsAsFailure, isNodeRun, notTried, runOutcome, skipped, skippedBecauseRemoved } from '../../domain/run/run';
 import type { RunStage } from '../../domain/run/stages';
 import { stageNumbers } from '../../domain/run/stages';
