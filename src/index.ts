@@ -99,7 +99,6 @@ export type { MemberPlace, PlacedMember, RunHold, WindowLimit } from './domain/r
 export type {
   HandedOverPatch,
   PatchLimits,
-  RunWindow,
   NodeInWork,
   NodeGroupRunPolicy,
   NodePatchPolicy,
@@ -110,6 +109,7 @@ export type {
   RunPolicy,
   RunTrigger,
 } from './domain/run/run';
+export type { RunWindow } from './domain/run/window-end';
 export type { Forecast } from './domain/run/forecast';
 export type { PlannedNode, RunPlan } from './domain/run/plan';
 export type { RebootForecast } from './domain/run/predict';
