@@ -38,7 +38,7 @@ export type { EventClass, EventFact, EventKind, EventLog, SomeMembers } from './
 export type { PackedState } from './domain/cluster/packed-state';
 export type { SteeringAnswer, SteeringMessage, SteeringName } from './domain/cluster/steering';
 export type { WorkflowReset } from './domain/cluster/state';
-export type { ScheduleState } from './domain/cluster/schedule-state';
+export type { OpenWindow, ScheduleState } from './domain/cluster/schedule-state';
 export type { PastMessage, RunInProgress } from './domain/cluster/recovery';
 export type { ActiveRun, CancelledRequest, ClusterState, FormerNode, PendingRequest } from './domain/cluster/state';
 export type { MemberKind, MemberSettled, MemberStatus, PatchRecord } from './domain/cluster/member';

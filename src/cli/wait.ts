@@ -29,7 +29,9 @@ export async function waitForRun(
   options: WaitOptions,
 ): Promise<WaitResult<RunSummary>> {
   const { cluster } = options;
-  const until = (status: LiveStatus): boolean => (status.lastRun?.number ?? 0) >= run;
+  // Runs with later numbers may end first.
+  const until = ({ lastRun, run: present, openRuns = [] }: LiveStatus): boolean =>
+    (lastRun?.number ?? 0) >= run && present?.number !== run && !openRuns.includes(run);
   let settled: MemberSettled[] | null = null;
   const awaitEnd = async (createdAt: string, signal: AbortSignal): Promise<boolean> => {
     settled = await client.awaitRunEnd(cluster, createdAt, run, signal);

@@ -263,7 +263,7 @@ export class ClusterClient {
   }
 
   /**
-   * Steers the run in progress, or locks a node: `skip`, `retry`, `setConcurrency`, `setMaxFailures`, `lock`, `unlock`.
+   * Steers the run in progress, or locks a node: `skip`, `retry`, `setConcurrency`, `setMaxFailures`, `extendWindow`, `lock`, `unlock`.
    *
    * @returns what happens now, in one sentence
    * @throws OspatchError `Refused` with what would be allowed

@@ -60,7 +60,7 @@ export async function listClusters(calls: TemporalCalls): Promise<ClusterListIte
 
 /** Whether the cluster needs attention: its last run or one of its nodes has failed, or the cluster is stuck. */
 export function hasFailed({ lastOutcome, failedNodes, stuck, state }: ClusterListItem): boolean {
-  const runFailed = lastOutcome === 'failed' || lastOutcome === 'stopped';
+  const runFailed = lastOutcome === 'failed' || lastOutcome === 'stopped' || lastOutcome === 'expired';
   return runFailed || (failedNodes ?? 0) > 0 || stuck !== null || state === 'ended';
 }
 

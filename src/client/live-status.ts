@@ -89,7 +89,8 @@ export async function readLiveStatus(
   const status = wholeStatus(read.status);
   const { createdAt, run } = status;
   if (run === null) return { ...status, current: [] };
-  if (run.state === 'paused') return { ...status, ...(await readLiveNodes(session, cluster, run.lost ?? [])) };
+  if (run.state === 'paused' || run.state === 'suspended')
+    return { ...status, ...(await readLiveNodes(session, cluster, run.lost ?? [])) };
   // Settled nodes known to the cluster are not requested again.
   const workflowId = runWorkflowId(cluster, createdAt, run.number);
   const progress = await readProgress(session, workflowId, run.done);

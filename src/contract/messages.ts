@@ -51,6 +51,7 @@ export const skipSignal = defineSignal<[SteeringMessage]>('skip');
 export const retrySignal = defineSignal<[SteeringMessage]>('retry');
 export const setConcurrencySignal = defineSignal<[SteeringMessage]>('setConcurrency');
 export const setMaxFailuresSignal = defineSignal<[SteeringMessage]>('setMaxFailures');
+export const extendWindowSignal = defineSignal<[SteeringMessage]>('extendWindow');
 export const lockSignal = defineSignal<[SteeringMessage]>('lock');
 export const unlockSignal = defineSignal<[SteeringMessage]>('unlock');
 
@@ -58,6 +59,7 @@ export const skipUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('skip'
 export const retryUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('retry');
 export const setConcurrencyUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('setConcurrency');
 export const setMaxFailuresUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('setMaxFailures');
+export const extendWindowUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('extendWindow');
 export const lockUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('lock');
 export const unlockUpdate = defineUpdate<SteeringAnswer, [SteeringMessage]>('unlock');
 
@@ -66,6 +68,7 @@ export const STEERING_UPDATES = {
   retry: retryUpdate,
   setConcurrency: setConcurrencyUpdate,
   setMaxFailures: setMaxFailuresUpdate,
+  extendWindow: extendWindowUpdate,
   lock: lockUpdate,
   unlock: unlockUpdate,
 } as const;

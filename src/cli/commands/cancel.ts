@@ -28,7 +28,8 @@ export function registerCancel(program: Command, context: CliContext): void {
     );
 }
 
-function describeCancel(cluster: string, { run, followUp }: CancelRunAnswer): string {
-  const also = followUp === null ? '' : `; queued run ${followUp} is cancelled too`;
+function describeCancel(cluster: string, { run, followUp, alsoQueued = [] }: CancelRunAnswer): string {
+  const queued = [...(followUp === null ? [] : [followUp]), ...alsoQueued];
+  const also = queued.map((one) => `; queued run ${one} is cancelled too`).join('');
   return `run ${run} of ${cluster} is being cancelled${also}; follow: ospatch status ${cluster} --watch`;
 }

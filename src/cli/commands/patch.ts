@@ -1,24 +1,34 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
 import type { PatchNowAnswer } from '../../domain/cluster/messages';
-import { clusterArgument, nodesOption, reasonOption } from '../options/arguments';
+import { clusterArgument, nodesOption, reasonOption, selectorOption } from '../options/arguments';
+import { amountOption } from '../options/amount';
+import { momentOption } from '../options/moment';
 import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
-import { defined } from '../../domain/shared/defined';
+import type { Amount } from '../../domain/spec/types';
 
 const EXAMPLES = `
 Examples:
   ospatch patch prod-eu
   ospatch patch prod-eu --nodes w-1,w-2 --reason "CVE-2027-1234" --wait
+  ospatch patch prod-eu -l tier=web --concurrency 10% --deadline 2h
+  ospatch patch prod-eu --ignore-window --reason "incident 4711"
   ospatch patch prod-eu --wait -o json
 
+Where the schedule has windows with a duration, a run starts in the next window unless --ignore-window is given.
 With --wait the exit code is 1 when a node failed or was not tried, or the run was cancelled; a reboot that is pending
 is no failure. Ctrl-C detaches, with exit code 130, and leaves the run alone.`;
 
 interface PatchOptions {
   nodes?: string[];
+  selector?: string;
+  notBefore?: string;
+  deadline?: string;
+  ignoreWindow?: boolean;
+  concurrency?: Amount;
   reason?: string;
   wait?: boolean;
   output: OutputFormat;
@@ -30,6 +40,11 @@ export function registerPatch(program: Command, context: CliContext): void {
     .description('patch a cluster now, or some of its nodes')
     .addArgument(clusterArgument())
     .addOption(nodesOption())
+    .addOption(selectorOption())
+    .addOption(momentOption(context, '--not-before <time>', 'when the run starts at the earliest'))
+    .addOption(momentOption(context, '--deadline <time>', 'when the run ends at the latest, as at the end of a window'))
+    .option('--ignore-window', 'start at once, outside of maintenance windows and during blackouts')
+    .addOption(amountOption('--concurrency <n>', 'nodes that are patched at the same time', 1))
     .addOption(reasonOption())
     .option('--wait', 'follow the run to its end')
     .addOption(outputOption())
@@ -45,11 +60,9 @@ async function patch(
   cluster: string,
   options: PatchOptions,
 ): Promise<void> {
-  const { nodes, reason, wait = false, output } = options;
+  const { wait = false, output, ...message } = options;
   const before = wait ? await client.status(cluster) : null;
-  const answer = await client.patch(cluster, {
-    ...defined({ nodes, reason }),
-  });
+  const answer = await client.patch(cluster, message);
   const isJson = output === 'json';
   if (!isJson) print(context, describeAnswer(cluster, answer));
   if (before === null) {
@@ -61,8 +74,12 @@ async function patch(
   if (isJson) printJson(context, { cluster, ...answer, end, summary: result });
 }
 
-function describeAnswer(cluster: string, { run, started, after }: PatchNowAnswer): string {
-  return started || after === null
-    ? `run ${run} of ${cluster} started`
-    : `run ${run} of ${cluster} will start after run ${after}`;
+function describeAnswer(cluster: string, { run, started, after, waitsFor, startsAt }: PatchNowAnswer): string {
+  if (started) return `run ${run} of ${cluster} started`;
+  const conditions = [
+    ...(after === null ? [] : [`after run ${after}`]),
+    ...(startsAt === undefined ? [] : [`at ${startsAt}`]),
+  ];
+  const when = conditions.length === 0 ? 'later' : conditions.join(', ');
+  return `run ${run} of ${cluster} will start ${when}${waitsFor === undefined ? '' : `: it waits for ${waitsFor}`}`;
 }

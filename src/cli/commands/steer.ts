@@ -1,15 +1,15 @@
 /** Steering of the run in progress, and locks on nodes. Each command answers what happens now. */
 import type { Command } from 'commander';
-import { Argument, InvalidArgumentError, Option } from 'commander';
+import { Argument, InvalidArgumentError } from 'commander';
 import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
 import { defined } from '../../domain/shared/defined';
-import { isDuration, parseDuration } from '../../domain/shared/duration';
-import type { Amount } from '../../domain/spec/types';
-import { MAX_NODES } from '../../domain/spec/types';
+import { isDuration } from '../../domain/shared/duration';
 import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { clusterArgument, nodeArgument, reasonOption } from '../options/arguments';
+import { amountArgument } from '../options/amount';
+import { momentOption } from '../options/moment';
 import { runWithClient } from '../options/session';
 
 interface SteerOptions {
@@ -63,6 +63,30 @@ const COMMANDS: readonly SteeringCommand[] = [
 
 export function registerSteering(program: Command, context: CliContext): void {
   for (const one of COMMANDS) registerOne(program, context, one);
+  registerExtendWindow(program, context);
+}
+
+function registerExtendWindow(program: Command, context: CliContext): void {
+  const duration = new Argument('[duration]', 'how much later the window ends, e.g. 90m').argParser((text): string => {
+    if (isDuration(text)) return text;
+    throw new InvalidArgumentError('Allowed: a duration such as 90m or 2h.');
+  });
+  program
+    .command('extend-window')
+    .description('let the present maintenance window end later; the run in progress goes on')
+    .addArgument(clusterArgument())
+    .addArgument(duration)
+    .addOption(momentOption(context, '--until <time>', 'when the window ends'))
+    .addOption(reasonOption())
+    .addOption(outputOption())
+    .addHelpText('after', '\nExamples:\n  ospatch extend-window prod-eu 90m --reason "three nodes are left"')
+    .action((cluster: string, more: string | undefined, { reason, output, until }: SteerOptions, own: Command) =>
+      runWithClient(context, own, async (client) => {
+        const answer = await client.steer(cluster, 'extendWindow', { ...defined({ duration: more, until, reason }) });
+        if (output === 'json') printJson(context, { cluster, ...answer });
+        else print(context, `${cluster}: ${answer.effect}`);
+      }),
+    );
 }
 
 function registerOne(program: Command, context: CliContext, steering: SteeringCommand): void {
@@ -74,7 +98,7 @@ function registerOne(program: Command, context: CliContext, steering: SteeringCo
     .addOption(reasonOption().makeOptionMandatory(steering.name === 'lock'))
     .addOption(outputOption())
     .addHelpText('after', `\nExamples:\n  ${steering.example}`);
-  if (steering.name === 'lock') command.addOption(untilOption(context));
+  if (steering.name === 'lock') command.addOption(momentOption(context, '--until <time>', 'when the lock ends'));
   command.action((cluster: string, value: string, { reason, output, until }: SteerOptions, own: Command) =>
     runWithClient(context, own, async (client) => {
       const message: SteeringMessage = { [steering.field]: value, ...defined({ reason, until }) };
@@ -83,33 +107,4 @@ function registerOne(program: Command, context: CliContext, steering: SteeringCo
       else print(context, `${cluster}: ${(await import('../render/text.js')).oneLine(answer.effect, 1_000)}`);
     }),
   );
-}
-
-function amountArgument(least: 0 | 1): Argument {
-  return new Argument('<n>', 'a number of nodes, or a share such as 10%').argParser((text): Amount => {
-    const isShare = /^(100|[1-9]?\d)%$/.test(text);
-    const number = /^\d{1,5}%?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
-    const isAllowed = number >= least && (isShare || (!text.endsWith('%') && number <= MAX_NODES));
-    if (isAllowed) return isShare ? `${number}%` : number;
-    throw new InvalidArgumentError(
-      `Allowed: a whole number from ${least} to ${MAX_NODES}, or a share from ${least}% to 100%.`,
-    );
-  });
-}
-
-function untilOption(context: CliContext): Option {
-  return new Option('--until <time>', 'when the lock ends: a duration from now, or a moment with zone').argParser(
-    (text) => {
-      if (isDuration(text)) return wholeSeconds(context.now() + parseDuration(text));
-      const at = /(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN;
-      if (!Number.isNaN(at)) return wholeSeconds(at);
-      throw new InvalidArgumentError(
-        'Allowed: a duration such as 12h or 3d, or a moment such as 2027-01-31T18:00:00Z.',
-      );
-    },
-  );
-}
-
-function wholeSeconds(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

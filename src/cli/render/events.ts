@@ -30,7 +30,8 @@ export function eventSentence({ message, by, reason, from }: ClusterEvent, zone:
 }
 
 function paint({ kind, outcome, message }: ClusterEvent, text: string, color: Colors): string {
-  if (kind === 'rejected' || kind === 'limit' || kind === 'windows-unknown') return color.yellow(text);
+  const isUnfinished = kind === 'limit' || kind === 'windows-unknown' || outcome === 'expired';
+  if (kind === 'rejected' || isUnfinished) return color.yellow(text);
   const isBad = outcome === 'failed' || outcome === 'stopped' || kind === 'unreachable';
   if (isBad || (kind === 'nodes' && / failed\b/.test(message))) return color.red(text);
   return outcome === 'succeeded' ? color.green(text) : text;

@@ -57,6 +57,7 @@ export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Co
     case 'stopped':
       return color.red(outcome);
     case 'cancelled':
+    case 'expired':
       return color.yellow(outcome);
   }
 }

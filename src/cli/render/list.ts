@@ -28,7 +28,8 @@ export function renderList(clusters: readonly ClusterListItem[], color: Colors, 
 function failedOf({ failedNodes, lastOutcome }: ClusterListItem, color: Colors): string {
   if (failedNodes === null) return NONE;
   if (failedNodes > 0) return color.red(String(failedNodes));
-  return lastOutcome === 'failed' || lastOutcome === 'stopped' ? color.red(`run ${lastOutcome}`) : '0';
+  const isBad = lastOutcome === 'failed' || lastOutcome === 'stopped' || lastOutcome === 'expired';
+  return isBad ? color.red(`run ${lastOutcome}`) : '0';
 }
 
 /** The last state shown by a stuck cluster is outdated. */

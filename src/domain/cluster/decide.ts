@@ -1,20 +1,29 @@
-import type { ActiveRun, ClusterState } from './state';
+import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
 import type { NodePatchPolicy, NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
 import { handsOverNodes } from '../run/run';
-import { limitsOf, nodeGroupLimits } from '../run/limits';
+import { countOf, limitsOf, nodeGroupLimits } from '../run/limits';
 import { orderNodes } from '../run/order';
 import { stagesOf, toRunStage } from '../run/stages';
 import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
-import { isLoadDue, loadDueAt, nextBeginning } from './schedule-state';
+import { blackoutAt, isLoadDue, loadDueAt, nextBeginning } from './schedule-state';
 import type { ScheduleState } from './schedule-state';
-import { mayBegin } from '../schedule/window';
+import { isWindowOpen, mayBegin } from '../schedule/window';
+import {
+  dueRequest,
+  hasEndingWindows,
+  lateRequest,
+  requestTimes,
+  runWindow,
+  whyBetweenWindows,
+  whyExpired,
+} from './run-window';
 import type { MaintenanceWindow } from '../schedule/window';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 import { defined } from '../shared/defined';
@@ -55,6 +64,10 @@ export interface RunStart {
   nodeGroupsUnresolved?: true;
   /** The window that this run fills. */
   window: PassedWindow | null;
+  /** The request that this run serves; null: none. */
+  request: PendingRequest | null;
+  /** Nodes are started in maintenance windows only. */
+  bound?: true;
 }
 
 /** A window, or the part of one that blackouts left, that is dealt with. */
@@ -77,6 +90,11 @@ export type Decision = { message: string } & (
   | { do: 'start-run'; start: RunStart }
   | { do: 'resume-run' }
   | { do: 'abort-suspended-run' }
+  | { do: 'expire-run'; why: string }
+  | { do: 'expire-request'; request: PendingRequest }
+  /** A suspended run makes room for another one, and comes back after it. */
+  | { do: 'set-aside-run' }
+  | { do: 'take-up-run' }
   | { do: 'refresh-facts'; nodes: string[]; rest: number }
   | { do: 'prefetch'; window: string; nodes: string[]; rest: number }
   | { do: 'continue-as-new' }
@@ -90,6 +108,8 @@ export type Decision = { message: string } & (
 export function decide(state: ClusterState, now: number, context: LoopContext): Decision {
   const { spec, run } = state;
   if (state.removing !== null) {
+    if (run === null && state.aside !== undefined)
+      return { do: 'take-up-run', message: `run ${state.aside.number} ends with its cluster` };
     if (run === null) return { do: 'finish', message: `removed by ${state.removing}` };
     if (!context.runWorkflowRunning) return endSuspended(run, 'the cluster is being removed');
     return {
@@ -110,34 +130,38 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const { run, schedule } = state;
   if (isLoadDue(spec, schedule, now, false)) return LOAD_WINDOWS;
 
+  const late = lateRequest(state, now);
+  if (late !== null) return { do: 'expire-request', request: late, message: 'the deadline of a request has passed' };
+  const wanted = state.paused === null ? nextRunBesides(state, spec, now) : null;
+  if (run === null && state.aside !== undefined && wanted === null)
+    return { do: 'take-up-run', message: `run ${state.aside.number} goes on` };
+
   const window = schedule.next?.[0];
   const due = window !== undefined && Date.parse(window.start) <= now ? window : null;
-  const passed = removedWindow(schedule, due, now) ?? (due === null ? null : skipWindow(state, spec, due, now));
+  const passed =
+    removedWindow(schedule, due, now) ?? (due === null ? null : skipWindow(state, spec, due, now, context));
   if (passed !== null) {
     // After long downtime thousands of windows may have passed, more than one history holds.
     if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
     return { do: 'skip-window', window: passed, message: `the window of ${passed.at} has passed` };
   }
 
-  if (run !== null) return decideInRun(state, run, now, context);
+  if (run !== null) return decideInRun(state, spec, run, now, context, wanted);
   if (state.paused !== null) return sleep(state, now, context, `paused by ${state.paused.by}`);
 
-  const entered = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
-  const starting = state.request !== null || due !== null || entered.length > 0;
-  if (isLoadDue(spec, schedule, now, starting)) return LOAD_WINDOWS;
-  if (state.request !== null) {
-    const { by, reason } = state.request;
-    return startRun(state, spec, 'on-demand', state.request.nodes, { by, reason, why: `requested by ${by}` });
-  }
+  if (isLoadDue(spec, schedule, now, wanted !== null || due !== null)) return LOAD_WINDOWS;
+  if (wanted?.kind === 'request') return startRequested(state, spec, wanted.request);
   // What starts by itself waits until it is known that it may.
-  if (due !== null && schedule.error === null) {
-    const late = now - Date.parse(due.start) > MINUTE_MS ? ', late' : '';
+  if (due !== null && schedule.error === null && mayBegin(due, now)) {
+    const delay = now - Date.parse(due.start) > MINUTE_MS ? ', late' : '';
     return startRun(state, spec, 'schedule', null, {
-      window: { ...placeOf(due), result: `run ${state.nextRun}${late}`, served: true },
+      window: { ...placeOf(due), result: `run ${state.nextRun}${delay}`, served: true },
+      bound: due.end !== null,
       why: `the window of ${due.start} has started`,
     });
   }
-  if (entered.length > 0) {
+  if (wanted?.kind === 'boot') {
+    const entered = wanted.nodes;
     return startRun(state, spec, 'boot', entered, {
       why: `${entered.length} node${entered.length === 1 ? ' has' : 's have'} joined the cluster`,
     });
@@ -176,6 +200,30 @@ function placeOf({ start, partOf }: MaintenanceWindow): Pick<PassedWindow, 'at' 
   return { at: start, of: partOf ?? start };
 }
 
+/** The run that starts when no other is in progress, whatever the window. */
+function nextRunBesides(
+  state: ClusterState,
+  spec: PatchableSpec,
+  now: number,
+): { kind: 'request'; request: PendingRequest } | { kind: 'boot'; nodes: string[] } | null {
+  const request = dueRequest(state, spec, now);
+  if (request !== null) return { kind: 'request', request };
+  if (blackoutAt(state, now) !== null) return null;
+  const nodes = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').map(({ name }) => name);
+  return nodes.length === 0 ? null : { kind: 'boot', nodes };
+}
+
+function startRequested(state: ClusterState, spec: PatchableSpec, request: PendingRequest): Decision {
+  const { nodes, by, reason, ignoreWindow, concurrency } = request;
+  const bound = ignoreWindow !== true && hasEndingWindows(spec);
+  const decision = startRun(state, spec, 'on-demand', nodes, { by, reason, request, bound, why: `requested by ${by}` });
+  if (decision.do === 'start-run' && concurrency !== undefined) {
+    const { limits } = decision.start.policy;
+    limits.concurrency = countOf(concurrency, decision.start.nodes.length);
+  }
+  return decision;
+}
+
 function whyIdle(
   window: MaintenanceWindow | undefined,
   due: MaintenanceWindow | null,
@@ -188,11 +236,23 @@ function whyIdle(
     : 'nothing to do, and the next windows are not known';
 }
 
-function decideInRun(state: ClusterState, run: ActiveRun, now: number, context: LoopContext): Decision {
+function decideInRun(
+  state: ClusterState,
+  spec: PatchableSpec,
+  run: ActiveRun,
+  now: number,
+  context: LoopContext,
+  wanted: ReturnType<typeof nextRunBesides>,
+): Decision {
   if (context.runWorkflowRunning) {
     return { do: 'sleep', untilMs: scheduleWakeUp(state, now), message: `run ${run.number} ${doing(run)}` };
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
+  const expiry = whyExpired(spec, run, now, waitsForDecision(state, run) !== null);
+  if (state.paused === null && run.suspended !== null && !handsOverNodes(run.suspended) && 'why' in expiry) {
+    const message = `run ${run.number} has expired: ${expiry.why}`;
+    return { do: 'expire-run', why: expiry.why, message };
+  }
   if (context.continueAsNewDue && context.runPutDown) {
     return { do: 'continue-as-new', message: 'continue-as-new is due' };
   }
@@ -200,9 +260,18 @@ function decideInRun(state: ClusterState, run: ActiveRun, now: number, context: 
   if (run.suspended !== null && handsOverNodes(run.suspended))
     return { do: 'resume-run', message: `run ${run.number} waits for the nodes that are being patched` };
   const waiting = waitsForDecision(state, run);
-  if (state.paused === null && waiting !== null) return sleep(state, now, context, waiting);
+  if (state.paused === null && waiting !== null) return sleep(state, now, context, waiting, expiresAt(expiry));
+  const between = state.paused === null ? whyBetweenWindows(state, run, now) : null;
+  const mayMakeRoom = (run.suspended?.inFlight ?? []).length === 0 && state.aside === undefined;
+  if (between !== null && wanted !== null && mayMakeRoom)
+    return { do: 'set-aside-run', message: `run ${run.number} is suspended, and another run starts` };
+  if (between !== null) return sleep(state, now, context, between, expiresAt(expiry));
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
   return sleep(state, now, context, `run ${run.number} is paused by ${state.paused.by}`);
+}
+
+function expiresAt(expiry: ReturnType<typeof whyExpired>): number | null {
+  return 'atMs' in expiry ? expiry.atMs : null;
 }
 
 /** Why a run that has suspended itself cannot go on before somebody decides; null: it can. */
@@ -239,23 +308,41 @@ function skipWindow(
   spec: PatchableSpec,
   window: MaintenanceWindow,
   now: number,
+  context: LoopContext,
 ): PassedWindow | null {
   const { served } = state.schedule;
   const place = placeOf(window);
   const hadRun = served !== null && Date.parse(served) === Date.parse(place.of);
+  // A run that the blackout has interrupted takes this part of its window by itself.
   if (hadRun) return { ...place, result: null, served: true };
-  const result = whySkipped(state, spec, window, now);
-  return result === null ? null : { ...place, result, served: result.startsWith('covered') };
+  const result = whySkipped(state, spec, window, now, context);
+  return result === null ? null : { ...place, result, served: /^(covered|continues)/.test(result) };
 }
 
-function whySkipped(state: ClusterState, spec: PatchableSpec, window: MaintenanceWindow, now: number): string | null {
+function whySkipped(
+  state: ClusterState,
+  spec: PatchableSpec,
+  window: MaintenanceWindow,
+  now: number,
+  context: LoopContext,
+): string | null {
   const { run, paused, schedule } = state;
-  if (paused !== null) return 'missed (paused)';
+  const isUsable = mayBegin(window, now);
+  // Somebody may resume the cluster in time.
+  if (paused !== null) return window.end !== null && isUsable ? null : 'missed (paused)';
+  const waits = run !== null && waitsForDecision(state, run) !== null;
   // A run of some nodes does not replace the window of the others, which waits until that run has ended.
-  if (run?.state === 'running' && coversAllNodes(run, spec)) return `covered by run ${run.number}`;
-  if (mayBegin(window, now)) return null;
+  if (run?.state === 'running' && !waits && coversAllNodes(run, spec)) {
+    const isEarlier = Date.parse(run.startedAt) < Date.parse(window.start);
+    if (run.bound !== true || !isEarlier) return `covered by run ${run.number}`;
+    // One that has expired is ended first.
+    const goesOn = context.runWorkflowRunning || !('why' in whyExpired(spec, run, now, false));
+    if (goesOn && isWindowOpen(window, now)) return `continues run ${run.number}`;
+  }
+  if (isUsable) return null;
   if (wasUnknown(schedule, window)) return 'missed (its blackouts were not known)';
-  return run === null ? 'missed (no worker was running in time)' : `missed (run ${run.number} took too long)`;
+  if (run === null || (run.suspended !== null && !waits)) return 'missed (no worker was running in time)';
+  return waits ? `missed (run ${run.number} waits for a decision)` : `missed (run ${run.number} took too long)`;
 }
 
 /** Whether windows could not begin at some time in which this one could have begun. */
@@ -277,7 +364,14 @@ function startRun(
   spec: PatchableSpec,
   trigger: RunTrigger,
   names: string[] | null,
-  more: { by?: string; reason?: string | null; window?: RunStart['window']; why: string },
+  more: {
+    by?: string;
+    reason?: string | null;
+    window?: RunStart['window'];
+    request?: PendingRequest;
+    bound?: boolean;
+    why: string;
+  },
 ): Decision {
   return {
     do: 'start-run',
@@ -289,6 +383,8 @@ function startRun(
       reason: more.reason ?? null,
       ...defined({ explicitNodes: trigger === 'on-demand' && names !== null ? (true as const) : undefined }),
       window: more.window ?? null,
+      request: more.request ?? null,
+      ...defined({ bound: more.bound === true ? (true as const) : undefined }),
     },
   };
 }
@@ -427,18 +523,39 @@ function mayBeConnectedTo(node: MemberStatus): node is NodeStatus {
   return isNode(node) && node.quarantine === undefined;
 }
 
-/** When the schedule has something to decide; null: never. */
-function scheduleWakeUp({ schedule }: ClusterState, now: number): number | null {
-  const starts = [schedule.next?.[0], schedule.removed[0]].flatMap((one) => one?.start ?? []);
-  const wakeUps = [...starts.map((start) => Date.parse(start)), loadDueAt(schedule) ?? 0];
-  // A due window that waits for the end of a run is evaluated again when that run ends.
-  const later = wakeUps.filter((at) => at > now);
+/** When the schedule, a blackout or a request has something to decide; null: never. */
+function scheduleWakeUp(state: ClusterState, now: number): number | null {
+  const { schedule } = state;
+  const due = schedule.next?.[0];
+  const starts = [due, schedule.removed[0]].flatMap((one) => one?.start ?? []);
+  const times = [
+    ...starts.map((start) => Date.parse(start)),
+    loadDueAt(schedule) ?? 0,
+    ...(due === undefined ? [] : usableUntil(due)),
+    ...schedule.blackouts.slice(0, 2).flatMap(({ start, end }) => [Date.parse(start), Date.parse(end)]),
+    ...requestTimes(state),
+  ];
+  const later = times.filter((at) => at > now);
   return later.length === 0 ? null : Math.min(...later);
 }
 
-function sleep(state: ClusterState, now: number, context: LoopContext, message: string): Decision {
+/** When a window that waits for its run cannot be used any more. One without an end is looked at when that run has ended. */
+function usableUntil({ end, cutoff, startBy }: MaintenanceWindow): number[] {
+  if (end === null) return [];
+  const last = [end, cutoff].flatMap((one) => (one === null ? [] : [Date.parse(one)]));
+  if (startBy !== undefined) last.push(Date.parse(startBy) + 1);
+  return [Math.min(...last)];
+}
+
+function sleep(
+  state: ClusterState,
+  now: number,
+  context: LoopContext,
+  message: string,
+  alsoAtMs: number | null = null,
+): Decision {
   if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
-  const wakeUps: number[] = [];
+  const wakeUps: number[] = alsoAtMs === null ? [] : [alsoAtMs];
   const scheduled = scheduleWakeUp(state, now);
   if (scheduled !== null) wakeUps.push(scheduled);
   const waiting = state.run === null && state.paused === null;
@@ -466,14 +583,15 @@ function locksOf({ nodes }: ClusterState, run: ActiveRun): RunRestrictions['lock
 }
 
 /** What a run in progress may no longer do, and the limits that somebody has changed. */
-export function restrictionsFor(state: ClusterState, run: ActiveRun): RunRestrictions {
+export function restrictionsFor(state: ClusterState, run: ActiveRun, now: number): RunRestrictions {
   return {
     // Nodes of a node group are replaced, so there is no reboot to forbid.
     rebootsForbidden: run.policy.kind === 'node' && !run.policy.rebootIfRequired,
     removedNodes: run.removed,
     paused: state.paused !== null,
     limits: run.policy.limits,
-    ...defined({ skipped: run.skipped, retried: run.retried, locked: locksOf(state, run) }),
+    window: runWindow(state, run, now),
+    ...defined({ expired: run.expired, skipped: run.skipped, retried: run.retried, locked: locksOf(state, run) }),
     ...defined({ cancelled: run.state === 'cancelling' ? (true as const) : undefined }),
   };
 }

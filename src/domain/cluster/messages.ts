@@ -5,7 +5,10 @@
 import type { SpecChange } from '../spec/diff';
 import type { BlackoutPeriod, MaintenanceWindow } from '../schedule/window';
 import type { ClusterSpec } from '../spec/types';
+import type { Amount } from '../spec/types';
 import { MAX_NODES } from '../spec/types';
+import { LABEL_SELECTOR_FORMAT, parseLabelSelector } from '../shared/label-selector';
+import { INSTANT_FORMAT, amountFormat, isAmount, isInstant } from './message-values';
 import type { ErrorInfo } from '../shared/errors';
 import type { NodeInWork, RunDetail, RunOutcome, RunTrigger } from '../run/run';
 import { isEks } from '../eks/node-groups';
@@ -30,14 +33,28 @@ export interface Message {
 export interface PatchNowMessage extends Message {
   /** Names of the nodes; absent = all nodes. */
   nodes?: string[];
+  /** Nodes whose labels match, instead of names. */
+  selector?: string;
+  /** The run does not start before, ISO 8601 with zone. */
+  notBefore?: string;
+  /** The run ends at the latest, as at the end of a window, and does not go on. ISO 8601 with zone. */
+  deadline?: string;
+  /** The run starts nodes outside of maintenance windows too, and during blackouts. */
+  ignoreWindow?: boolean;
+  /** Node patches at the same time in this run. */
+  concurrency?: Amount;
 }
 
 export interface PatchNowAnswer {
   /** Number of the run that serves the request. */
   run: number;
-  /** False when the request waits for run `after` to end. */
+  /** False when the request waits, for run `after` to end or for a moment. */
   started: boolean;
   after: number | null;
+  /** What the run waits for, in one clause. Absent: for nothing but the end of run `after`. */
+  waitsFor?: string;
+  /** When it starts, if nothing else is in progress then, ISO 8601. Absent: not known, or now. */
+  startsAt?: string;
 }
 
 export interface PauseAnswer {
@@ -54,6 +71,8 @@ export interface CancelRunAnswer {
   run: number;
   /** The queued follow-up run that is cancelled too; null when none was queued. */
   followUp: number | null;
+  /** Other queued runs that are cancelled too. Absent: none. */
+  alsoQueued?: number[];
 }
 
 export interface ReleaseAnswer {
@@ -167,6 +186,8 @@ export interface ClusterSummary {
   /** What the status lacks because the workflow was reset in Temporal. */
   reset: string | null;
   run: RunStatus | null;
+  /** Numbers of other runs that are not over: requested and not started, or set aside while `run` is in progress. Absent: none. */
+  openRuns?: number[];
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;
   /** What the cluster is doing, and why. */
@@ -211,7 +232,8 @@ export interface StatusPage extends ClusterSummary, Omit<NodesPage, 'total'> {
 export interface RunStatus {
   number: number;
   trigger: RunTrigger;
-  state: 'running' | 'paused' | 'cancelling';
+  /** `suspended`: between two maintenance windows. */
+  state: 'running' | 'paused' | 'suspended' | 'cancelling';
   startedAt: string;
   done: number;
   total: number;
@@ -233,6 +255,28 @@ export interface ClusterHistory {
 /** Limits on untrusted text. */
 const MAX_WORD = 100;
 const MAX_SENTENCE = 500;
+
+/** Fields of a `patchNow` beside those of every message. */
+export const PATCH_FIELDS = 'nodes, selector, notBefore, deadline, ignoreWindow, concurrency';
+
+type PatchOption = 'selector' | 'notBefore' | 'deadline' | 'ignoreWindow' | 'concurrency';
+
+/** What is wrong with an option of a `patchNow`, in one sentence; null: nothing. */
+function optionProblem(key: PatchOption, value: unknown): string | null {
+  switch (key) {
+    case 'selector': {
+      const parsed = typeof value === 'string' && value.length <= 1_000 ? parseLabelSelector(value) : null;
+      return parsed?.ok === true ? null : `selector is ${describe(value)}; allowed: ${LABEL_SELECTOR_FORMAT}`;
+    }
+    case 'notBefore':
+    case 'deadline':
+      return isInstant(value) ? null : `${key} is ${describe(value)}; allowed: ${INSTANT_FORMAT}`;
+    case 'ignoreWindow':
+      return typeof value === 'boolean' ? null : `ignoreWindow is ${describe(value)}; allowed: true, false`;
+    case 'concurrency':
+      return isAmount(value, 1) ? null : `concurrency is ${describe(value)}; allowed: ${amountFormat(1)}`;
+  }
+}
 
 /**
  * Parses the argument of a signal or update. An absent argument is a valid message. Unknown or malformed fields reject
@@ -266,8 +310,19 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
         message.nodes = [...new Set(field)];
         break;
       }
+      case 'selector':
+      case 'notBefore':
+      case 'deadline':
+      case 'ignoreWindow':
+      case 'concurrency': {
+        if (field === undefined || field === null) break;
+        const problem = optionProblem(key, field);
+        if (problem !== null) return refuse(problem);
+        Object.assign(message, { [key]: field });
+        break;
+      }
       default:
-        return refuse(`unknown field ${plainText(key, MAX_WORD)}; allowed: requestId, by, reason, nodes`);
+        return refuse(`unknown field ${plainText(key, MAX_WORD)}; allowed: requestId, by, reason, ${PATCH_FIELDS}`);
     }
   }
   return { ok: true, message };

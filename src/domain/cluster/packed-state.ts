@@ -112,11 +112,12 @@ interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended'> {
     | null;
 }
 
-export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'request'> {
+export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'aside' | 'request'> {
   texts: string[];
   nodes: PackedNode[];
   groups: PackedNodeGroup[];
   run: PackedRun | null;
+  aside?: PackedRun;
   request: (Omit<NonNullable<ClusterState['request']>, 'nodes'> & { nodes: NodeRef[] | null }) | null;
 }
 
@@ -189,7 +190,7 @@ class Packer {
 
   /** Null when the texts do not fit. */
   pack(): PackedState | null {
-    const { nodes, run, request, ...rest } = this.state;
+    const { nodes, run, aside, request, ...rest } = this.state;
     const packedNodes: PackedNode[] = [];
     const groups: PackedNodeGroup[] = [];
     for (const [at, member] of nodes.entries()) {
@@ -202,6 +203,7 @@ class Packer {
       nodes: packedNodes,
       groups,
       run: run === null ? null : this.run(run),
+      ...defined({ aside: aside === undefined ? undefined : this.run(aside) }),
       request:
         request === null
           ? null
@@ -403,11 +405,12 @@ class Unpacker {
   }
 
   unpack(): ClusterState {
-    const { run, request, ...rest } = withoutLists(this.packed);
+    const { run, aside, request, ...rest } = withoutLists(this.packed);
     return {
       ...rest,
       nodes: this.nodes,
       run: run === null ? null : this.run(run),
+      ...defined({ aside: aside === undefined ? undefined : this.run(aside) }),
       request:
         request === null
           ? null

@@ -201,7 +201,7 @@ class PastCluster {
     if (!parsed.ok || (signal === undefined && name !== REMOVE)) return;
     if (signal === undefined || signal === 'patchNow') return this.lose({ at, name }, message);
     // The run to be cancelled ends together with its cluster.
-    if (signal === 'cancelRun' || checkRequest(this.state, signal, message) !== null) return;
+    if (signal === 'cancelRun' || checkRequest(this.state, signal, message, at) !== null) return;
     actOnRequest<SignalName>(this.state, signal, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
   }

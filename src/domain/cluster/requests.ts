@@ -2,9 +2,10 @@
  * Checks and executes the requests of a cluster. Every request has a check, which only reads (update validators must
  * not write), and an act, which runs after the check has passed.
  */
-import type { ActiveRun, ClusterState } from './state';
+import { requestWait, whyBetweenWindows } from './run-window';
+import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { memberNameOf } from './member';
-import { applySpecToState, answerFor, cancelRequest, isSelfManaged, note, remember } from './state';
+import { applySpecToState, answerFor, cancelRequests, isPatchable, isSelfManaged, note, remember } from './state';
 import type {
   ApplySpecAnswer,
   ApplySpecMessage,
@@ -18,8 +19,11 @@ import type {
 } from './messages';
 import { rejectionOf, typeChangeReason } from './messages';
 import type { SteeringAnswer, SteeringMessage, SteeringName } from './steering';
-import { checkSteering, steer } from './steering';
+import { checkSteering, foreignField, steer } from './steering';
+import { matchesLabels, parseLabelSelector } from '../shared/label-selector';
 import { isEks } from '../eks/node-groups';
+import { limitsOf, stricter } from '../run/limits';
+import type { ClusterSpec } from '../spec/types';
 import { tooManyNodes } from '../spec/size';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
@@ -27,6 +31,9 @@ import { changesText } from './change-text';
 
 const MAX_CHANGES_LISTED = 200;
 const MAX_VALUE_CHARS = 1_000;
+
+/** Requests with conditions or limits that wait at the same time. */
+const MAX_QUEUED = 20;
 
 const UNKNOWN_SENDER = 'an unnamed user';
 
@@ -39,17 +46,24 @@ export interface Answers {
 }
 
 /** Why the request is rejected, in one sentence; null when it can be executed. */
-export function checkRequest(state: ClusterState, what: SignalName, message: PatchNowMessage): string | null {
+export function checkRequest(
+  state: ClusterState,
+  what: SignalName,
+  message: PatchNowMessage,
+  now: string,
+): string | null {
   if (answerFor(state, requestKey(what, message)) !== undefined) return null;
   const refused = rejectionOf(state.spec) ?? beingRemoved(state);
   if (refused !== null) return refused;
-  if (what !== 'patchNow' && message.nodes !== undefined)
-    return `${what} takes no nodes; it applies to the whole cluster`;
+  const foreign = what === 'patchNow' ? null : foreignField(message);
+  if (foreign !== null) return `${what} takes no ${foreign}; it applies to the whole cluster`;
   switch (what) {
     case 'patchNow':
-      return checkPatchNow(state, message);
-    case 'cancelRun':
-      return state.run === null ? 'no run is in progress, so there is nothing to cancel' : null;
+      return checkPatchNow(state, message, now);
+    case 'cancelRun': {
+      const isIdle = state.run === null && state.request === null && state.queue === undefined;
+      return isIdle ? 'no run is in progress, so there is nothing to cancel' : null;
+    }
     case 'pause':
     case 'resume':
       return null;
@@ -74,7 +88,7 @@ export function actOnRequest(
   if (before !== undefined) return before as Answers[SignalName];
   const answer = act(state, what, message, now);
   remember(state, key, answer);
-  record(state, what, message, resultOf(answer), now, { run: 'run' in answer ? answer.run : undefined });
+  record(state, what, message, resultOf(answer, message), now, { run: 'run' in answer ? answer.run : undefined });
   return answer;
 }
 
@@ -96,17 +110,20 @@ function senderOf({ by, reason }: Message): { by: string; reason: string | null 
   return { by: by ?? UNKNOWN_SENDER, reason: reason ?? null };
 }
 
-function resultOf(answer: Answers[SignalName]): string {
+function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage): string {
   if ('paused' in answer) {
     const now = answer.paused ? 'paused' : 'not paused';
     if (answer.newReason === true) return `${now}, as before, for another reason`;
     return answer.changed ? now : `${now}, as before`;
   }
   if ('followUp' in answer) {
-    const followUp = answer.followUp === null ? '' : ` and queued run ${answer.followUp}`;
-    return `run ${answer.run} cancelled${followUp}`;
+    const queued = [...(answer.followUp === null ? [] : [answer.followUp]), ...(answer.alsoQueued ?? [])];
+    const also = queued.length === 0 ? '' : ` and queued run${queued.length === 1 ? '' : 's'} ${queued.join(', ')}`;
+    return `run ${answer.run} cancelled${also}`;
   }
-  return answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`;
+  const rest = answer.waitsFor === undefined ? '' : `, waits for ${answer.waitsFor}`;
+  const forced = ignoreWindow === true ? ', outside of maintenance windows too' : '';
+  return `${answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`}${forced}${rest}`;
 }
 
 /** Why a steering request cannot be carried out, in one sentence; null when it can, or was already. */
@@ -165,8 +182,10 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
 }
 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
+  const before = state.spec;
   const changes = applySpecToState(state, message.spec, now);
   const { run, spec } = state;
+  if (run !== null && changes.length > 0) restrictRun(run, before, spec);
   if (run?.policy.kind === 'node' && isSelfManaged(spec) && !spec.patching.rebootIfRequired)
     run.policy.rebootIfRequired = false;
   // Only the call that started the workflow has created the cluster, and only once: the same file applied again is
@@ -183,10 +202,22 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   };
 }
 
+/** What a new spec allows less is taken over by the run in progress, for the nodes that it has not started. */
+function restrictRun(run: ActiveRun, before: ClusterSpec, after: ClusterSpec): void {
+  // What fits into the rest of the window is another question now.
+  if (run.suspended?.hold?.kind === 'window') delete run.suspended.hold;
+  if (run.policy.kind !== 'node' || !isSelfManaged(before) || !isSelfManaged(after)) return;
+  const [old, limits] = [before, after].map(({ patching, nodes }) =>
+    limitsOf(patching.rollout, run.nodes.length, nodes.length),
+  );
+  if (old !== undefined && limits !== undefined) run.policy.limits = stricter(run.policy.limits, old, limits);
+}
+
 export function actOnRemove(state: ClusterState, message: Message, now: string): RemoveAnswer {
   const sender = senderOf(message);
   state.removing ??= sender.reason === null ? sender.by : `${sender.by} (${sender.reason})`;
   state.request = null;
+  delete state.queue;
   if (state.run !== null) cancel(state.run, message);
   const result = state.run === null ? 'removed' : `removed after run ${state.run.number}`;
   record(state, 'remove', message, result, now, { run: state.run?.number });
@@ -202,7 +233,7 @@ export function noteCancelInTemporal(state: ClusterState, now: string): void {
 function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {
   switch (what) {
     case 'patchNow':
-      return actOnPatchNow(state, message);
+      return actOnPatchNow(state, message, now);
     case 'pause':
       return pause(state, message, now);
     case 'resume': {
@@ -212,12 +243,15 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
     }
     case 'cancelRun': {
       const { run } = state;
-      if (run === null) throw new RangeError('cancelRun was not checked');
-      cancel(run, message);
       const { by } = senderOf(message);
+      if (run !== null) cancel(run, message);
       // A follow-up run that starts the moment the run is cancelled would defeat the cancellation.
-      const why = `cancelled by ${by} together with run ${run.number}, before it started`;
-      return { run: run.number, followUp: cancelRequest(state, why, now) };
+      const also = run === null ? '' : ` together with run ${run.number}`;
+      const cancelled = cancelRequests(state, `cancelled by ${by}${also}, before it started`, now);
+      const [first, second = null] = [...(run === null ? [] : [run.number]), ...cancelled];
+      if (first === undefined) throw new RangeError('cancelRun was not checked');
+      const rest = cancelled.slice(run === null ? 2 : 1);
+      return { run: first, followUp: second, ...defined({ alsoQueued: rest.length === 0 ? undefined : rest }) };
     }
   }
 }
@@ -241,43 +275,125 @@ function cancel(run: ActiveRun, message: Message): void {
   run.cancelledBy ??= senderOf(message);
 }
 
-function checkPatchNow(state: ClusterState, message: PatchNowMessage): string | null {
+function checkPatchNow(state: ClusterState, message: PatchNowMessage, now: string): string | null {
   if (state.paused !== null) {
     const { at, by, reason, since } = state.paused;
     const paused =
       since === undefined ? `paused by ${by} since ${at}` : `paused since ${since}, last by ${by} at ${at}`;
     return `the cluster is ${paused}${reason === null ? '' : ` (${reason})`}; resume it first`;
   }
+  return checkTimes(message, now) ?? checkQueue(state, message) ?? checkNodes(state, message);
+}
+
+function checkTimes({ notBefore, deadline }: PatchNowMessage, now: string): string | null {
+  if (deadline === undefined) return null;
+  if (Date.parse(deadline) <= Date.parse(now))
+    return `deadline is ${deadline}, which has passed; allowed: a moment in the future`;
+  return notBefore !== undefined && Date.parse(deadline) <= Date.parse(notBefore)
+    ? `deadline is ${deadline}, which is not after notBefore, ${notBefore}`
+    : null;
+}
+
+function checkQueue(state: ClusterState, message: PatchNowMessage): string | null {
+  if (!hasOptions(message) || (state.queue ?? []).length < MAX_QUEUED) return null;
+  return `${MAX_QUEUED} requests wait already; \`ospatch cancel ${state.spec.name}\` cancels them`;
+}
+
+function checkNodes(state: ClusterState, message: PatchNowMessage): string | null {
+  const { spec } = state;
+  if (isEks(spec) && message.selector !== undefined) return 'node groups have no labels; name them in nodes';
+  if (isEks(spec) && message.concurrency !== undefined) return 'node groups are updated one at a time';
+  if (message.selector !== undefined) {
+    if (message.nodes !== undefined) return 'nodes and selector are both there; send one of them';
+    return selected(spec, message.selector).length > 0 ? null : `no node has labels that match ${message.selector}`;
+  }
   // The node groups are listed when the run starts.
-  if (isEks(state.spec) && state.spec.eks.nodeGroups === 'all') return null;
+  if (isEks(spec) && spec.eks.nodeGroups === 'all') return null;
   const known = new Set(state.nodes.map((node) => node.name));
   const unknown = (message.nodes ?? []).filter((name) => !known.has(name));
   if (unknown.length === 0) return null;
   const names = [...known].slice(0, 10).join(', ');
   const more = known.size > 10 ? `, ... (${known.size} in all)` : '';
-  const word = memberNameOf(state.spec.type);
+  const word = memberNameOf(spec.type);
   return `no such ${word}: ${plainText(unknown.slice(0, 5).join(', '), 200)}; the ${word}s are ${names}${more}`;
 }
 
+function selected(spec: ClusterSpec, selector: string): string[] {
+  const parsed = parseLabelSelector(selector);
+  if (!parsed.ok || !isSelfManaged(spec)) return [];
+  return spec.nodes.filter(({ labels = {} }) => matchesLabels(parsed.selector, labels)).map(({ name }) => name);
+}
+
+/** Whether the request has conditions or limits, because of which it gets a run of its own. */
+function hasOptions({ notBefore, deadline, ignoreWindow, concurrency }: PatchNowMessage): boolean {
+  return ignoreWindow === true || [notBefore, deadline, concurrency].some((one) => one !== undefined);
+}
+
+function actOnPatchNow(state: ClusterState, message: PatchNowMessage, now: string): PatchNowAnswer {
+  const { spec } = state;
+  const { selector } = message;
+  const wait = isPatchable(spec) ? requestWait(state, spec, message, Date.parse(now)) : null;
+  const request: PendingRequest = {
+    nodes: selector === undefined ? (message.nodes ?? null) : selected(spec, selector),
+    by: message.by ?? UNKNOWN_SENDER,
+    reason: message.reason ?? null,
+  };
+  const queued = hasOptions(message) ? queue(state, request, message) : merge(state, request, wait !== null);
+  // A run that is suspended between its windows makes room.
+  const { run } = state;
+  const isInTheWay =
+    run !== null &&
+    ((run.suspended?.inFlight ?? []).length > 0 || whyBetweenWindows(state, run, Date.parse(now)) === null);
+  const after = isInTheWay || wait !== null ? (run?.number ?? null) : null;
+  return {
+    ...{ run: queued.number ?? state.nextRun, started: after === null && wait === null, after },
+    ...defined({
+      waitsFor: wait?.what,
+      startsAt: wait === null || wait.untilMs === null ? undefined : new Date(wait.untilMs).toISOString(),
+    }),
+  };
+}
+
+/** A request with conditions or limits gets a run of its own. */
+function queue(state: ClusterState, request: PendingRequest, message: PatchNowMessage): PendingRequest {
+  const { notBefore, deadline, ignoreWindow, concurrency } = message;
+  // Whoever sent the waiting one was told the number of its run.
+  if (state.request !== null) state.request.number ??= reserveNumber(state);
+  const queued = {
+    ...request,
+    number: reserveNumber(state),
+    ...defined({ notBefore, deadline, ignoreWindow: ignoreWindow === true ? (true as const) : undefined, concurrency }),
+  };
+  state.queue = [...(state.queue ?? []), queued];
+  return queued;
+}
+
 /**
- * A request during a run is merged into one follow-up run: all nodes if any request is for all nodes, else the union.
+ * A request without is merged into one follow-up run: all nodes if any request is for all nodes, else the union. `waits`: its
+ * run may not be the next one.
  */
-function actOnPatchNow(state: ClusterState, message: PatchNowMessage): PatchNowAnswer {
-  const nodes = message.nodes ?? null;
-  const by = message.by ?? UNKNOWN_SENDER;
-  const reason = message.reason ?? null;
+function merge(state: ClusterState, request: PendingRequest, waits: boolean): PendingRequest {
+  const { nodes, by, reason } = request;
   const waiting = state.request;
-  state.request =
+  const merged =
     waiting === null
-      ? { nodes, by, reason }
+      ? request
       : {
+          ...waiting,
           nodes: waiting.nodes === null || nodes === null ? null : [...new Set([...waiting.nodes, ...nodes])],
           by: waiting.by === by ? by : plainText(`${waiting.by}, ${by}`, 200),
           reason:
             waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
         };
-  const after = state.run?.number ?? null;
-  return { run: state.nextRun, started: after === null, after };
+  // As long as a request waits, other runs may start.
+  if (merged.number === undefined && waits) merged.number = reserveNumber(state);
+  state.request = merged;
+  return merged;
+}
+
+function reserveNumber(state: ClusterState): number {
+  state.nextRun += 1;
+  return state.nextRun - 1;
 }
 
 /** Why the cluster accepts no new work, in one sentence; null unless a removal is in progress. */

@@ -17,6 +17,7 @@ export const REPEATED =
 export function noteReset(state: ClusterState, now: string): void {
   state.reset = { at: now, after: state.nextRun - 1 };
   state.request = null;
+  delete state.queue;
   beginLife(state.events, now);
   if (!isPatchable(state.spec)) return;
   state.paused ??= { at: now, by: RESET_BY, reason: 'the workflow of the cluster was reset' };

@@ -1,14 +1,14 @@
 /** Events about the run of a cluster that are more than one fact of its state. */
-import { describeHold } from '../run/describe-hold';
 import { handsOverNodes } from '../run/run';
-import { memberName } from './member';
+import { waitsForDecision } from './decide';
+import { whyBetweenWindows } from './run-window';
 import { eventsOf } from './events';
 import type { ActiveRun, ClusterState } from './state';
 import { note } from './state';
 
 /** Records why a run was put down at `now` (ISO 8601). One that only goes on in a fresh history was not, for anybody who looks at it. */
 export function noteSuspended(state: ClusterState, run: ActiveRun, now: string): void {
-  const message = whySuspended(state, run);
+  const message = whySuspended(state, run, Date.parse(now));
   if (message !== null) note(state, { kind: 'run-suspended', run: run.number, message }, now);
 }
 
@@ -20,11 +20,9 @@ export function noteResumed(state: ClusterState, run: ActiveRun, now: string): v
   note(state, { kind: 'run-resumed', run: run.number, message: `${done} of ${run.nodes.length} done` }, now);
 }
 
-function whySuspended(state: ClusterState, run: ActiveRun): string | null {
+function whySuspended(state: ClusterState, run: ActiveRun, now: number): string | null {
   const { paused } = state;
   if (run.state === 'cancelling' || (run.suspended !== null && handsOverNodes(run.suspended))) return null;
   if (paused !== null) return `paused by ${paused.by}${paused.reason === null ? '' : ` (${paused.reason})`}`;
-  const hold = run.suspended?.hold;
-  const isWaiting = hold?.kind === 'budget' || hold?.kind === 'window';
-  return isWaiting ? describeHold(hold, memberName(run.policy.kind)) : null;
+  return waitsForDecision(state, run) ?? whyBetweenWindows(state, run, now);
 }

@@ -5,6 +5,11 @@ import { blackoutIn, isWindowOpen, mayBegin } from '../schedule/window';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../shared/time-units';
 import type { ClusterSpec, PatchableSpec } from '../spec/types';
 
+/** A window that has begun; somebody may have extended it. */
+export interface OpenWindow extends MaintenanceWindow {
+  extended?: { by: string; at: string; reason: string | null };
+}
+
 export interface ScheduleState {
   /** The last change of the schedule: a window whose start has passed by then does not count. */
   since: string;
@@ -17,7 +22,7 @@ export interface ScheduleState {
   /** Those in force and those to come. */
   blackouts: BlackoutPeriod[];
   /** The window that has been processed last, which may be open still. */
-  open: MaintenanceWindow | null;
+  open: OpenWindow | null;
   /** Start of the last window that has had its run. */
   served: string | null;
   /** When windows and blackouts were computed, and calendar files read. */
@@ -125,9 +130,16 @@ export function consumed(schedule: ScheduleState, at: string, served: string | n
     after: new Date(Math.max(from, Date.parse(schedule.after))).toISOString(),
     next: next.length > 0 ? next : null,
     removed: schedule.removed.filter(isLater),
-    open: schedule.next?.find(({ start }) => Date.parse(start) === from) ?? schedule.open,
+    open: laterEnd(schedule.open, schedule.next?.find(({ start }) => Date.parse(start) === from) ?? null),
     served: served ?? schedule.served,
   };
+}
+
+/** An extended window may end after the next one. */
+function laterEnd(one: OpenWindow | null, next: OpenWindow | null): OpenWindow | null {
+  if (one === null || next === null) return next ?? one;
+  const isLonger = one.extended !== undefined && next.end !== null && Date.parse(one.end ?? '') > Date.parse(next.end);
+  return isLonger ? one : next;
 }
 
 /** The next window in which a run can begin. Null: none, or it is not known. */

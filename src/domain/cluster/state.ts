@@ -12,7 +12,7 @@ import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { waitsForNextWindow } from '../run/window-end';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { CalendarAhead } from '../schedule/window';
-import type { ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
+import type { Amount, ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { newSchedule, unload } from './schedule-state';
 import type { ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
@@ -29,6 +29,13 @@ export interface PendingRequest {
   nodes: string[] | null;
   by: string;
   reason: string | null;
+  /** Of its run, which no other run gets. Absent: the next one. */
+  number?: number;
+  /** ISO 8601. */
+  notBefore?: string;
+  deadline?: string;
+  ignoreWindow?: true;
+  concurrency?: Amount;
 }
 
 /** A request whose run was cancelled before the run started. */
@@ -67,6 +74,14 @@ export interface ActiveRun {
   /** Who cancelled the run. Absent: unknown, or not cancelled. */
   cancelledBy?: { by: string; reason: string | null };
   suspended: RunCursor | null;
+  /** Nodes are started in maintenance windows only, of which the run is suspended in between. Absent: at any time. */
+  bound?: true;
+  /** Somebody has asked for a run outside of windows and during blackouts. */
+  ignoresWindows?: true;
+  /** When the run ends at the latest, ISO 8601. Absent: there is no such moment. */
+  deadline?: string;
+  /** Why the run was given up, a clause about it. Absent: it was not. */
+  expired?: string;
   /** Why members are left out, by name. Absent: none is. */
   skipped?: Record<string, string>;
   /** How often members were given another turn, by name. Absent: none was. */
@@ -96,6 +111,10 @@ export interface ClusterState {
   nextRun: number;
   run: ActiveRun | null;
   request: PendingRequest | null;
+  /** Requests with conditions or limits of their own, oldest first. Absent: none. */
+  queue?: PendingRequest[];
+  /** A run that is suspended between its windows while another one is in progress. Absent: none. */
+  aside?: ActiveRun;
   schedule: ScheduleState;
   runs: RunSummary[];
   /** What has happened, and who did it. */
@@ -196,8 +215,10 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   if (isEks(spec)) state.nodes = nodeGroupRows(spec, state.nodes);
   if (isPatchable(before) && isPatchable(spec)) {
     const present = new Set(state.nodes.map((node) => node.name));
-    const gone = (state.run?.nodes ?? []).filter((name) => !present.has(name));
-    if (state.run !== null) state.run.removed = [...new Set([...state.run.removed, ...gone])];
+    for (const run of [state.run, state.aside ?? null]) {
+      const gone = (run?.nodes ?? []).filter((name) => !present.has(name));
+      if (run !== null) run.removed = [...new Set([...run.removed, ...gone])];
+    }
     const asked = state.request?.nodes ?? null;
     if (asked?.every((name) => !present.has(name)) === true && isSelfManaged(spec)) {
       cancelRequest(state, 'all requested nodes left the cluster before the run began', now);
@@ -217,7 +238,7 @@ export function startRun(
 ): ActiveRun {
   const active: ActiveRun = { ...run, done: {}, removed: [], state: 'running', suspended: null };
   state.run = active;
-  state.nextRun = run.number + 1;
+  state.nextRun = Math.max(state.nextRun, run.number + 1);
   updateNodes(state, new Set(run.nodes), (node) => transition(node, { kind: 'queued' }));
   const { number, trigger, by, reason } = run;
   const members = run.nodeGroupsUnresolved === true && run.explicitNodes !== true ? null : run.nodes.length;
@@ -344,19 +365,49 @@ function wasTried(outcome: NodeOutcome | undefined): boolean {
 }
 
 /**
- * Cancels the queued request, files a summary and returns its run number, which stays reserved. Null: nothing was
- * queued.
+ * Cancels all requests that wait, files a summary of each and returns their run numbers, which stay reserved.
  */
-export function cancelRequest(state: ClusterState, message: string, now: string): number | null {
-  const { request, run } = state;
+export function cancelRequests(state: ClusterState, message: string, now: string): number[] {
+  const all = [...(state.request === null ? [] : [state.request]), ...(state.queue ?? [])];
+  return all.flatMap((request) => cancelRequest(state, message, now, request) ?? []);
+}
+
+/**
+ * Cancels a request, files a summary and returns its run number, which stays reserved. Null: there is none.
+ */
+export function cancelRequest(
+  state: ClusterState,
+  message: string,
+  now: string,
+  request: PendingRequest | null = state.request,
+): number | null {
   if (request === null) return null;
-  const one: CancelledRequest = { ...request, number: state.nextRun, message };
-  state.request = null;
-  state.nextRun += 1;
+  const one: CancelledRequest = { ...request, number: request.number ?? state.nextRun, message };
+  takeRequest(state, request);
+  state.nextRun = Math.max(state.nextRun, one.number + 1);
+  const { run } = state;
   if (run === null) state.runs = [...state.runs, summaryOfCancelled(state, one, now)].slice(-KEPT_RUNS);
   // The run itself is filed too, and KEPT_RUNS summaries are kept in total.
   else run.cancelledWith = [...(run.cancelledWith ?? []), one].slice(1 - KEPT_RUNS);
   return one.number;
+}
+
+/** Ends a request whose deadline has passed before its run could start. */
+export function expireRequest(state: ClusterState, request: PendingRequest, now: string): void {
+  const number = request.number ?? state.nextRun;
+  const message = `run ${number} could not start before its deadline of ${request.deadline ?? now}`;
+  takeRequest(state, request);
+  state.nextRun = Math.max(state.nextRun, number + 1);
+  const summary = summaryOfCancelled(state, { ...request, number, message }, now, 'expired');
+  state.runs = [...state.runs, summary].slice(-KEPT_RUNS);
+}
+
+/** The request waits no more. */
+export function takeRequest(state: ClusterState, request: PendingRequest): void {
+  if (state.request === request) state.request = null;
+  const queue = (state.queue ?? []).filter((one) => one !== request);
+  if (queue.length === 0) delete state.queue;
+  else state.queue = queue;
 }
 
 /** Clients that wait for a run get a summary even when the run never started. */
@@ -364,14 +415,15 @@ function summaryOfCancelled(
   state: ClusterState,
   { number, nodes, by, reason, message }: CancelledRequest,
   at: string,
+  outcome: 'cancelled' | 'expired' = 'cancelled',
 ): RunSummary {
   const total = nodes?.length ?? state.nodes.length;
   const summary: RunSummary = {
-    ...{ number, trigger: 'on-demand', outcome: 'cancelled', by, reason, startedAt: at, endedAt: at, total },
+    ...{ number, trigger: 'on-demand', outcome, by, reason, startedAt: at, endedAt: at, total },
     ...{ patched: 0, upToDate: 0, restartPending: 0, rebootPending: 0, failed: 0, skipped: 0, cancelled: 0 },
     notTried: total,
     error: toNodeError({
-      type: 'Cancelled',
+      type: outcome === 'cancelled' ? 'Cancelled' : 'NotTried',
       message,
       remedy: `ospatch patch ${state.spec.name}`,
     }),

@@ -38,6 +38,7 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     loopError: state.loopError ?? null,
     reset: resetMessage(state),
     run: runStatus(state),
+    ...defined({ openRuns: openRuns(state) }),
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: lastRejection(state),
   };
@@ -74,6 +75,8 @@ export function clusterPhase(state: ClusterState): ClusterPhase {
   if (!isPatchable(state.spec)) return 'not-patchable';
   if (state.run !== null && isUnderWay(state, state.run)) return 'running';
   if (state.paused !== null) return 'paused';
+  const suspended = state.run?.suspended ?? null;
+  if (suspended !== null && isBetweenWindows(suspended)) return 'waiting';
   return state.run !== null && waitsForDecision(state, state.run) !== null ? 'waiting' : 'idle';
 }
 
@@ -83,13 +86,28 @@ function runStatus(state: ClusterState): RunStatus | null {
   return {
     number: run.number,
     trigger: run.trigger,
-    state: run.state === 'cancelling' ? 'cancelling' : isUnderWay(state, run) ? 'running' : 'paused',
+    state: runState(state, run),
     startedAt: run.startedAt,
     done: Object.keys(run.done).length,
     total: run.nodes.length,
     ...lostOf(state, run),
     ...defined({ detail: run.suspended === null ? undefined : detailOf(run, run.suspended) }),
   };
+}
+
+function openRuns({ request, queue = [], aside }: ClusterState): number[] | undefined {
+  const numbers = [aside, request, ...queue].flatMap((one) => one?.number ?? []);
+  return numbers.length === 0 ? undefined : numbers;
+}
+
+function runState(state: ClusterState, run: ActiveRun): RunStatus['state'] {
+  if (run.state === 'cancelling') return 'cancelling';
+  if (isUnderWay(state, run) || run.suspended === null) return 'running';
+  return state.paused === null && isBetweenWindows(run.suspended) ? 'suspended' : 'paused';
+}
+
+function isBetweenWindows({ hold }: RunCursor): boolean {
+  return hold?.kind === 'window';
 }
 
 /** A run in progress knows more of itself than its cluster does. */

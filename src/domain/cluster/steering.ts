@@ -1,20 +1,30 @@
 /** Steering of a run in progress and locks on nodes: what each request is checked against, and what it changes. */
 import { countOf } from '../run/limits';
 import { removeSettled } from '../run/run';
+import { DURATION_FORMAT, isDuration } from '../shared/duration';
 import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
 import { defined } from '../shared/defined';
 import type { Amount } from '../spec/types';
-import { MAX_NODES } from '../spec/types';
 import { isNode, memberName, memberNameOf, transition } from './member';
 import type { MemberStatus } from './member';
-import type { Message } from './messages';
-import { parseMessage, rejectionOf } from './messages';
+import { INSTANT_FORMAT, amountFormat, isAmount, isInstant } from './message-values';
+import type { Message, PatchNowMessage } from './messages';
+import { PATCH_FIELDS, parseMessage, rejectionOf } from './messages';
+import { checkExtension, extendWindow } from './extend-window';
 import type { ActiveRun, ClusterState } from './state';
 import type { NodeLock } from '../node/status';
 import { lockAt } from '../node/status';
 
-export const STEERING = ['skip', 'retry', 'setConcurrency', 'setMaxFailures', 'lock', 'unlock'] as const;
+export const STEERING = [
+  'skip',
+  'retry',
+  'setConcurrency',
+  'setMaxFailures',
+  'extendWindow',
+  'lock',
+  'unlock',
+] as const;
 export type SteeringName = (typeof STEERING)[number];
 
 export interface SteeringMessage extends Message {
@@ -23,6 +33,8 @@ export interface SteeringMessage extends Message {
   maxFailures?: Amount;
   /** ISO 8601 with zone. */
   until?: string;
+  /** e.g. `90m`. */
+  duration?: string;
 }
 
 export interface SteeringAnswer {
@@ -32,7 +44,7 @@ export interface SteeringAnswer {
   run: number | null;
 }
 
-type Field = 'node' | 'concurrency' | 'maxFailures' | 'until';
+type Field = 'node' | 'concurrency' | 'maxFailures' | 'until' | 'duration';
 type NeededField = Field | 'reason';
 
 const FIELDS: Readonly<Record<SteeringName, { needed: readonly NeededField[]; allowed: readonly Field[] }>> = {
@@ -40,6 +52,7 @@ const FIELDS: Readonly<Record<SteeringName, { needed: readonly NeededField[]; al
   retry: { needed: ['node'], allowed: ['node'] },
   setConcurrency: { needed: ['concurrency'], allowed: ['concurrency'] },
   setMaxFailures: { needed: ['maxFailures'], allowed: ['maxFailures'] },
+  extendWindow: { needed: [], allowed: ['duration', 'until'] },
   lock: { needed: ['node', 'reason'], allowed: ['node', 'until'] },
   unlock: { needed: ['node'], allowed: ['node'] },
 };
@@ -49,6 +62,7 @@ const EXAMPLES: Readonly<Record<NeededField, string>> = {
   concurrency: '5 or "10%"',
   maxFailures: '2 or "5%"',
   until: '"2027-01-31T18:00:00Z"',
+  duration: '"90m"',
   reason: '"incident 4711"',
 };
 
@@ -67,9 +81,10 @@ export function parseSteering(
   const common: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(record)) (allowed.some((one) => one === key) ? own : common)[key] = field;
   const parsed = parseMessage(common);
-  if (!parsed.ok) return refuse(parsed.why.replace('reason, nodes', ['reason', ...allowed].join(', ')));
-  if (parsed.message.nodes !== undefined)
-    return refuse(`unknown field nodes; allowed: requestId, by, reason, ${allowed.join(', ')}`);
+  if (!parsed.ok) return refuse(parsed.why.replace(PATCH_FIELDS, allowed.join(', ')));
+  const foreign = foreignField(parsed.message);
+  if (foreign !== null)
+    return refuse(`unknown field ${foreign}; allowed: requestId, by, reason, ${allowed.join(', ')}`);
   const missing = needed.find((field) => (record[field] ?? '') === '');
   if (missing !== undefined) return refuse(`${missing} is missing; e.g. ${example(needed)}`);
   for (const field of allowed) {
@@ -77,7 +92,14 @@ export function parseSteering(
     const problem = given === undefined ? null : fieldProblem(field, given);
     if (problem !== null) return refuse(problem);
   }
+  if (name === 'extendWindow' && (own['duration'] === undefined) === (own['until'] === undefined))
+    return refuse(`send ${example(['duration'])} or ${example(['until'])}`);
   return { ok: true, message: { ...parsed.message, ...defined(own as SteeringMessage) } };
+}
+
+/** The first field that only a `patchNow` has; null: there is none. */
+export function foreignField(message: PatchNowMessage): string | null {
+  return Object.keys(message).find((key) => PATCH_FIELDS.split(', ').includes(key)) ?? null;
 }
 
 function example(fields: readonly NeededField[]): string {
@@ -89,8 +111,10 @@ function fieldProblem(field: Field, value: unknown): string | null {
     field === 'node'
       ? typeof value === 'string' && value.length > 0 && value.length <= 253
       : field === 'until'
-        ? typeof value === 'string' && isInstant(value)
-        : isAmount(value, field === 'maxFailures' ? 0 : 1);
+        ? isInstant(value)
+        : field === 'duration'
+          ? typeof value === 'string' && isDuration(value)
+          : isAmount(value, field === 'maxFailures' ? 0 : 1);
   if (isRight) return null;
   const shown = typeof value === 'string' || typeof value === 'number' ? JSON.stringify(value) : `a ${typeof value}`;
   return `${field} is ${plainText(shown, 60)}; allowed: ${ALLOWED[field]}`;
@@ -98,21 +122,11 @@ function fieldProblem(field: Field, value: unknown): string | null {
 
 const ALLOWED: Readonly<Record<Field, string>> = {
   node: 'the name of a node',
-  concurrency: `a whole number from 1 to ${MAX_NODES}, or a share from 1% to 100%`,
-  maxFailures: `a whole number from 0 to ${MAX_NODES}, or a share from 0% to 100%`,
-  until: 'a moment in ISO 8601 with zone, e.g. 2027-01-31T18:00:00Z',
+  concurrency: amountFormat(1),
+  maxFailures: amountFormat(0),
+  until: INSTANT_FORMAT,
+  duration: DURATION_FORMAT,
 };
-
-function isInstant(text: string): boolean {
-  return (
-    /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text) && !Number.isNaN(Date.parse(text))
-  );
-}
-
-function isAmount(value: unknown, least: 0 | 1): value is Amount {
-  if (typeof value === 'number') return Number.isInteger(value) && value >= least && value <= MAX_NODES;
-  return typeof value === 'string' && /^(100|[1-9]?\d)%$/.test(value) && Number.parseInt(value, 10) >= least;
-}
 
 /** Why the request cannot be carried out, in one sentence; null when it can. `now`: ISO 8601. */
 export function checkSteering(
@@ -136,6 +150,8 @@ export function checkSteering(
       return checkSkip(state, node);
     case 'retry':
       return checkRetry(state, node);
+    case 'extendWindow':
+      return checkExtension(state, message, Date.parse(now));
     case 'setConcurrency':
     case 'setMaxFailures':
       if (state.run === null)
@@ -204,6 +220,8 @@ export function steer(state: ClusterState, name: SteeringName, message: Steering
     case 'unlock':
       setLock(state, node, null);
       return { effect: `${node} is patched again by the runs that have not come to it yet`, run: null };
+    case 'extendWindow':
+      return extendWindow(state, message, now);
     default:
       return steerRun(state, runOf(state), name, message, why);
   }
@@ -217,12 +235,14 @@ function runOf({ run }: ClusterState): ActiveRun {
 function steerRun(
   state: ClusterState,
   run: ActiveRun,
-  name: Exclude<SteeringName, 'lock' | 'unlock'>,
+  name: Exclude<SteeringName, 'lock' | 'unlock' | 'extendWindow'>,
   { node = '', concurrency = 1, maxFailures = 0 }: SteeringMessage,
   why: string,
 ): SteeringAnswer {
   const { limits } = run.policy;
   const total = run.nodes.length;
+  // What fits into the rest of the window is another question now.
+  if (run.suspended?.hold?.kind === 'window') delete run.suspended.hold;
   switch (name) {
     case 'skip': {
       run.skipped = { ...run.skipped, [node]: plainText(`skipped by ${why}`, 300) };

@@ -45,3 +45,18 @@ export function nodeGroupLimits(budget: FailureBudget, groups: number): { budget
   const one = { concurrency: 1, maxUnavailable: null, oneZoneAtATime: false };
   return { budget, limits: { ...one, ...failureBudget(budget, groups) } };
 }
+
+/** The limits of a run after those of its spec have changed from `before` to `after`: only what allows less counts. */
+export function stricter(limits: RunLimits, before: RunLimits, after: RunLimits): RunLimits {
+  const least = (of: 'concurrency' | 'maxFailures'): number =>
+    after[of] < before[of] ? Math.min(limits[of], after[of]) : limits[of];
+  const unavailable = [limits.maxUnavailable, after.maxUnavailable].filter((one) => one !== null);
+  const isLess = (after.maxUnavailable ?? Infinity) < (before.maxUnavailable ?? Infinity);
+  return {
+    concurrency: least('concurrency'),
+    maxFailures: least('maxFailures'),
+    maxUnavailable: isLess ? Math.min(...unavailable) : limits.maxUnavailable,
+    oneZoneAtATime: limits.oneZoneAtATime || after.oneZoneAtATime,
+    onExceeded: limits.onExceeded,
+  };
+}

@@ -17,8 +17,19 @@ import { defined } from '../shared/defined';
 /** Parses restrictions; null when there are none. */
 export function parseRestrictions(value: unknown): RunRestrictions | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { rebootsForbidden, removedNodes, paused, handOver, limits, skipped, retried, locked, window, cancelled } =
-    value as Record<string, unknown>;
+  const {
+    rebootsForbidden,
+    removedNodes,
+    paused,
+    handOver,
+    limits,
+    skipped,
+    retried,
+    locked,
+    window,
+    expired,
+    cancelled,
+  } = value as Record<string, unknown>;
   const names = Array.isArray(removedNodes) ? removedNodes.filter((name) => typeof name === 'string') : undefined;
   return {
     ...defined({
@@ -31,6 +42,7 @@ export function parseRestrictions(value: unknown): RunRestrictions | null {
       retried: recordOf(retried, (times) => (isCount(times) ? times : null)),
       locked: recordOf(locked, parseLock),
       window: window === null ? null : (parseWindow(window) ?? undefined),
+      expired: textOrNull(expired, 300) ?? undefined,
       cancelled: typeof cancelled === 'boolean' ? cancelled : undefined,
     }),
   };

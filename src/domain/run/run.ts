@@ -21,9 +21,9 @@ export type RunTrigger = (typeof RUN_TRIGGERS)[number];
 
 /**
  * `failed`: at least one node failed. `stopped`: the failure budget was spent and nodes were not tried. `cancelled`: the run
- * was, or the patch of a node that has not failed.
+ * was, or the patch of a node that has not failed. `expired`: suspended for so long that it was given up.
  */
-export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled';
+export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled' | 'expired';
 
 /** The policy with which a run started. Later spec changes do not apply, except {@link RunRestrictions}. */
 export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
@@ -210,6 +210,8 @@ export interface RunRestrictions {
   locked?: Record<string, { why: string; untilMs: number | null }>;
   /** The window in which members may be started. Null: the run has no end. Absent: as before. */
   window?: RunWindow | null;
+  /** Why the run was given up while suspended, a clause about it. */
+  expired?: string;
   /** The run was cancelled while suspended, and only waits for its unreachable nodes. */
   cancelled?: boolean;
 }

@@ -17,7 +17,7 @@ import {
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import { WINDOWS_AHEAD, consumed, namesFiles, withAhead, withError } from '../../domain/cluster/schedule-state';
-import { isPatchable, note, recordWindow, startRun } from '../../domain/cluster/state';
+import { expireRequest, isPatchable, note, recordWindow, startRun, takeRequest } from '../../domain/cluster/state';
 import type { CalendarAhead } from '../../domain/schedule/window';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, LoopContext, PassedWindow, RunStart } from '../../domain/cluster/decide';
@@ -195,6 +195,7 @@ class ClusterLoop {
       if (this.state.removing === null) noteCancelInTemporal(this.state, timestamp());
       this.state.removing ??= 'a cancel request in Temporal';
       this.state.request = null;
+      delete this.state.queue;
       if (this.state.run !== null) this.state.run.state = 'cancelling';
       this.isStale = true;
     });
@@ -258,6 +259,21 @@ class ClusterLoop {
         return;
       case 'abort-suspended-run':
         if (state.run !== null) this.runSupervisor.drop(state.run);
+        return;
+      case 'expire-run':
+        if (state.run !== null) this.runSupervisor.expire(state.run, decision.why);
+        return;
+      case 'expire-request':
+        expireRequest(state, decision.request, timestamp());
+        return;
+      case 'set-aside-run':
+        if (state.run !== null) state.aside = state.run;
+        state.run = null;
+        return;
+      case 'take-up-run':
+        state.run = state.aside ?? null;
+        delete state.aside;
+        if (state.removing !== null && state.run !== null) state.run.state = 'cancelling';
         return;
       case 'refresh-facts':
         startRefresh(this.refresh, state, decision);
@@ -354,10 +370,11 @@ class ClusterLoop {
 
   private startRun(start: RunStart): void {
     const { state } = this;
-    if (start.trigger === 'on-demand') state.request = null;
+    const { request } = start;
+    if (request !== null) takeRequest(state, request);
     if (start.window !== null) this.consumeWindow(start.window);
     const run = startRun(state, {
-      number: state.nextRun,
+      number: request?.number ?? state.nextRun,
       trigger: start.trigger,
       startedAt: timestamp(),
       by: start.by,
@@ -368,6 +385,11 @@ class ClusterLoop {
         nodeGroupsUnresolved: start.nodeGroupsUnresolved ? (true as const) : undefined,
       }),
       policy: start.policy,
+      ...defined({
+        bound: start.bound,
+        ignoresWindows: request?.ignoreWindow,
+        deadline: request?.deadline,
+      }),
     });
     this.runSupervisor.start(run);
   }

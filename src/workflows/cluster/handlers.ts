@@ -33,7 +33,8 @@ import { timestamp } from '../shared/timestamp';
 const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
 
 const DESCRIPTIONS: Record<SignalName, string> = {
-  patchNow: 'Patch now. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}.',
+  patchNow:
+    'Patch now, or in the next maintenance window. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}; also selector, notBefore, deadline, ignoreWindow, concurrency.',
   pause: 'Start no further node and no run until resumed. Input: nothing, or {"reason": "...", "by": "..."}.',
   resume: 'Undo pause. Input: nothing, or {"by": "..."}.',
   cancelRun: 'Cancel the run in progress; a package transaction that has begun is finished. Input: nothing.',
@@ -45,6 +46,8 @@ const STEERING_DESCRIPTIONS: Record<SteeringName, string> = {
   setConcurrency:
     'How many nodes the run in progress patches at the same time. Input: {"concurrency": 5} or {"concurrency": "10%"}.',
   setMaxFailures: 'How many nodes of the run in progress may fail. Input: {"maxFailures": 2} or {"maxFailures": "5%"}.',
+  extendWindow:
+    'Let the present maintenance window end later. Input: {"duration": "90m"} or {"until": "2027-01-31T18:00:00Z"}.',
   lock: 'Keep every run from a node. Input: {"node": "w-1", "until": "2027-01-31T18:00:00Z", "reason": "..."}; without until: until unlock.',
   unlock: 'Undo lock. Input: {"node": "w-1"}.',
 };
@@ -164,7 +167,7 @@ class Handlers {
   }
 
   private reasonAgainst(name: SignalName, message: PatchNowMessage, isRepeated: boolean): string | null {
-    return isRepeated ? REPEATED : checkRequest(this.cluster.state, name, message);
+    return isRepeated ? REPEATED : checkRequest(this.cluster.state, name, message, timestamp());
   }
 
   private registerSteering(name: SteeringName): void {

@@ -155,7 +155,7 @@ export class RunSupervisor {
     const forecasts = runForecasts(members, forecasterOf(this.state.nodes));
     const workflowId = runWorkflowId(spec.name, this.state.createdAt, run.number);
     const start = (): Promise<ChildWorkflowHandle<typeof runWorkflow>> => {
-      const restrictions = restrictionsFor(this.state, run);
+      const restrictions = restrictionsFor(this.state, run, Date.now());
       this.lastSent = canonicalJson(restrictions);
       return startChild(runWorkflow, {
         ...CHILD_OPTIONS,
@@ -328,9 +328,12 @@ export class RunSupervisor {
     settleReport(this.state, run, cursor.settled, timestamp());
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
     const { kind } = run.policy;
-    const why = `run ${run.number} ended before this ${memberName(kind)}`;
+    const why =
+      run.expired === undefined
+        ? `run ${run.number} ended before this ${memberName(kind)}`
+        : `run ${run.number} expired before this ${memberName(kind)}: ${run.expired}`;
     const settled = rest.map((name) => notTried(kind, name, why));
-    finishRun(this.state, run, settled, outcome, timestamp(), error);
+    finishRun(this.state, run, settled, run.expired === undefined ? outcome : 'expired', timestamp(), error);
     this.endedRuns += 1;
     this.changed();
   }
@@ -349,7 +352,7 @@ export class RunSupervisor {
     }
     const { child } = this;
     if (child === null) return;
-    const asked = restrictionsFor(this.state, run);
+    const asked = restrictionsFor(this.state, run, Date.now());
     const restrictions = handOver ? { ...asked, handOver: true } : asked;
     const key = canonicalJson(restrictions);
     if (key === this.lastSent) return;
@@ -364,6 +367,15 @@ export class RunSupervisor {
         this.changed();
       });
     }
+  }
+
+  /** Gives up a run that is suspended; `why`: a clause about the run. */
+  expire(run: ActiveRun, why: string): void {
+    run.expired = why;
+    // A run workflow waits for nodes that are unreachable after a change, and starts no other.
+    run.state = 'cancelling';
+    if ((run.suspended?.inFlight?.length ?? 0) > 0) this.changed();
+    else this.end(run, run.suspended ?? nothingSettled(), 'expired');
   }
 
   /** Ends a run that is suspended and will not go on. */

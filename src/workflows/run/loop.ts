@@ -77,6 +77,8 @@ export class RunLoop implements PatchOwner {
   /** Once begun, a hand-over starts no member any more. */
   private handsOver = false;
   private cancelled = false;
+  /** Why the run was given up. */
+  private expired: string | undefined;
   private removed: ReadonlySet<string> = new Set();
   private noReboots = false;
   private skips: Readonly<Record<string, string>> = {};
@@ -199,7 +201,10 @@ export class RunLoop implements PatchOwner {
     if (this.removed.has(name)) return skippedBecauseRemoved(this.kind, name);
     const skip = this.skips[name];
     if (skip !== undefined) return skipped(this.kind, name, skip);
-    return this.cancelled ? notTried(this.kind, name, `the run was cancelled before this ${this.unit}`) : null;
+    if (!this.cancelled) return null;
+    const end = this.expired === undefined ? 'was cancelled' : 'expired';
+    const why = this.expired === undefined ? '' : `: ${this.expired}`;
+    return notTried(this.kind, name, `the run ${end} before this ${this.unit}${why}`);
   }
 
   mayStart(): boolean {
@@ -454,6 +459,7 @@ export class RunLoop implements PatchOwner {
     this.removed = new Set(restrictions.removedNodes ?? this.removed);
     this.noReboots ||= restrictions.rebootsForbidden === true;
     this.cancelled ||= restrictions.cancelled === true;
+    this.expired = restrictions.expired ?? this.expired;
     this.limits = restrictions.limits ?? this.limits;
     this.takeWindow(restrictions.window);
     this.locks = restrictions.locked ?? {};

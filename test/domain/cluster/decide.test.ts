@@ -287,7 +287,7 @@ describe('src/domain/cluster/decide', () => {
     state.request = null;
     actOnRequest(state, 'pause', {}, T0);
     if (state.run !== null) {
-      expect(restrictionsFor(state, state.run).paused).toBe(true);
+      expect(restrictionsFor(state, state.run, 0).paused).toBe(true);
       state.run.suspended = { settled: [settled('w-1')], failures: 0 };
     }
     expect(decide(state, at(T0), IDLE)).toMatchObject({ do: 'sleep' });

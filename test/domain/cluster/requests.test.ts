@@ -66,7 +66,7 @@ describe('src/domain/cluster/requests', () => {
       for (const again of [bob, { by: 'cid' }])
         expect(actOnRequest(state, 'pause', again, T1)).toEqual({ paused: true, changed: false, pause });
       expect(toStatus(state).paused).toEqual(pause);
-      expect(checkRequest(state, 'patchNow', {})).toBe(
+      expect(checkRequest(state, 'patchNow', {}, T0)).toBe(
         `the cluster is paused since ${T0}, last by bob at ${T1} (audit); resume it first`,
       );
       expect(toHistory(state).requests.map(({ by, result }) => [by, result])).toEqual([
@@ -108,7 +108,7 @@ describe('src/domain/cluster/requests', () => {
     it('names who removes the cluster, and why, in later rejections', () => {
       const state = running();
       actOnRemove(state, ann, T1);
-      expect(checkRequest(state, 'pause', {})).toBe('the cluster is being removed by ann (wrong cluster)');
+      expect(checkRequest(state, 'pause', {}, T0)).toBe('the cluster is being removed by ann (wrong cluster)');
     });
   });
 
@@ -196,18 +196,22 @@ describe('src/domain/cluster/requests', () => {
   it('rejects patchNow while paused, with the requester and the reason of the pause', () => {
     const state = newClusterState(clusterSpec(), null, T0);
     actOnRequest(state, 'pause', { by: 'ann', reason: 'audit' }, T0);
-    expect(checkRequest(state, 'patchNow', {})).toBe(
+    expect(checkRequest(state, 'patchNow', {}, T0)).toBe(
       `the cluster is paused by ann since ${T0} (audit); resume it first`,
     );
   });
 
   it('rejects unknown nodes and lists the nodes of the cluster', () => {
     const state = newClusterState(clusterSpec(), null, T0);
-    expect(checkRequest(state, 'patchNow', { nodes: ['w-9'] })).toBe('no such node: w-9; the nodes are cp-1, w-1, w-2');
+    expect(checkRequest(state, 'patchNow', { nodes: ['w-9'] }, T0)).toBe(
+      'no such node: w-9; the nodes are cp-1, w-1, w-2',
+    );
   });
 
   it('rejects a cancellation without a run in progress', () => {
-    expect(checkRequest(newClusterState(clusterSpec(), null, T0), 'cancelRun', {})).toMatch(/no run is in progress/);
+    expect(checkRequest(newClusterState(clusterSpec(), null, T0), 'cancelRun', {}, T0)).toMatch(
+      /no run is in progress/,
+    );
   });
 
   it('repeats the answer for a repeated request id and does nothing', () => {
@@ -215,7 +219,7 @@ describe('src/domain/cluster/requests', () => {
     const first = actOnRequest(state, 'patchNow', { requestId: 'r1' }, T0);
     state.request = null;
     state.paused = { at: T0, by: 'ann', reason: null };
-    expect(checkRequest(state, 'patchNow', { requestId: 'r1' })).toBeNull();
+    expect(checkRequest(state, 'patchNow', { requestId: 'r1' }, T0)).toBeNull();
     expect(actOnRequest(state, 'patchNow', { requestId: 'r1' }, T1)).toEqual(first);
     expect(state.request).toBeNull();
   });
@@ -233,7 +237,7 @@ describe('src/domain/cluster/requests', () => {
       const spec: NotPatchableSpec = { apiVersion: 'ospatch/v1', name: 'theirs', type };
       const state = newClusterState(spec, 'a', T0);
       for (const what of ['patchNow', 'pause', 'resume', 'cancelRun'] as const) {
-        expect(checkRequest(state, what, {})).toMatch(/^OS patching is not available/);
+        expect(checkRequest(state, what, {}, T0)).toMatch(/^OS patching is not available/);
       }
       expect(actOnApplySpec(state, { spec, applyId: 'a' }, T0)).toMatchObject({
         result: 'created',
@@ -320,7 +324,7 @@ describe('src/domain/cluster/requests', () => {
   it('rejects everything once the cluster is being removed', () => {
     const state = running();
     expect(actOnRemove(state, { by: 'ann' }, T1)).toEqual({ run: 1 });
-    expect(checkRequest(state, 'patchNow', {})).toBe('the cluster is being removed by ann');
+    expect(checkRequest(state, 'patchNow', {}, T0)).toBe('the cluster is being removed by ann');
     expect(checkApplySpec(state, { spec: clusterSpec(), applyId: '' })).toMatch(/being removed/);
     expect(toStatus(state)).toMatchObject({ state: 'removing', run: { state: 'cancelling' } });
   });

@@ -61,7 +61,7 @@ describe('src/domain/cluster/steering: a run that waits because too many nodes h
     const { run } = state;
     expect(run?.done).toEqual({});
     expect(run?.suspended).toMatchObject({ settled: [], failures: 0 });
-    expect(run === null ? null : restrictionsFor(state, run)).toMatchObject({ retried: { 'w-1': 1 } });
+    expect(run === null ? null : restrictionsFor(state, run, 0)).toMatchObject({ retried: { 'w-1': 1 } });
     expect(state.nodes[0]).toMatchObject({ name: 'w-1', state: 'waiting' });
   });
 });
@@ -117,7 +117,7 @@ describe('src/domain/cluster/steering', () => {
     ask(state, 'lock', { node: 'w-2', until: '2027-01-02T00:00:00Z', reason: 'incident' });
     const { run, nodes } = unpackState(packState(state));
     expect(nodes[1]).toMatchObject({ lock: { by: 'ann', reason: 'incident', until: '2027-01-02T00:00:00Z' } });
-    expect(run === null ? null : restrictionsFor(state, run).locked).toEqual({
+    expect(run === null ? null : restrictionsFor(state, run, 0).locked).toEqual({
       'w-2': {
         why: 'locked by ann until 2027-01-02T00:00:00Z: incident',
         untilMs: Date.parse('2027-01-02T00:00:00Z'),

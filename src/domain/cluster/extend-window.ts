@@ -1,0 +1,55 @@
+/** The present maintenance window gets a later end. */
+import { parseDuration } from '../shared/duration';
+import type { MaintenanceWindow } from '../schedule/window';
+import { comingWindow, presentWindow } from './run-window';
+import type { OpenWindow } from './schedule-state';
+import type { ClusterState } from './state';
+import type { SteeringAnswer, SteeringMessage } from './steering';
+
+type Extension = Pick<SteeringMessage, 'duration' | 'until' | 'by' | 'reason'>;
+
+/** Why the present window cannot be extended, in one sentence; null: it can. */
+export function checkExtension(state: ClusterState, message: Extension, now: number): string | null {
+  const window = presentWindow(state, now);
+  if (window === null || (window.end !== null && Date.parse(window.end) <= now)) {
+    const next = comingWindow(state, now);
+    const when = next === null ? 'and no next one is known' : `and the next one begins at ${next.start}`;
+    return `no maintenance window is open, ${when}; \`ospatch patch ${state.spec.name} --ignore-window\` starts a run at once`;
+  }
+  if (window.end === null) return `the window of ${window.start} has no end`;
+  const origin = Date.parse(window.partOf ?? window.start);
+  const goesOn = state.schedule.next?.some(({ partOf }) => partOf !== undefined && Date.parse(partOf) === origin);
+  if (goesOn === true) return `the window is interrupted by a blackout at ${window.end}, and goes on after it`;
+  const { until } = message;
+  return until !== undefined && Date.parse(until) <= Date.parse(window.end)
+    ? `until is ${until}, and the window ends at ${window.end} anyway; allowed: a later moment`
+    : null;
+}
+
+/** Carries out a checked extension at `now` (ISO 8601). */
+export function extendWindow(state: ClusterState, message: Extension, now: string): SteeringAnswer {
+  const window = presentWindow(state, Date.parse(now));
+  if (window === null || window.end === null) throw new RangeError('extendWindow was not checked');
+  const { duration = '0s', until, by = 'an unnamed user', reason = null } = message;
+  const endMs = until === undefined ? Date.parse(window.end) + parseDuration(duration) : Date.parse(until);
+  const laterMs = endMs - Date.parse(window.end);
+  const end = new Date(endMs).toISOString();
+  const extended: OpenWindow = {
+    ...window,
+    end,
+    cutoff: window.cutoff === null ? null : new Date(Date.parse(window.cutoff) + laterMs).toISOString(),
+    extended: { by, at: now, reason },
+  };
+  const { schedule, run } = state;
+  const isSame = ({ start }: MaintenanceWindow): boolean => start === window.start;
+  state.schedule = {
+    ...schedule,
+    open: extended,
+    next: schedule.next?.map((one) => (isSame(one) ? extended : one)) ?? null,
+  };
+  const effect = `the window of ${window.start} ends at ${end} instead of ${window.end}`;
+  const isBound = run?.bound === true && run.state === 'running';
+  return isBound
+    ? { effect: `${effect}; run ${run.number} goes on until then`, run: run.number }
+    : { effect, run: null };
+}
