@@ -204,6 +204,7 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.handle.signal('patchNow');
       const { lastRun, nodes } = await cluster.untilIdle(1);
       expect(lastRun).toMatchObject({ outcome: 'succeeded', patched: 2, skipped: 2 });
+      expect(nodesOf(nodes).flatMap(({ name, state }) => (state === 'patched' ? [name] : []))).toEqual(['w-1', 'w-4']);
       expect(nodesOf(nodes)[1]).toMatchObject({
         lock: { by: 'ann' },
         lastError: { message: 'locked by ann: incident' },
