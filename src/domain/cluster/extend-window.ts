@@ -4,9 +4,13 @@ import type { MaintenanceWindow } from '../schedule/window';
 import { comingWindow, presentWindow } from './run-window';
 import type { OpenWindow } from './schedule-state';
 import type { ClusterState } from './state';
-import type { SteeringAnswer, SteeringMessage } from './steering';
+import type { Message } from './messages';
 
-type Extension = Pick<SteeringMessage, 'duration' | 'until' | 'by' | 'reason'>;
+/** By how much, or until when: ISO 8601. */
+interface Extension extends Message {
+  duration?: string;
+  until?: string;
+}
 
 /** Why the present window cannot be extended, in one sentence; null: it can. */
 export function checkExtension(state: ClusterState, message: Extension, now: number): string | null {
@@ -27,7 +31,11 @@ export function checkExtension(state: ClusterState, message: Extension, now: num
 }
 
 /** Carries out a checked extension at `now` (ISO 8601). */
-export function extendWindow(state: ClusterState, message: Extension, now: string): SteeringAnswer {
+export function extendWindow(
+  state: ClusterState,
+  message: Extension,
+  now: string,
+): { effect: string; run: number | null } {
   const window = presentWindow(state, Date.parse(now));
   if (window === null || window.end === null) throw new RangeError('extendWindow was not checked');
   const { duration = '0s', until, by = 'an unnamed user', reason = null } = message;
