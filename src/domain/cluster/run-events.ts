@@ -1,6 +1,7 @@
 /** Events about the run of a cluster that are more than one fact of its state. */
 import { handsOverNodes } from '../run/run';
-import { waitsForDecision } from './decide';
+import { describeHold } from '../run/describe-hold';
+import { memberName } from './member';
 import { whyBetweenWindows } from './run-window';
 import { eventsOf } from './events';
 import type { ActiveRun, ClusterState } from './state';
@@ -24,5 +25,8 @@ function whySuspended(state: ClusterState, run: ActiveRun, now: number): string 
   const { paused } = state;
   if (run.state === 'cancelling' || (run.suspended !== null && handsOverNodes(run.suspended))) return null;
   if (paused !== null) return `paused by ${paused.by}${paused.reason === null ? '' : ` (${paused.reason})`}`;
-  return waitsForDecision(state, run) ?? whyBetweenWindows(state, run, now);
+  const hold = run.suspended?.hold;
+  // Without the commands, which are for whoever looks at the cluster now.
+  if (hold?.kind === 'budget') return describeHold(hold, memberName(run.policy.kind));
+  return whyBetweenWindows(state, run, now);
 }

@@ -29,7 +29,8 @@ function whyHeld(situation: Situation, run: RunStatus): Explanation[] {
   if (run.state === 'running') return [];
   // A pause or a fresh history, else the time between two windows.
   if (run.state === 'paused') return [explanation('run-goes-on', what, 'it goes on in a moment, in a fresh history')];
-  return [explanation('window', what, status.explanation, { until: status.nextWindow?.start ?? null })];
+  const times = { since: run.detail?.holdSince ?? null, until: status.nextWindow?.start ?? null };
+  return [explanation('window', what, status.explanation, { ...times, change: windowChanges(situation, run) })];
 }
 
 function cancelling({ status, events }: Situation, run: RunStatus, what: string): Explanation {
@@ -49,7 +50,7 @@ function held(situation: Situation, run: RunStatus, hold: RunHold, what: string)
   return explanation(hold.kind, what, because, {
     since: run.detail?.holdSince ?? null,
     until: untilOf(situation, hold),
-    change: changesOf(situation, hold),
+    change: hold.kind === 'window' ? windowChanges(situation, run) : changesOf(situation, hold),
   });
 }
 
@@ -58,7 +59,13 @@ function untilOf({ status }: Situation, hold: RunHold): string | null {
   return hold.kind === 'window' ? (status.nextWindow?.start ?? null) : null;
 }
 
-function changesOf({ status }: Situation, hold: RunHold): string[] {
+/** The present window can be extended; between two windows, only a run of its own does not wait. */
+function windowChanges({ status: { cluster } }: Situation, { state }: RunStatus): string[] {
+  const more = state === 'running' ? `ospatch extend-window ${cluster} 1h` : `ospatch patch ${cluster} --ignore-window`;
+  return [more, `ospatch cancel ${cluster}`];
+}
+
+function changesOf({ status }: Situation, hold: Exclude<RunHold, { kind: 'window' }>): string[] {
   const { cluster } = status;
   switch (hold.kind) {
     case 'concurrency':
@@ -87,7 +94,6 @@ function changesOf({ status }: Situation, hold: RunHold): string[] {
         `ospatch cancel ${cluster}`,
       ];
     case 'soak':
-    case 'window':
       return [`ospatch cancel ${cluster}`];
   }
 }

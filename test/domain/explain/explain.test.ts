@@ -618,6 +618,18 @@ describe('src/domain/explain', () => {
     expect(explainCluster(situation(given))).not.toContainEqual(expect.objectContaining({ kind: 'window-missed' }));
   });
 
+  it('explains a run between two windows, and what does not wait for the next one', () => {
+    const given = running({ kind: 'window', endMs: NOW - 60_000, next: 'w-1', forecast: null });
+    const { run } = given.status ?? {};
+    const suspended = { ...run, state: 'suspended' } as LiveStatus['run'];
+    const state = { ...given.status, run: suspended, nextWindow: windowAt(later(600)) };
+    const open = first(explainCluster(situation(given)), 'window');
+    expect(open.change[0]).toBe('ospatch extend-window demo 1h');
+    const between = first(explainCluster(situation({ ...given, status: state })), 'window');
+    expect(between).toMatchObject({ until: later(600), since: ago(5) });
+    expect(between.change).toEqual(['ospatch patch demo --ignore-window', 'ospatch cancel demo']);
+  });
+
   it('mentions no request whose run has begun or was dropped by a reset', () => {
     const asked = { request: 'patchNow', run: 8, message: 'patch: run 8', by: 'bob' };
     for (const later of [
