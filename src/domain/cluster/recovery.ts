@@ -35,7 +35,7 @@ import { memberName } from './member';
 import type { MemberSettled } from './member';
 import type { RunInput, RunResult } from '../run/run';
 import { parseProgress } from '../run/progress-parser';
-import { failedUnrecorded, notTried, settleHandedOver } from '../run/run';
+import { failedUnrecorded, notTried, settleHandedOver, markHandedOverLost } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
 import { plainText } from '../shared/text';
 
@@ -287,7 +287,10 @@ class PastCluster {
     const progress = run === null ? null : parseProgress(value, run.number, this.idOf(run));
     if (run === null || progress === null) return;
     settleNodes(state, run, progress.settled, at);
-    if (run.suspended !== null) settleHandedOver(run.suspended, progress.settled);
+    if (run.suspended !== null) {
+      settleHandedOver(run.suspended, progress.settled);
+      markHandedOverLost(run.suspended, progress.lost ?? []);
+    }
     markStarted(state, run, progress.started, at);
     markLost(state, run, progress.lost ?? [], at);
     if (progress.held !== undefined) note(state, { kind: 'limit', run: run.number, ...progress.held }, at);

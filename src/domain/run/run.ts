@@ -108,6 +108,14 @@ export function settleHandedOver(cursor: RunCursor, settled: readonly MemberSett
   cursor.inFlight = [...open.values()];
 }
 
+/** Marks node patches that continue without a run workflow as lost, when the cluster has heard of that. */
+export function markHandedOverLost(cursor: RunCursor, lost: readonly LostNode[]): void {
+  const known = new Map(lost.map(({ node, workflowRunId }) => [node, workflowRunId]));
+  cursor.inFlight = (cursor.inFlight ?? []).map((one) =>
+    known.get(one.node) === one.workflowRunId ? { ...one, lost: true } : one,
+  );
+}
+
 /** Whether nodes are being patched that only a run workflow can take care of: one has just handed over to the next. */
 export function handsOverNodes({ inFlight = [] }: RunCursor): boolean {
   return inFlight.some(({ lost }) => lost !== true);

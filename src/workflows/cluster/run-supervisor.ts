@@ -22,7 +22,7 @@ import { priorityOf } from '../../contract/priorities';
 import { WORKFLOW_TYPES, nodeWorkflowId, runWorkflowId } from '../../contract/workflow-ids';
 import type { NodeError } from '../../domain/node/status';
 import { toNodeError } from '../../domain/node/status';
-import type { NodeRunInput, RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
+import type { NodeRunInput, LostNode, RunCursor, RunInput, RunProgress, RunResult } from '../../domain/run/run';
 import type { ClusterSpec, NodeSpec } from '../../domain/spec/types';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { forecasterOf, runForecasts } from '../../domain/run/forecast';
@@ -30,6 +30,7 @@ import { briefCursor, briefErrors } from '../../domain/run/hand-over-size';
 import {
   failedUnrecorded,
   handsOverNodes,
+  markHandedOverLost,
   notTried,
   removeSettled,
   quarantinedNodes,
@@ -76,6 +77,7 @@ export class RunSupervisor {
   private readonly lostPatches: LostPatches;
   /** The ends that the cluster has been told of. The report of the run workflow may hand over a node patch that has ended since. */
   private ends: MemberSettled[] = [];
+  private lost: LostNode[] = [];
 
   /** `changed` is called whenever the state has changed. */
   constructor(
@@ -107,8 +109,13 @@ export class RunSupervisor {
   noteProgress(run: ActiveRun, { settled, started, lost = [], held }: RunProgress): void {
     const now = timestamp();
     settleNodes(this.state, run, settled, now);
-    if (run.suspended !== null) settleHandedOver(run.suspended, settled);
-    else this.ends.push(...settled);
+    if (run.suspended !== null) {
+      settleHandedOver(run.suspended, settled);
+      markHandedOverLost(run.suspended, lost);
+    } else {
+      this.ends.push(...settled);
+      this.lost.push(...lost);
+    }
     markStarted(this.state, run, started, now);
     markLost(this.state, run, lost, now);
     if (held !== undefined) note(this.state, { kind: 'limit', run: run.number, ...held }, now);
@@ -146,6 +153,7 @@ export class RunSupervisor {
     this.lostPatches.stop();
     this.scope = scope;
     this.ends = [];
+    this.lost = [];
     this.startedCancelled = run.state === 'cancelling';
     // Frozen for the whole run, however long it waits for its turn.
     const specs = new Map(isSelfManaged(spec) ? spec.nodes.map((node) => [node.name, node]) : []);
@@ -278,6 +286,7 @@ export class RunSupervisor {
         cursor,
         this.ends.filter(({ node, workflowRunId }) => started.get(node) === workflowRunId),
       );
+      markHandedOverLost(cursor, this.lost);
       noteHandOver(this.state, run, cursor);
       run.suspended = cursor;
       noteSuspended(this.state, run, timestamp());

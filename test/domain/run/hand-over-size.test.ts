@@ -1,5 +1,5 @@
 import { isHistoryFull } from '../../../src/domain/run/hand-over-size';
-import { settleHandedOver } from '../../../src/domain/run/run';
+import { markHandedOverLost, settleHandedOver } from '../../../src/domain/run/run';
 import type { RunCursor } from '../../../src/domain/run/run';
 import { settled } from '../../support/builders';
 
@@ -41,5 +41,15 @@ describe('src/domain/run/run: the ends of node patches that were handed over', (
     expect(one).toMatchObject({ settled: [{ node: 'w-1' }], failures: 1, inFlight: [{ node: 'w-2' }] });
     settleHandedOver(one, [failure]);
     expect(one.settled).toHaveLength(1);
+  });
+
+  it('know which of them have become lost in between', () => {
+    const one = cursor();
+    const notice = { message: 'w-1 has been unreachable for 30 min', workflowRunId: 'patch-w-1' };
+    markHandedOverLost(one, [
+      { ...notice, node: 'w-1' },
+      { ...notice, node: 'w-2' },
+    ]);
+    expect(one.inFlight).toEqual([{ ...patch('w-1'), lost: true }, patch('w-2')]);
   });
 });
