@@ -263,9 +263,14 @@ class SimulatedNodes {
     };
   }
 
+  /** Of the worker. */
+  calendarDir: string | null = null;
+
   clusterActivities(): ClusterActivities {
     return {
       ...createClusterActivities({ info: () => undefined }),
+      nextWindowsByFiles: (input) =>
+        createClusterActivities({ info: () => undefined }, undefined, this.calendarDir).nextWindowsByFiles(input),
       recordAudit: (record) => {
         this.audit.push(record);
         return Promise.resolve(record.result);
