@@ -101,8 +101,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a paused cluster starts runs',
     file: 'src/domain/cluster/decide.ts',
-    from: 'if (state.paused !== null) return sleep(state, now, context, window, `paused by',
-    to: 'if (state.paused === undefined) return sleep(state, now, context, window, `paused by',
+    from: 'if (state.paused !== null) return sleep(state, now, context, `paused by',
+    to: 'if (state.paused === undefined) return sleep(state, now, context, `paused by',
     project: 'unit',
     tests: ['test/domain/cluster'],
   },
