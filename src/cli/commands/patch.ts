@@ -10,6 +10,8 @@ import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
 import type { Amount } from '../../domain/spec/types';
 
+const MAX_ANSWER = 1_000;
+
 const EXAMPLES = `
 Examples:
   ospatch patch prod-eu
@@ -64,7 +66,10 @@ async function patch(
   const before = wait ? await client.status(cluster) : null;
   const answer = await client.patch(cluster, message);
   const isJson = output === 'json';
-  if (!isJson) print(context, describeAnswer(cluster, answer));
+  if (!isJson) {
+    const { oneLine } = await import('../render/text.js');
+    print(context, oneLine(describeAnswer(cluster, answer), MAX_ANSWER));
+  }
   if (before === null) {
     if (isJson) printJson(context, { cluster, ...answer });
     return;

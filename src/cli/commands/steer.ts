@@ -1,7 +1,7 @@
 /** Steering of the run in progress, and locks on nodes. Each command answers what happens now. */
 import type { Command } from 'commander';
 import { Argument, InvalidArgumentError } from 'commander';
-import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
+import type { SteeringAnswer, SteeringMessage, SteeringName } from '../../domain/cluster/steering';
 import { defined } from '../../domain/shared/defined';
 import { isDuration } from '../../domain/shared/duration';
 import type { CliContext } from '../io/context';
@@ -11,6 +11,8 @@ import { clusterArgument, nodeArgument, reasonOption } from '../options/argument
 import { amountArgument } from '../options/amount';
 import { momentOption } from '../options/moment';
 import { runWithClient } from '../options/session';
+
+const MAX_EFFECT = 1_000;
 
 interface SteerOptions {
   reason?: string;
@@ -84,7 +86,7 @@ function registerExtendWindow(program: Command, context: CliContext): void {
       runWithClient(context, own, async (client) => {
         const answer = await client.steer(cluster, 'extendWindow', { ...defined({ duration: more, until, reason }) });
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else print(context, `${cluster}: ${answer.effect}`);
+        else await printEffect(context, cluster, answer);
       }),
     );
 }
@@ -104,7 +106,12 @@ function registerOne(program: Command, context: CliContext, steering: SteeringCo
       const message: SteeringMessage = { [steering.field]: value, ...defined({ reason, until }) };
       const answer = await client.steer(cluster, steering.name, message);
       if (output === 'json') printJson(context, { cluster, ...answer });
-      else print(context, `${cluster}: ${(await import('../render/text.js')).oneLine(answer.effect, 1_000)}`);
+      else await printEffect(context, cluster, answer);
     }),
   );
+}
+
+async function printEffect(context: CliContext, cluster: string, { effect }: SteeringAnswer): Promise<void> {
+  const { oneLine } = await import('../render/text.js');
+  print(context, `${cluster}: ${oneLine(effect, MAX_EFFECT)}`);
 }

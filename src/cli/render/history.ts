@@ -37,9 +37,9 @@ export function renderHistory(
             requests.map(({ request, at, result, by, reason }) => [
               oneLine(commandOf(request), 40),
               formatTime(at, zone),
-              oneLine(result, 60),
+              oneLine(result, mostOf(color)),
               oneLine(by, 40),
-              reason === null ? NONE : oneLine(reason, 60),
+              reason === null ? NONE : oneLine(reason, mostOf(color)),
             ]),
             color,
           ),
@@ -47,6 +47,11 @@ export function renderHistory(
     color.dim(`Times are in ${zone}; set TZ for another zone.`),
   ];
   return parts.join('\n\n');
+}
+
+/** In a pipe nothing is cut. */
+function mostOf({ columns }: Colors): number {
+  return columns === undefined ? 500 : 60;
 }
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {

@@ -28,7 +28,9 @@ export function eventText(event: StoredEvent, unit: string): string {
       return `run ${event.run} started (${event.trigger}) with ${members}`;
     }
     case 'run-suspended':
-      return `run ${event.run} suspended: ${event.message}`;
+      return event.message.startsWith(`run ${event.run} `)
+        ? event.message
+        : `run ${event.run} suspended: ${event.message}`;
     case 'run-resumed':
       return `run ${event.run} resumed: ${event.message}`;
     case 'run-ended':

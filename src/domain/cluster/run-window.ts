@@ -87,7 +87,9 @@ export function whyBetweenWindows(state: ClusterState, run: ActiveRun, now: numb
       ? `${describeForecast(hold.next, hold.forecast)}, and the window ends at ${isoTime(hold.endMs)}`
       : presentWindow(state, now) === null
         ? 'its window is no longer part of the schedule'
-        : `its window ended at ${isoTime(window.endMs)}`;
+        : now < window.endMs
+          ? `no node is started any more in its window, which ends at ${isoTime(window.endMs)}`
+          : `its window ended at ${isoTime(window.endMs)}`;
   const done = Object.keys(run.done).length;
   const blackout = run.ignoresWindows === true ? null : presentBlackout(state, now);
   if (blackout !== null) {

@@ -26,6 +26,10 @@ export class Availability {
     return this.outOfService;
   }
 
+  get hasLooked(): boolean {
+    return this.lookedAtMs > 0;
+  }
+
   isFresh(nowMs: number, withinMs = FRESH_MS): boolean {
     return this.outOfService !== null && nowMs - this.lookedAtMs <= withinMs;
   }

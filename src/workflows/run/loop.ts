@@ -293,7 +293,10 @@ export class RunLoop implements PatchOwner {
     }
   }
 
-  private noteHold(hold: RunHold | null): void {
+  private noteHold(found: RunHold | null): void {
+    // Before its first look a run knows nothing of other nodes; that is no limit that holds it up.
+    const isFirstLook = found?.kind === 'unobserved' && this.availability?.hasLooked !== true;
+    const hold = isFirstLook ? null : found;
     if (hold?.kind !== this.hold?.kind) {
       this.heldSince = hold === null ? undefined : timestamp();
       const report = hold === null ? null : holdReport(hold, this.unit);
