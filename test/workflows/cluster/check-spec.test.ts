@@ -99,7 +99,7 @@ describe('src/workflows/cluster/check-spec', () => {
       expect(await copies('w-1.example')).toBe(2);
       expect((await api.history(cluster.name)).requests).toMatchObject([
         { request: 'applySpec', by: 'ann', reason: 'new', result: 'cluster created' },
-        { request: 'applySpec', by: 'ann', reason: null, result: '1 field changed' },
+        { request: 'applySpec', by: 'ann', reason: null, result: '1 field changed: description added' },
       ]);
       // An update without a spec to an existing cluster is answered, and leaves no trace.
       await expect(cluster.handle.executeUpdate('applySpec', { args: [{ applyId: 'x' }] })).rejects.toMatchObject({
@@ -156,7 +156,7 @@ describe('src/workflows/cluster/check-spec', () => {
       ),
     ) as [Sent, Sent, Sent];
     const pause = update('pause', payloadOf({ by: 'ann' }));
-    const patch = update('patchNow', payloadOf({ nodes: ['w-1'] }));
+    const patch = update('patchNow', payloadOf({ nodes: ['w-1'], by: 'bob' }));
     const argument = payloadOf({ ...specOf('w-1'), applyId: 'a' });
     const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', argument);
     const answer = async (activity: string) => {
