@@ -28,8 +28,9 @@ export function registerCancel(program: Command, context: CliContext): void {
     );
 }
 
-function describeCancel(cluster: string, { run, followUp, alsoQueued = [] }: CancelRunAnswer): string {
+function describeCancel(cluster: string, { run, followUp, alsoQueued = [], setAside }: CancelRunAnswer): string {
   const queued = [...(followUp === null ? [] : [followUp]), ...alsoQueued];
   const also = queued.map((one) => `; queued run ${one} is cancelled too`).join('');
-  return `run ${run} of ${cluster} is being cancelled${also}; follow: ospatch status ${cluster} --watch`;
+  const aside = setAside === undefined ? '' : `; run ${setAside}, which was set aside for run ${run}, is cancelled too`;
+  return `run ${run} of ${cluster} is being cancelled${also}${aside}; follow: ospatch status ${cluster} --watch`;
 }

@@ -23,6 +23,7 @@ import {
   runWindow,
   whyBetweenWindows,
   whyExpired,
+  whyRequestsWait,
 } from './run-window';
 import type { MaintenanceWindow } from '../schedule/window';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
@@ -183,7 +184,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     const message = `packages are downloaded for the window of ${beginning.start}`;
     return { do: 'prefetch', window: beginning.start, ...firstSlice(prefetch.nodes), message };
   }
-  return sleep(state, now, context, whyIdle(window, due, schedule.error));
+  return sleep(state, now, context, whyRequestsWait(state, spec, now) ?? whyIdle(window, due, schedule.error));
 }
 
 const LOAD_WINDOWS = { do: 'load-windows', message: 'the next windows are computed' } as const;

@@ -1,9 +1,10 @@
 /** The present maintenance window gets a later end. */
-import { parseDuration } from '../shared/duration';
+import { formatDuration, parseDuration } from '../shared/duration';
 import type { MaintenanceWindow } from '../schedule/window';
-import { comingWindow, presentWindow } from './run-window';
+import { waitsForDecision } from './decide';
+import { comingWindow, presentWindow, roundUpToMinutes, runWindow, shortestForecast } from './run-window';
 import type { OpenWindow } from './schedule-state';
-import type { ClusterState } from './state';
+import type { ActiveRun, ClusterState } from './state';
 import type { Message } from './messages';
 
 /** By how much, or until when: ISO 8601. */
@@ -56,8 +57,32 @@ export function extendWindow(
     next: schedule.next?.map((one) => (isSame(one) ? extended : one)) ?? null,
   };
   const effect = `the window of ${window.start} ends at ${end} instead of ${window.end}`;
-  const isBound = run?.bound === true && run.state === 'running';
-  return isBound
-    ? { effect: `${effect}; run ${run.number} goes on until then`, run: run.number }
-    : { effect, run: null };
+  if (run?.bound !== true || run.state !== 'running') return { effect, run: null };
+  return { effect: `${effect}; ${effectOnRun(state, run, endMs, Date.parse(now))}`, run: run.number };
+}
+
+/** What becomes of the run in progress once its window ends at `endMs`. */
+function effectOnRun(state: ClusterState, run: ActiveRun, endMs: number, now: number): string {
+  const subject = `run ${run.number}`;
+  if (state.paused !== null) return `${subject} is paused by ${state.paused.by}`;
+  const waits = waitsForDecision(state, run);
+  if (waits !== null) return waits;
+  const limitMs = runWindow(state, run, now)?.endMs ?? endMs;
+  if (limitMs >= endMs) return startsIn(state, run, now);
+  const blackout = state.schedule.blackouts.find(({ start }) => Date.parse(start) === limitMs);
+  const why = blackout === undefined ? 'that is its deadline' : `a blackout begins then (${blackout.reason})`;
+  return `${subject} starts no node after ${new Date(limitMs).toISOString()}: ${why}`;
+}
+
+function startsIn(state: ClusterState, run: ActiveRun, now: number): string {
+  const subject = `run ${run.number}`;
+  const window = runWindow(state, run, now);
+  if (window !== null && window.cutoffMs !== null)
+    return `${subject} starts nodes until ${new Date(window.cutoffMs).toISOString()}`;
+  const shortest = shortestForecast(state, run);
+  // What a run workflow in progress has begun is its own affair.
+  if (run.suspended === null || window === null || shortest === null || now + shortest <= window.endMs)
+    return `${subject} starts nodes that are forecast to end by then`;
+  const least = formatDuration(roundUpToMinutes(shortest));
+  return `${subject} stays suspended: no node is forecast to end by then, and the shortest takes ${least}`;
 }

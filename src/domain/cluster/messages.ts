@@ -73,6 +73,8 @@ export interface CancelRunAnswer {
   followUp: number | null;
   /** Other queued runs that are cancelled too. Absent: none. */
   alsoQueued?: number[];
+  /** A suspended run that had made room for `run`, and is cancelled too. Absent: there is none. */
+  setAside?: number;
 }
 
 export interface ReleaseAnswer {

@@ -2,7 +2,7 @@
  * Checks and executes the requests of a cluster. Every request has a check, which only reads (update validators must
  * not write), and an act, which runs after the check has passed.
  */
-import { requestWait, whyBetweenWindows } from './run-window';
+import { askAgainWhatFits, requestWait, whyBetweenWindows } from './run-window';
 import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { memberNameOf } from './member';
 import { applySpecToState, answerFor, cancelRequests, isPatchable, isSelfManaged, note, remember } from './state';
@@ -61,7 +61,7 @@ export function checkRequest(
     case 'patchNow':
       return checkPatchNow(state, message, now);
     case 'cancelRun': {
-      const isIdle = state.run === null && state.request === null && state.queue === undefined;
+      const isIdle = [state.run, state.request].every((one) => one === null) && !state.queue && !state.aside;
       return isIdle ? 'no run is in progress, so there is nothing to cancel' : null;
     }
     case 'pause':
@@ -119,7 +119,8 @@ function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage
   if ('followUp' in answer) {
     const queued = [...(answer.followUp === null ? [] : [answer.followUp]), ...(answer.alsoQueued ?? [])];
     const also = queued.length === 0 ? '' : ` and queued run${queued.length === 1 ? '' : 's'} ${queued.join(', ')}`;
-    return `run ${answer.run} cancelled${also}`;
+    const aside = answer.setAside === undefined ? '' : ` and run ${answer.setAside}, which was set aside`;
+    return `run ${answer.run} cancelled${also}${aside}`;
   }
   const rest = answer.waitsFor === undefined ? '' : `, waits for ${answer.waitsFor}`;
   const forced = ignoreWindow === true ? ', outside of maintenance windows too' : '';
@@ -184,10 +185,12 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
 export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
   const before = state.spec;
   const changes = applySpecToState(state, message.spec, now);
-  const { run, spec } = state;
-  if (run !== null && changes.length > 0) restrictRun(run, before, spec);
-  if (run?.policy.kind === 'node' && isSelfManaged(spec) && !spec.patching.rebootIfRequired)
-    run.policy.rebootIfRequired = false;
+  const { spec } = state;
+  for (const run of [state.run, state.aside ?? null]) {
+    if (run !== null && changes.length > 0) restrictRun(run, before, spec);
+    if (run?.policy.kind === 'node' && isSelfManaged(spec) && !spec.patching.rebootIfRequired)
+      run.policy.rebootIfRequired = false;
+  }
   // Only the call that started the workflow has created the cluster, and only once: the same file applied again is
   // `unchanged`.
   const created = message.applyId === state.createdBy;
@@ -204,8 +207,7 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
 
 /** What a new spec allows less is taken over by the run in progress, for the nodes that it has not started. */
 function restrictRun(run: ActiveRun, before: ClusterSpec, after: ClusterSpec): void {
-  // What fits into the rest of the window is another question now.
-  if (run.suspended?.hold?.kind === 'window') delete run.suspended.hold;
+  askAgainWhatFits(run);
   if (run.policy.kind !== 'node' || !isSelfManaged(before) || !isSelfManaged(after)) return;
   const [old, limits] = [before, after].map(({ patching, nodes }) =>
     limitsOf(patching.rollout, run.nodes.length, nodes.length),
@@ -242,16 +244,19 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
       return { paused: false, changed, pause: null };
     }
     case 'cancelRun': {
-      const { run } = state;
+      const { run, aside } = state;
       const { by } = senderOf(message);
       if (run !== null) cancel(run, message);
+      // It ends once the run in progress is over.
+      if (aside !== undefined) cancel(aside, message);
       // A follow-up run that starts the moment the run is cancelled would defeat the cancellation.
       const also = run === null ? '' : ` together with run ${run.number}`;
       const cancelled = cancelRequests(state, `cancelled by ${by}${also}, before it started`, now);
-      const [first, second = null] = [...(run === null ? [] : [run.number]), ...cancelled];
+      const [foremost, setAside] = [run, aside ?? null].flatMap((one) => one?.number ?? []);
+      const [first, second = null, ...rest] = [...(foremost === undefined ? [] : [foremost]), ...cancelled];
       if (first === undefined) throw new RangeError('cancelRun was not checked');
-      const rest = cancelled.slice(run === null ? 2 : 1);
-      return { run: first, followUp: second, ...defined({ alsoQueued: rest.length === 0 ? undefined : rest }) };
+      const alsoQueued = rest.length === 0 ? undefined : rest;
+      return { run: first, followUp: second, ...defined({ alsoQueued, setAside }) };
     }
   }
 }

@@ -8,8 +8,10 @@ import type { BlackoutPeriod, MaintenanceWindow } from '../schedule/window';
 import { blackoutIn, isWindowOpen } from '../schedule/window';
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { PatchableSpec } from '../spec/types';
+import { isNode } from './member';
 import { blackoutAt } from './schedule-state';
 import type { ActiveRun, ClusterState, PendingRequest } from './state';
+import { isPatchable } from './state';
 
 /** Whether the schedule has windows that end. */
 export function hasEndingWindows({ patching }: PatchableSpec): boolean {
@@ -80,7 +82,7 @@ export function whyBetweenWindows(state: ClusterState, run: ActiveRun, now: numb
   if (window === null || closes === null) return null;
   const hold = run.suspended.hold?.kind === 'window' ? run.suspended.hold : null;
   // The run has looked at this window already, and none of its nodes fits into what is left.
-  const isTooShort = hold !== null && hold.endMs === window.endMs;
+  const isTooShort = hold !== null && hold.forecast !== null && hold.endMs === window.endMs;
   if (now < closes && !isTooShort) return null;
   const why =
     now < closes && hold?.forecast !== null && hold !== null
@@ -99,12 +101,20 @@ export function whyBetweenWindows(state: ClusterState, run: ActiveRun, now: numb
   return `run ${run.number} is suspended after ${done} of ${run.nodes.length}: ${why}; ${goesOn(state, run, now)}`;
 }
 
+/** What fits into the rest of the window is another question from now on. */
+export function askAgainWhatFits({ suspended }: ActiveRun): void {
+  if (suspended?.hold?.kind === 'window') suspended.hold = { ...suspended.hold, forecast: null };
+}
+
 /** When the run goes on, and whether it is then expected to end. */
 function goesOn(state: ClusterState, run: ActiveRun, now: number): string {
   const next = comingWindow(state, now);
   if (next === null) {
-    const why = state.schedule.next === null ? 'the next windows are not known' : 'the schedule has no further window';
-    return `${why}, so nothing says when the run goes on; \`ospatch cancel ${state.spec.name}\` ends it`;
+    const why = whyNoWindow(state);
+    const expiry = isPatchable(state.spec) ? whyExpired(state.spec, run, now, false) : null;
+    const atMs = expiry !== null && 'atMs' in expiry ? expiry.atMs : null;
+    const end = atMs === null ? '' : `, and it expires at ${isoTime(atMs)}`;
+    return `${why}, so nothing says when the run goes on; \`ospatch cancel ${state.spec.name}\` ends it${end}`;
   }
   const { ms, isGuess } = forecastRest(state, run);
   const length = next.end === null ? null : Date.parse(next.end) - Date.parse(next.start);
@@ -115,11 +125,16 @@ function goesOn(state: ClusterState, run: ActiveRun, now: number): string {
         ? ', which the window has room for'
         : `, longer than the window of ${formatDuration(length)}`;
   const guess = isGuess ? ' (a guess)' : '';
-  return `the run goes on at ${next.start} and is forecast to need ${formatDuration(roundUp(ms))}${guess}${fits}`;
+  return `the run goes on at ${next.start} and is forecast to need ${formatDuration(roundUpToMinutes(ms))}${guess}${fits}`;
+}
+
+function whyNoWindow({ spec, schedule }: ClusterState): string {
+  if (isPatchable(spec) && spec.patching.schedule === undefined) return 'the spec has no schedule any more';
+  return schedule.next === null ? 'the next windows are not known' : 'the schedule has no further window';
 }
 
 /** The shortest duration in whole minutes that is not shorter. */
-function roundUp(ms: number): number {
+export function roundUpToMinutes(ms: number): number {
   return Math.max(60_000, Math.ceil(ms / 60_000) * 60_000);
 }
 
@@ -134,6 +149,13 @@ export function forecastRest(state: ClusterState, run: ActiveRun): { ms: number;
     forecast: forecasterOf(state.nodes),
   });
   return end === null ? { ms: 0, isGuess: false } : { ms: Date.parse(end.at), isGuess: end.from === 'guess' };
+}
+
+/** The least time that one of the nodes that are left is forecast to take, in milliseconds. Null: none is left. */
+export function shortestForecast(state: ClusterState, run: ActiveRun): number | null {
+  const forecast = forecasterOf(state.nodes);
+  const times = namesLeft(run).map((name) => forecast(name).ms);
+  return times.length === 0 ? null : times.reduce((least, one) => Math.min(least, one));
 }
 
 /** Members that have not settled and are not to be left out. */
@@ -195,6 +217,23 @@ export function requestWait(
 /** The request that starts a run now; null: none does. */
 export function dueRequest(state: ClusterState, spec: PatchableSpec, now: number): PendingRequest | null {
   return requestsOf(state).find((one) => requestWait(state, spec, one, now) === null) ?? null;
+}
+
+/** Why what was requested, or is owed to new nodes, does not start now; null: nothing waits. */
+export function whyRequestsWait(state: ClusterState, spec: PatchableSpec, now: number): string | null {
+  const [first, ...others] = requestsOf(state);
+  const wait = first === undefined ? null : requestWait(state, spec, first, now);
+  if (first !== undefined && wait !== null) {
+    const more = others.length === 0 ? '' : `, and ${others.length} more ${others.length === 1 ? 'waits' : 'wait'}`;
+    return `run ${first.number ?? state.nextRun}, requested by ${first.by}${more}, waits for ${wait.what}`;
+  }
+  const blackout = blackoutAt(state, now);
+  const owed = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').length;
+  if (blackout === null || owed === 0) return null;
+  const end = blackout.end === null ? '' : ` until ${blackout.end}`;
+  const who =
+    owed === 1 ? '1 node that has joined the cluster waits' : `${owed} nodes that have joined the cluster wait`;
+  return `${who} for the end of a blackout${end} (${blackout.reason})`;
 }
 
 /** The request whose deadline has passed; null: there is none. */

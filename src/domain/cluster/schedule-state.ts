@@ -62,9 +62,12 @@ export function newSchedule(now: string, ahead: CalendarAhead | null = null): Sc
   return ahead === null ? schedule : withAhead(schedule, ahead, Date.parse(now), false);
 }
 
-/** Blackouts have changed: what is known of the windows no longer holds, but none counts anew. */
+/**
+ * Blackouts have changed: what is known of the windows to come no longer holds, but none counts anew. The open window goes on:
+ * new blackouts interrupt its run by themselves.
+ */
 export function unload(schedule: ScheduleState): ScheduleState {
-  return { ...schedule, next: null, open: null, refreshAt: null, error: null, retryAt: null };
+  return { ...schedule, next: null, refreshAt: null, error: null, retryAt: null };
 }
 
 /** Whether blackouts are in files on the worker. */
@@ -135,10 +138,10 @@ export function consumed(schedule: ScheduleState, at: string, served: string | n
   };
 }
 
-/** An extended window may end after the next one. */
+/** An extended window may end after the next one, and a long window after a short one that begins in it. */
 function laterEnd(one: OpenWindow | null, next: OpenWindow | null): OpenWindow | null {
   if (one === null || next === null) return next ?? one;
-  const isLonger = one.extended !== undefined && next.end !== null && Date.parse(one.end ?? '') > Date.parse(next.end);
+  const isLonger = one.end !== null && next.end !== null && Date.parse(one.end) > Date.parse(next.end);
   return isLonger ? one : next;
 }
 

@@ -246,6 +246,25 @@ export function startRun(
   return active;
 }
 
+/** The run in progress, which is suspended between its windows, makes room for another one. */
+export function setAsideRun(state: ClusterState): void {
+  if (state.run !== null) state.aside = state.run;
+  state.run = null;
+}
+
+/** A run that has made room comes back; nodes that the other run has patched wait for their turn in this one again. */
+export function takeUpRun(state: ClusterState): void {
+  const { aside: run, removing } = state;
+  if (run === undefined) return;
+  delete state.aside;
+  state.run = run;
+  if (removing !== null) run.state = 'cancelling';
+  const isOpen = openIn(run);
+  const waiting = new Set(run.nodes.filter(isOpen));
+  for (const { node } of run.suspended?.inFlight ?? []) waiting.delete(node);
+  updateNodes(state, waiting, (node) => transition(node, { kind: 'queued' }));
+}
+
 /** Records settled nodes at `now` (ISO 8601); idempotent. Nodes no longer in the spec are ignored. */
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[], now: string): void {
   const inRun = new Set(run.nodes);

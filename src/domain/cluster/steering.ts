@@ -11,6 +11,7 @@ import type { MemberStatus } from './member';
 import { INSTANT_FORMAT, amountFormat, isAmount, isInstant } from './message-values';
 import type { Message, PatchNowMessage } from './messages';
 import { PATCH_FIELDS, parseMessage, rejectionOf } from './messages';
+import { askAgainWhatFits } from './run-window';
 import { checkExtension, extendWindow } from './extend-window';
 import type { ActiveRun, ClusterState } from './state';
 import type { NodeLock } from '../node/status';
@@ -241,8 +242,7 @@ function steerRun(
 ): SteeringAnswer {
   const { limits } = run.policy;
   const total = run.nodes.length;
-  // What fits into the rest of the window is another question now.
-  if (run.suspended?.hold?.kind === 'window') delete run.suspended.hold;
+  askAgainWhatFits(run);
   switch (name) {
     case 'skip': {
       run.skipped = { ...run.skipped, [node]: plainText(`skipped by ${why}`, 300) };

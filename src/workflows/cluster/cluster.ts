@@ -17,7 +17,16 @@ import {
 import { runWorkflowId } from '../../contract/workflow-ids';
 import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import { WINDOWS_AHEAD, consumed, namesFiles, withAhead, withError } from '../../domain/cluster/schedule-state';
-import { expireRequest, isPatchable, note, recordWindow, startRun, takeRequest } from '../../domain/cluster/state';
+import {
+  expireRequest,
+  isPatchable,
+  note,
+  recordWindow,
+  setAsideRun,
+  startRun,
+  takeRequest,
+  takeUpRun,
+} from '../../domain/cluster/state';
 import type { CalendarAhead } from '../../domain/schedule/window';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, LoopContext, PassedWindow, RunStart } from '../../domain/cluster/decide';
@@ -267,13 +276,10 @@ class ClusterLoop {
         expireRequest(state, decision.request, timestamp());
         return;
       case 'set-aside-run':
-        if (state.run !== null) state.aside = state.run;
-        state.run = null;
+        setAsideRun(state);
         return;
       case 'take-up-run':
-        state.run = state.aside ?? null;
-        delete state.aside;
-        if (state.removing !== null && state.run !== null) state.run.state = 'cancelling';
+        takeUpRun(state);
         return;
       case 'refresh-facts':
         startRefresh(this.refresh, state, decision);

@@ -196,7 +196,7 @@ describe('src/domain/cluster/run-window', () => {
     expect(extend(now)).toBeNull();
     expect(actOnSteering(state, 'extendWindow', { duration: '90m', by: 'ann' }, now)).toEqual({
       effect:
-        'the window of 2027-01-03T00:00:00Z ends at 2027-01-03T05:30:00.000Z instead of 2027-01-03T04:00:00Z; run 1 goes on until then',
+        'the window of 2027-01-03T00:00:00Z ends at 2027-01-03T05:30:00.000Z instead of 2027-01-03T04:00:00Z; run 1 starts nodes that are forecast to end by then',
       run: 1,
     });
     expect(state.schedule.open?.extended).toMatchObject({ by: 'ann' });

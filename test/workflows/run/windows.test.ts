@@ -1,15 +1,21 @@
 /** Runs in maintenance windows that end: suspended in between, extended, expired, cancelled and removed. */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { Worker } from '@temporalio/worker';
-import type { ApplyInput } from '../../../src/contract/activities/node';
-import type { ClusterHistory, StatusPage } from '../../../src/domain/cluster/messages';
-import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
-import { clusterSpec, rollout } from '../../support/builders';
+import { rollout } from '../../support/builders';
 import { nodesOf } from '../../support/members';
-import { workflowBundle } from '../../support/workflow-bundle';
-import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
+import {
+  NIGHTLY,
+  NODES,
+  count,
+  isSuspended,
+  passUntil,
+  replay,
+  slowly,
+  windowsOf,
+  windowSpec as spec,
+  withSlowNodesOn,
+} from './windowed-fleet';
 
 let harness: Harness;
 
@@ -22,56 +28,7 @@ beforeEach(async () => {
 
 afterEach(() => harness.stop());
 
-const NODES = ['w-1', 'w-2', 'w-3', 'w-4', 'w-5'];
-const NIGHTLY = { cron: '0 2 * * *', duration: '1h', cutoff: 'forecast', startWithin: '1h' } as const;
-
-function spec(cluster: TestCluster, patching: Partial<Patching> = {}, names = NODES): SelfManagedSpec {
-  return clusterSpec(names, { schedule: [NIGHTLY], ...patching }, cluster.name);
-}
-
-/** Each transaction takes 25 minutes of the clock of the server. */
-function slowly(cluster: TestCluster, isSlow: (node: string) => boolean = () => true): object {
-  const { apply } = cluster.activities();
-  return {
-    apply: (input: ApplyInput) => {
-      if (Context.current().info.attempt === 1 && isSlow(input.target.name))
-        throw ApplicationFailure.create({ message: 'not done yet', nextRetryDelay: '25 minutes' });
-      return apply(input);
-    },
-  };
-}
-
-function count(status: StatusPage, state: string): number {
-  return nodesOf(status.nodes).filter((node) => node.state === state).length;
-}
-
-/** Lets time pass in steps, as far as the cluster is where it should be. */
-async function passUntil(
-  cluster: TestCluster,
-  what: string,
-  wanted: (status: StatusPage) => boolean,
-  step = '30 minutes',
-): Promise<StatusPage> {
-  for (let steps = 0; steps < 200; steps += 1) {
-    const status = await cluster.status();
-    if (wanted(status)) return status;
-    await cluster.env.sleep(step);
-  }
-  throw new Error(`never: ${what}; ${JSON.stringify((await cluster.status()).run)}`);
-}
-
-async function windowsOf(cluster: TestCluster): Promise<string[]> {
-  const { windows } = await cluster.handle.query<ClusterHistory>('history');
-  return windows.map(({ result }) => result);
-}
-
-/** What the workflow has done comes out again from its history. */
-async function replay(cluster: TestCluster): Promise<void> {
-  const history = await cluster.handle.fetchHistory();
-  await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, cluster.handle.workflowId);
-}
-
-const isSuspended = ({ run }: StatusPage): boolean => run?.state === 'suspended';
+const withSlowNodes = withSlowNodesOn(() => harness);
 
 describe('src/workflows/run: in windows that end', () => {
   it('goes on in the next windows under its number, with its place, as its history says', async () => {
@@ -162,7 +119,10 @@ describe('src/workflows/run: in windows that end', () => {
       await cluster.apply(spec(cluster, { rollout: rollout({ concurrency: 5, maxFailures: 3 }) }));
       expect((await cluster.status()).run?.detail?.limits).toMatchObject({ concurrency: 2, maxFailures: 0 });
       await cluster.apply(spec(cluster, { rollout: rollout({ concurrency: 1 }) }));
-      expect((await cluster.status()).run?.detail?.limits).toMatchObject({ concurrency: 1, maxFailures: 0 });
+      expect(await cluster.status()).toMatchObject({
+        ...{ state: 'waiting', run: { state: 'suspended', detail: { limits: { concurrency: 1, maxFailures: 0 } } } },
+        explanation: expect.stringMatching(/^run 1 is suspended after 4 of 5: its window ended at /),
+      });
     }));
 
   it('leaves a node that waits when the window ends for the next one', () =>
@@ -178,15 +138,6 @@ describe('src/workflows/run: in windows that end', () => {
       },
       { preflight: waitingPreflight() },
     ));
-
-  async function withSlowNodes(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
-    const cluster = harness.newCluster();
-    try {
-      await harness.withWorkerFor(cluster, () => body(cluster), slowly(cluster));
-    } finally {
-      await cluster.handle.terminate().catch(() => undefined);
-    }
-  }
 
   /** The first preflight of the node waits for two hours, for a lock of another program. */
   function waitingPreflight(): (input: never) => Promise<unknown> {
