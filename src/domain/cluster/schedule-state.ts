@@ -86,11 +86,32 @@ export function withAhead(schedule: ScheduleState, ahead: CalendarAhead, now: nu
   return {
     ...rest,
     ...{ next: ahead.windows, removed: ahead.removed, blackouts: ahead.blackouts },
+    open: cutBy(schedule.open, ahead.blackouts),
     loadedAt: at,
     refreshAt: limits.length === 0 ? null : new Date(Math.min(...limits)).toISOString(),
     error: null,
     retryAt: null,
     ...defined({ unknown: unknown === undefined ? undefined : { to: at, ...unknown } }),
+  };
+}
+
+/**
+ * The open window up to the first blackout in it, which may be newer than the window; what is left after the blackout is a
+ * window to come. One that somebody has extended keeps its end: blackouts interrupt its run all the same.
+ */
+function cutBy(open: OpenWindow | null, blackouts: readonly BlackoutPeriod[]): OpenWindow | null {
+  if (open === null || open.end === null || open.extended !== undefined) return open;
+  const [startMs, endMs] = [Date.parse(open.start), Date.parse(open.end)];
+  const starts = blackouts
+    .filter(({ start, end }) => Date.parse(start) < endMs && Date.parse(end) > startMs)
+    .map(({ start }) => Math.max(Date.parse(start), startMs));
+  if (starts.length === 0) return open;
+  const cutMs = Math.min(...starts);
+  const cutoffMs = open.cutoff === null ? null : cutMs - (endMs - Date.parse(open.cutoff));
+  return {
+    ...open,
+    end: new Date(cutMs).toISOString(),
+    cutoff: cutoffMs === null ? null : new Date(cutoffMs).toISOString(),
   };
 }
 

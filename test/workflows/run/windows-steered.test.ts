@@ -171,6 +171,29 @@ describe('src/domain/cluster/run-window', () => {
       expect(await windowsOf(cluster)).toEqual(['run 1', 'continues run 1']);
     }));
 
+  it('is interrupted by a blackout that is added in the middle of its window, and goes on after it', () =>
+    withSlowNodes(async (cluster) => {
+      const patching = { schedule: [{ ...NIGHTLY, duration: '4h' }] };
+      await cluster.apply(spec(cluster, patching));
+      await passTo(cluster, 2, 10);
+      const day = new Date(await cluster.env.currentTimeMs()).toISOString().slice(0, 10);
+      const blackouts = [{ from: `${day}T03:00`, to: `${day}T03:30`, reason: 'audit' }];
+      await cluster.apply(spec(cluster, { ...patching, blackouts }));
+      await passTo(cluster, 2, 15);
+      expect(await refusal(cluster, { duration: '1h' })).toMatch(
+        /^the window is interrupted by a blackout at .*T03:00:00.*, and goes on after it$/,
+      );
+      await passTo(cluster, 3, 10);
+      expect(await cluster.status()).toMatchObject({ state: 'waiting', run: { state: 'suspended', done: 2 } });
+      expect(await explain(cluster)).toMatch(
+        /^run 1 is suspended after 2 of 5: a blackout is in force until .*T03:30:00Z \(audit\); the run goes on at .*T03:30/,
+      );
+      const { lastRun } = await passUntil(cluster, 'the run has ended', ({ run }) => run === null, '1 minute');
+      expect(lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 5 });
+      expect(new Date(await cluster.env.currentTimeMs()).toISOString()).toMatch(/T04:[45]/);
+      expect(await windowsOf(cluster)).toEqual(['run 1']);
+    }));
+
   it('leaves its window when the schedule changes, says so, and goes on in the next one', () =>
     withSlowNodes(async (cluster) => {
       await cluster.apply(spec(cluster));
