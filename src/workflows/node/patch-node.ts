@@ -65,8 +65,9 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   let isHandedOver = false;
   setHandler(
     reportEndSignal,
-    () => {
+    async () => {
       isHandedOver = true;
+      await work.notifyRunAgain();
     },
     { description: 'From the run: another workflow of the run has taken over, and is to be told of the end.' },
   );
@@ -116,6 +117,10 @@ class NodePatch {
   /** The run was told that the node is unreachable, and may have left it to the next run workflow. */
   get wasLost(): boolean {
     return this.steps.lost;
+  }
+
+  notifyRunAgain(): Promise<void> {
+    return this.steps.notifyRunAgain();
   }
 
   /** @throws ApplicationFailure `Refused` when there is no wait to end */

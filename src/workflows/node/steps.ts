@@ -50,6 +50,7 @@ export class NodeSteps {
   cancelled = false;
   /** The run was notified that the node is unreachable. */
   lost = false;
+  private notice: string | null = null;
   private readonly target: NodeTarget;
   private readonly root = CancellationScope.current();
   private packageManager = '';
@@ -324,7 +325,13 @@ export class NodeSteps {
   /** Notifies the run that it waits for this node, so that the run can continue or pause without it. */
   notifyRun(message: string): Promise<void> {
     this.lost = true;
+    this.notice = message;
     return notifyRun(this.input, message);
+  }
+
+  /** Tells a run workflow that has begun since: the notice may have come to the cluster when that had been started already. */
+  async notifyRunAgain(): Promise<void> {
+    if (this.notice !== null) await notifyRun(this.input, this.notice);
   }
 
   /** After a change, waits for the node until the limit, or until a user ends the wait. */

@@ -145,6 +145,7 @@ export class RunPatches {
   nodeUnreachable(lost: LostNode | null): void {
     const patch = lost === null ? undefined : this.inFlight.get(lost.node);
     if (lost === null || patch === undefined || patch.workflowRunId !== lost.workflowRunId) return;
+    if (patch.lost) return;
     patch.lost = true;
     this.owner.lost(lost);
   }
