@@ -9,9 +9,9 @@ import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { version } from '../../package.json';
 import { createEksActivities } from '../../src/activities/eks';
-import type { EksSpec, ScheduleEntry } from '../../src/domain/spec/types';
+import type { EksSpec, Patching, ScheduleEntry } from '../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../src/domain/spec/restart-policy';
-import { STOP_ON_FAILURE, clusterSpec } from '../support/builders';
+import { STOP_ON_FAILURE, clusterSpec, rollout } from '../support/builders';
 import { EksServer, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
 import type { TestCluster } from '../workflows/harness';
@@ -51,6 +51,15 @@ function eksSpec(name: string, nodeGroups: 'all' | string[]): EksSpec {
 }
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A cluster that knows how long its patches take, with updates pending again. */
+async function patchedBefore(cluster: TestCluster, patching: Partial<Patching> = {}): Promise<void> {
+  const names = ['w-1', 'w-2'];
+  await cluster.apply(clusterSpec(names, patching, cluster.name));
+  await cluster.handle.executeUpdate('patchNow', { args: [{ ignoreWindow: true }] });
+  await cluster.untilIdle(1);
+  for (const name of names) cluster.nodes.node(name).pending = ['openssl'];
+}
 
 const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
   'boot-with-reboot': async (cluster) => {
@@ -150,6 +159,57 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.handle.executeUpdate('cancelRun', { args: [{}] });
     eks.hold = false;
     await cluster.untilIdle(1);
+  },
+  'rollout-steered': async (cluster) => {
+    const { nodes, handle } = cluster;
+    const names = ['w-1', 'w-2', 'w-3', 'w-4'];
+    nodes.node('w-1').preflightError = { type: 'AuthFailed', message: 'w-1 refused the key' };
+    const limits = { concurrency: 2, maxUnavailable: 3, maxFailures: 0, onExceeded: 'pause' as const };
+    const stages = [{ nodes: 2, soak: '1s' }, { nodes: '100%' }] as const;
+    await cluster.apply(clusterSpec(names, { rollout: rollout({ ...limits, stages: [...stages] }) }, cluster.name));
+    await handle.executeUpdate('lock', { args: [{ node: 'w-3', by: 'ann', reason: 'incident' }] });
+    await handle.signal('patchNow');
+    await cluster.until('the run waits for a decision', ({ run }) => run?.state === 'paused');
+    nodes.node('w-1').preflightError = null;
+    await handle.executeUpdate('setMaxFailures', { args: [{ maxFailures: 1 }] });
+    await handle.executeUpdate('setConcurrency', { args: [{ concurrency: 1 }] });
+    await cluster.untilIdle(1);
+    await handle.executeUpdate('unlock', { args: [{ node: 'w-3' }] });
+    nodes.node('w-2').pending = ['openssl'];
+    const release = nodes.hold('w-2', 'apply');
+    await handle.executeUpdate('patchNow', { args: [{ nodes: ['w-2', 'w-4'], concurrency: 1 }] });
+    await cluster.untilPatching('w-2');
+    await handle.executeUpdate('skip', { args: [{ node: 'w-4', reason: 'disk' }] });
+    await handle.executeUpdate('retry', { args: [{ node: 'w-4' }] });
+    release();
+    await cluster.untilIdle(2);
+  },
+  'ended-by-deadline': async (cluster) => {
+    await patchedBefore(cluster);
+    const release = cluster.nodes.hold('w-1', 'apply');
+    const deadline = new Date(Date.now() + 4_000).toISOString();
+    await cluster.handle.executeUpdate('patchNow', { args: [{ deadline }] });
+    await cluster.untilPatching('w-1');
+    await cluster.env.sleep(4_000);
+    release();
+    await cluster.untilIdle(2);
+  },
+  'suspended-between-windows': async (cluster) => {
+    const minute = 60_000;
+    const begin = Math.ceil((Date.now() + 15_000) / minute) * minute;
+    const entry = (minutes: number): ScheduleEntry => {
+      const once = new Date(begin + minutes * minute).toISOString().slice(0, 16);
+      return { once, startWithin: '1h', duration: '1m', cutoff: 'forecast' };
+    };
+    // The second window begins half a minute after the first has ended.
+    await patchedBefore(cluster, { schedule: [entry(0), entry(2)] });
+    const release = cluster.nodes.hold('w-1', 'apply');
+    await cluster.untilPatching('w-1');
+    await cluster.handle.executeUpdate('extendWindow', { args: [{ duration: '30s' }] });
+    await cluster.env.sleep(begin + 1.5 * minute - Date.now());
+    release();
+    await cluster.until('the run waits for the next window', ({ run }) => run?.state === 'suspended');
+    await cluster.untilIdle(2);
   },
   'garbage-and-refusals': async (cluster) => {
     await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
