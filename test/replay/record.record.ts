@@ -180,6 +180,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await handle.executeUpdate('patchNow', { args: [{ nodes: ['w-2', 'w-4'], concurrency: 1 }] });
     await cluster.untilPatching('w-2');
     await handle.executeUpdate('skip', { args: [{ node: 'w-4', reason: 'disk' }] });
+    await cluster.until('the node is left out', ({ run }) => run?.done === 1);
     await handle.executeUpdate('retry', { args: [{ node: 'w-4' }] });
     release();
     await cluster.untilIdle(2);
@@ -199,7 +200,7 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     const begin = Math.ceil((Date.now() + 15_000) / minute) * minute;
     const entry = (minutes: number): ScheduleEntry => {
       const once = new Date(begin + minutes * minute).toISOString().slice(0, 16);
-      return { once, startWithin: '1h', duration: '1m', cutoff: 'forecast' };
+      return { once, startWithin: '1m', duration: '1m', cutoff: 'forecast' };
     };
     // The second window begins half a minute after the first has ended.
     await patchedBefore(cluster, { schedule: [entry(0), entry(2)] });
