@@ -170,10 +170,13 @@ function unknownNode(state: ClusterState, node: string): string | null {
 }
 
 function memberInRun(state: ClusterState, node: string): { run: ActiveRun; row: MemberStatus | undefined } | string {
-  const { run } = state;
+  const { run, aside } = state;
   if (run === null) return 'no run is in progress';
-  if (!run.nodes.includes(node) || run.removed.includes(node))
-    return `run ${run.number} has no ${memberName(run.policy.kind)} ${plainText(node, 200)}`;
+  if (!run.nodes.includes(node) || run.removed.includes(node)) {
+    const other =
+      aside?.nodes.includes(node) === true ? `; run ${aside.number}, which was set aside, is back after it` : '';
+    return `run ${run.number} has no ${memberName(run.policy.kind)} ${plainText(node, 200)}${other}`;
+  }
   if (run.state === 'cancelling') return `run ${run.number} is being cancelled`;
   return { run, row: state.nodes.find(({ name }) => name === node) };
 }
