@@ -1,6 +1,8 @@
 /** Rules across the fields of a schedule. They read the raw document, whatever else is wrong with it. */
 import { FORECAST } from '../schedule/forecast-cutoff';
-import { isDuration, parseDuration } from '../shared/duration';
+import { GUESSED_PATCH_MS } from '../run/forecast';
+import { formatDuration, isDuration, parseDuration } from '../shared/duration';
+import { MINUTE_MS } from '../shared/time-units';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
 
@@ -45,6 +47,11 @@ function lengthIssues(document: unknown, entry: SpecPath): SpecIssue[] {
       'cutoff',
       `found ${show(cutoff)} with a duration of ${duration}, so that no node is ever started; allowed: less than the duration, or ${FORECAST}`,
     );
+  }
+  if (length >= MINUTE_MS && length < GUESSED_PATCH_MS && (cutoff === undefined || cutoff === FORECAST)) {
+    const guess = formatDuration(GUESSED_PATCH_MS);
+    const message = `found ${duration}, shorter than the ${guess} that are assumed for a node until nodes of the cluster were patched, so that no node is started in such a window before; set a cutoff, or patch the cluster once with --ignore-window`;
+    issues.push({ severity: 'warning', path: [...entry, 'duration'], at: 'value', message });
   }
   const late = lengthOf(valueOf('startWithin'));
   if (late !== null && late > length) {

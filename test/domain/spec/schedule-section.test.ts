@@ -102,6 +102,16 @@ describe('src/domain/spec/schedule-section', () => {
       expect(issuesOf(withSchedule(yaml))).toEqual([expected]);
     });
 
+    it('warns of a window in which nothing is started before something was patched', () => {
+      const [warning, ...others] = issuesOf(withSchedule('{preset: weekly, duration: 15m}'));
+      expect(warning).toMatch(
+        /^warning: patching\.schedule\.duration: found 15m, shorter than the 20m that are assumed/,
+      );
+      expect(others).toEqual([]);
+      expect(issuesOf(withSchedule('{preset: weekly, duration: 15m, cutoff: 5m}'))).toEqual([]);
+      expect(issuesOf(withSchedule('{preset: weekly, duration: 20m}'))).toEqual([]);
+    });
+
     it('accepts February 29 with a warning about leap years', () => {
       const document = withSchedule('{custom: {month: 2, day: 29, hour: 2, minute: 30}}');
       expect(specOf(document).type).toBe('self-managed');
