@@ -68,7 +68,7 @@ describe('e2e/eks', () => {
     expect((await cli('validate', '-f', file)).stdout).toMatch(
       /is valid \(eks, all node groups, every Sunday at 00:00/,
     );
-    expect((await cli('next', '-f', file)).stdout).toMatch(/Sun {2}\S+T00:00:00\+0[12]:00/);
+    expect((await cli('next', '-f', file)).stdout).toMatch(/Sun \S+ 00:00 {3}\S+T2[23]:00:00Z/);
     expect((await cli('apply', '-f', file)).stdout).toContain('eks-a created');
     expect((await cli('apply', '-f', file)).stdout).toContain('eks-a unchanged');
     const checked = await cli('check', 'eks-a');

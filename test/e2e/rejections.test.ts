@@ -143,7 +143,10 @@ describe('e2e/rejections', () => {
           run: null,
           lastRun: null,
           nodes: [],
-          lastRejection: { request: 'patchNow', message: reason },
+          lastRejection: {
+            request: 'applySpec',
+            message: expect.stringContaining('the type of a cluster cannot be changed'),
+          },
         },
       });
     },

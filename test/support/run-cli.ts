@@ -25,7 +25,8 @@ const PATIENCE = ['--timeout', '60s'];
 
 /** Runs the built `ospatch` (`make build` first). Never throws on an exit code. */
 export function runCli(args: string[], options: CliOptions = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, [PROGRAM, ...PATIENCE, ...args], {
+  const patience = args.includes('--timeout') ? [] : PATIENCE;
+  const child = spawn(process.execPath, [PROGRAM, ...patience, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: 'pipe',

@@ -444,7 +444,7 @@ describe('src/client: stuck clusters', () => {
       expect(await withinSeconds(() => client.clearEnded(cluster.name))).toMatchObject({ finishing: 0 });
       // The server deletes a freshly closed workflow about 20 s later.
       await waitFor(async () => (await client.health(cluster.name)).state === 'absent', {
-        ...{ what: 'the deletion', timeoutMs: 60_000 },
+        ...{ what: 'the deletion', timeoutMs: 180_000 },
       });
       await waitFor(async () => (await client.list()).every((one) => one.cluster !== cluster.name), {
         what: 'the cluster to leave the list',

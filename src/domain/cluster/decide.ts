@@ -1,6 +1,7 @@
 import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { isPatchable } from './state';
 import { parseDuration } from '../shared/duration';
+import { rejectionOf } from './messages';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
 import type { NodePatchPolicy, NodeRunPolicy, RunPolicy, RunTrigger, RunRestrictions } from '../run/run';
@@ -122,7 +123,7 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
   if (!isPatchable(spec)) {
     return context.continueAsNewDue
       ? { do: 'continue-as-new', message: 'continue-as-new is due' }
-      : { do: 'sleep', untilMs: null, message: 'this cluster is not patched by ospatch' };
+      : { do: 'sleep', untilMs: null, message: rejectionOf(spec) ?? 'this cluster is not patched by ospatch' };
   }
   return decidePatchable(state, spec, now, context);
 }
