@@ -31,7 +31,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-nodes|systems)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems)\\.test\\.ts$',
       ],
     },
     {
@@ -70,10 +70,10 @@ module.exports = {
     { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },
     {
-      // Those of `kubernetes-nodes` that are faults.
+      // Those of `kubernetes-nodes` that are faults, and those that take too long for `make test`.
       ...slow,
       displayName: 'kubernetes-faults',
-      testMatch: ['<rootDir>/test/faults/**/*.kube-nodes.test.ts'],
+      testMatch: ['<rootDir>/test/faults/**/*.{kube-nodes,long-kube-nodes}.test.ts'],
     },
   ],
 };

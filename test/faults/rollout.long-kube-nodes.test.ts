@@ -9,8 +9,8 @@ import type { Kubelet } from '../support/kubelet';
 import { startKubelet } from '../support/kubelet';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
-import type { Stack } from './stack';
-import { startStack } from './stack';
+import type { Stack } from '../e2e/stack';
+import { startStack } from '../e2e/stack';
 
 const NAMES = ['w-1', 'w-2', 'w-3', 'w-4', 'w-5', 'w-6', 'w-7', 'w-8'];
 const OFF = 'w-8';
