@@ -29,7 +29,7 @@ async function inWork(cluster: TestCluster): Promise<() => void> {
 }
 
 describe('src/workflows/cluster: a flood of messages', () => {
-  it('rejects an update with a signal as the remedy, and accepts updates again after the node in work', () =>
+  it('takes more updates than one history may have, while a node is patched', () =>
     harness.withWorker(async (cluster) => {
       const release = await inWork(cluster);
       const client = await ClusterClient.connect({ address: harness.address, taskQueue: cluster.name });
@@ -38,11 +38,8 @@ describe('src/workflows/cluster: a flood of messages', () => {
           for (let sent = 0; sent <= UPDATES; sent += 1) await client.resume(cluster.name);
           return null;
         };
-        expect(await flood().catch((error: unknown) => error)).toMatchObject({
-          type: 'Refused',
-          message: `cluster ${cluster.name} has taken as many requests as Temporal allows while one node is patched`,
-          remedy: expect.stringContaining(`--workflow-id cluster/${cluster.name} --name pause`) as string,
-        });
+        // The run hands over with its node in flight, so that the cluster gets a fresh history in time.
+        expect(await flood()).toBeNull();
         await cluster.handle.signal('pause', { by: 'ann' });
         await cluster.until('it is paused', ({ paused }) => paused?.by === 'ann');
         await cluster.handle.signal('resume');

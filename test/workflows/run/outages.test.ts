@@ -48,6 +48,8 @@ async function withOutage(cluster: TestCluster, own: SelfManagedSpec, outage: ()
   await cluster.apply(own);
   await cluster.handle.signal('patchNow');
   await cluster.untilPatching('w-2');
+  // The last observation counts for a second.
+  await cluster.env.sleep('1500 ms');
   outage();
   for (const one of release) one();
 }
