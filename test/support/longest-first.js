@@ -7,6 +7,7 @@ const { default: Sequencer } = require('@jest/test-sequencer');
  * end. Jest itself knows the duration of a file only from earlier runs.
  */
 const LONGEST = [
+  'test/e2e/two-windows.test.ts',
   'test/e2e/kubernetes.kube-nodes.test.ts',
   'test/node/package-managers/dnf.node.test.ts',
   'test/e2e/eks.test.ts',
