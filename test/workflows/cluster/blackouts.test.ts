@@ -7,21 +7,12 @@ import type { Patching } from '../../../src/domain/spec/types';
 import { clusterSpec } from '../../support/builders';
 import type { Wall } from '../../support/calendar';
 import { startsBetween } from '../../support/calendar';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 
 const DAY_MS = 24 * 3_600_000;
 const ZONE = 'Europe/Berlin';
 
-let harness: Harness;
-
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
+const harness = harnessPerTest();
 
 function patchingAt(cron: string): Partial<Patching> {
   return {
@@ -35,7 +26,7 @@ const isYearEnd = ({ month, day }: Wall): boolean => (month === 12 && day >= 20)
 
 describe('src/workflows/cluster/cluster with blackouts', () => {
   it('starts every run of three years on time, with clock changes, blackouts, a pause, a failure and a new spec', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const { env, nodes, handle } = cluster;
       const expected: number[] = [];
       let now = await env.currentTimeMs();
@@ -71,7 +62,7 @@ describe('src/workflows/cluster/cluster with blackouts', () => {
     }));
 
   it('begins no window while a calendar file cannot be read, and late once it can', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const dir = mkdtempSync(join(tmpdir(), 'ospatch-calendars-'));
       const write = (events: string): void =>
         writeFileSync(join(dir, 'freeze.ics'), `BEGIN:VCALENDAR\r\nVERSION:2.0\r\n${events}END:VCALENDAR\r\n`, {

@@ -3,21 +3,12 @@ import type { ClusterHistory } from '../../../src/domain/cluster/messages';
 import type { ScheduleEntry } from '../../../src/domain/spec/types';
 import { type Wall, dayNumber, startsBetween } from '../../support/calendar';
 import { clusterSpec } from '../../support/builders';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 
 const DAY_MS = 24 * 3_600_000;
 const YEAR_MS = 370 * DAY_MS;
 
-let harness: Harness;
-
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
+const harness = harnessPerTest();
 
 interface Case {
   schedule: ScheduleEntry;
@@ -89,7 +80,7 @@ const CASES: [string, Case][] = [
 
 describe('src/workflows/cluster/cluster with schedules', () => {
   it.each(CASES)('starts a run %s, for a year', (_what, { schedule, zone, wanted, hour, minute, atLeast }) =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const begin = await cluster.env.currentTimeMs();
       cluster.nodes.node('w-1').pending = [];
       await cluster.apply(clusterSpec(['w-1'], { schedule: [schedule], timeZone: zone }, cluster.name));
@@ -108,7 +99,7 @@ describe('src/workflows/cluster/cluster with schedules', () => {
   );
 
   it('applies a schedule at once while sleeping', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await cluster.apply(clusterSpec(undefined, {}, cluster.name));
       await cluster.env.sleep('3 days');
       const now = new Date(await cluster.env.currentTimeMs());

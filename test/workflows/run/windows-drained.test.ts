@@ -3,20 +3,11 @@ import type { DrainInput } from '../../../src/contract/activities/kubernetes';
 import type { PreflightInput } from '../../../src/contract/activities/node';
 import type { OnWindowEnd, SelfManagedSpec } from '../../../src/domain/spec/types';
 import type { TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import { kubernetesPolicy } from '../simulated-kubernetes';
 import { NIGHTLY, count, isSuspended, passTo, passUntil, tryAgainAfter, windowSpec, windowsOf } from './windowed-fleet';
 
-let harness: Harness;
-
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
+const harness = harnessPerTest();
 
 describe('src/workflows/node/window: a node that is drained when its window ends', () => {
   it('returns to service with back-out, waits, and is patched in the next window', () =>
@@ -74,7 +65,7 @@ describe('src/workflows/node/window: a node that is drained when its window ends
     drainTakes: '30 minutes' | '1 hour',
     body: (cluster: TestCluster) => Promise<void>,
   ): Promise<void> {
-    const cluster = harness.newCluster();
+    const cluster = harness().newCluster();
     const { preflight, drain } = cluster.activities();
     const isFirst = new Set(['preflight', 'drain']);
     const slow = {
@@ -89,7 +80,7 @@ describe('src/workflows/node/window: a node that is drained when its window ends
       },
     };
     try {
-      await harness.withWorkerFor(
+      await harness().withWorkerFor(
         cluster,
         async () => {
           await cluster.apply(specWith(onWindowEnd, '1h', cluster));

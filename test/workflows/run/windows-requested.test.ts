@@ -6,7 +6,7 @@ import { STOP_ON_FAILURE, rollout } from '../../support/builders';
 import { EksServer, simulateCredentials } from '../../support/eks-server';
 import { nodesOf } from '../../support/members';
 import type { TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import {
   NIGHTLY,
   NODES,
@@ -23,18 +23,9 @@ import {
   withSlowNodesOn,
 } from './windowed-fleet';
 
-let harness: Harness;
+const harness = harnessPerTest();
 
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
-
-const withSlowNodes = withSlowNodesOn(() => harness);
+const withSlowNodes = withSlowNodesOn(harness);
 const isIdle = ({ run }: StatusPage): boolean => run === null;
 
 function patch(cluster: TestCluster, message: object): Promise<PatchNowAnswer> {
@@ -201,7 +192,7 @@ describe('src/domain/cluster/decide: blackouts and windows', () => {
           return real.followNodegroupUpdate(input);
         },
       };
-      await harness.withWorker(async (cluster) => {
+      await harness().withWorker(async (cluster) => {
         const own: EksSpec = {
           ...{ apiVersion: 'ospatch/v1', name: cluster.name, type: 'eks' },
           eks: {

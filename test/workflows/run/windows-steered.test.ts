@@ -2,7 +2,7 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { SteeringAnswer } from '../../../src/domain/cluster/steering';
 import type { TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import {
   NIGHTLY,
   explain,
@@ -15,18 +15,9 @@ import {
   withSlowNodesOn,
 } from './windowed-fleet';
 
-let harness: Harness;
+const harness = harnessPerTest();
 
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
-
-const withSlowNodes = withSlowNodesOn(() => harness);
+const withSlowNodes = withSlowNodesOn(harness);
 
 function extend(cluster: TestCluster, message: object): Promise<SteeringAnswer> {
   return cluster.handle.executeUpdate('extendWindow', { args: [{ by: 'ann', ...message }] });

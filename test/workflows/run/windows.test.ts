@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { rollout } from '../../support/builders';
 import { nodesOf } from '../../support/members';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import {
   NIGHTLY,
   NODES,
@@ -17,24 +17,15 @@ import {
   withSlowNodesOn,
 } from './windowed-fleet';
 
-let harness: Harness;
+const harness = harnessPerTest();
 
-// A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever.
-jest.retryTimes(2, { logErrorsBeforeRetry: true });
-
-beforeEach(async () => {
-  harness = await Harness.start();
-});
-
-afterEach(() => harness.stop());
-
-const withSlowNodes = withSlowNodesOn(() => harness);
+const withSlowNodes = withSlowNodesOn(harness);
 
 describe('src/workflows/run: in windows that end', () => {
   it('goes on in the next windows under its number, with its place, as its history says', async () => {
-    const cluster = harness.newCluster();
+    const cluster = harness().newCluster();
     try {
-      await harness.withWorkerFor(
+      await harness().withWorkerFor(
         cluster,
         async () => {
           await cluster.apply(spec(cluster));
@@ -126,7 +117,7 @@ describe('src/workflows/run: in windows that end', () => {
     }));
 
   it('leaves a node that waits when the window ends for the next one', () =>
-    harness.withWorker(
+    harness().withWorker(
       async (cluster) => {
         await cluster.apply(spec(cluster, {}, ['w-1']));
         const suspended = await passUntil(cluster, 'the window is over', isSuspended);
@@ -141,7 +132,7 @@ describe('src/workflows/run: in windows that end', () => {
 
   /** The first preflight of the node waits for two hours, for a lock of another program. */
   function waitingPreflight(): (input: never) => Promise<unknown> {
-    const { preflight } = harness.newCluster().activities();
+    const { preflight } = harness().newCluster().activities();
     let begun: string | undefined;
     return (input) => {
       const { workflowExecution, attempt } = Context.current().info;

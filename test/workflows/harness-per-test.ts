@@ -1,0 +1,18 @@
+import { Harness } from './harness';
+
+/**
+ * A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever. Call once in a file;
+ * the result gives the harness of the present test.
+ */
+export function harnessPerTest(): () => Harness {
+  let harness: Harness | undefined;
+  jest.retryTimes(2, { logErrorsBeforeRetry: true });
+  beforeEach(async () => {
+    harness = await Harness.start();
+  });
+  afterEach(() => harness?.stop());
+  return () => {
+    if (harness === undefined) throw new Error('the harness is there while a test runs');
+    return harness;
+  };
+}
