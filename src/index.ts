@@ -7,7 +7,7 @@ export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';
 export { isTransient } from './client/errors';
 export type { WorkflowHistory } from './client/histories';
-export type { LiveNode, LiveStatus } from './client/live-status';
+export type { LiveStatus } from './client/live-status';
 export type { PlanOptions } from './client/run-plan';
 export { loadSpecs } from './client/load/spec';
 export type { LoadSpecsOptions, LoadedCluster, LoadedSpecs, SpecProblem } from './client/load/spec';
@@ -110,6 +110,7 @@ export type {
   RunTrigger,
 } from './domain/run/run';
 export type { RunWindow } from './domain/run/window-end';
+export type { LiveNode } from './domain/explain/explanation';
 export type { Forecast } from './domain/run/forecast';
 export type { PlannedNode, RunPlan } from './domain/run/plan';
 export type { RebootForecast } from './domain/run/predict';

@@ -1,3 +1,4 @@
+import type { LiveNode } from '../domain/explain/explanation';
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import {
@@ -8,7 +9,6 @@ import { WAITING } from '../contract/waiting';
 import { isEks } from '../domain/eks/node-groups';
 import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { ClusterStatus, StatusPage } from '../domain/cluster/messages';
-import type { BlockedPod } from '../domain/kubernetes/types';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
 import { transition } from '../domain/cluster/member';
@@ -37,31 +37,6 @@ const MAX_FOLLOWED = 16;
 /** Details of more nodes at a time would not be read. */
 const MAX_LIVE_NODES = 100;
 const LOOKS_AT_ONCE = 10;
-
-/** Live progress of a node. */
-export interface LiveNode {
-  node: string;
-  /** `waiting` = another workflow is still working on this node. */
-  state: 'patching' | 'waiting';
-  /** Of a `waiting` node: what works on it, e.g. `run 3`. Absent: not known. */
-  heldBy?: string;
-  startedAt: string;
-  step: NodeProgress['step'] | null;
-  /** Finished packages during apply, pods during drain. */
-  done: number | null;
-  total: number | null;
-  waitingFor: string | null;
-  /** Start of the wait, ISO 8601; null when unknown. */
-  waitingSince: string | null;
-  /** Earliest time at which the wait times out, ISO 8601; null when unknown or unlimited. */
-  waitingUntil: string | null;
-  /** During a drain: the pods it waits for, at most 5. */
-  blocked: BlockedPod[];
-  /** Attempt of the current activity; above 1 means a retry. */
-  attempt: number;
-  /** Error of the last attempt, if it failed. */
-  lastFailure: string | null;
-}
 
 export interface LiveStatus extends ClusterStatus {
   /** What the cluster is doing, and why. */

@@ -2,7 +2,8 @@
 import { PassThrough, Writable } from 'node:stream';
 import pc from 'picocolors';
 import type { ClusterClient } from '../../src/client/cluster-client';
-import type { LiveNode, LiveStatus } from '../../src/client/live-status';
+import type { LiveStatus } from '../../src/client/live-status';
+import type { LiveNode } from '../../src/domain/explain/explanation';
 import type { CliContext } from '../../src/cli/io/context';
 import type { RunSummary } from '../../src/domain/cluster/messages';
 import type { NodeStatus } from '../../src/domain/node/status';

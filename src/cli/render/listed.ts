@@ -1,5 +1,5 @@
 /** Which nodes of a large cluster are listed: those in work, and those that somebody should look at. */
-import type { LiveNode } from '../../client/live-status';
+import type { LiveNode } from '../../domain/explain/explanation';
 import type { MemberStatus } from '../../domain/cluster/member';
 import { isNode } from '../../domain/cluster/member';
 import type { NodeState } from '../../domain/node/status';

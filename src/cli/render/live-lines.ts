@@ -1,5 +1,6 @@
 /** The output for pipes in place of the live display: one line per change. */
-import type { LiveNode, LiveStatus } from '../../client/live-status';
+import type { LiveStatus } from '../../client/live-status';
+import type { LiveNode } from '../../domain/explain/explanation';
 import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import { errorCell, stepOf } from './member-cells';

@@ -1,5 +1,5 @@
 /** What is shown of one member: its state, its step, what it waits for, and its error. */
-import type { LiveNode } from '../../client/live-status';
+import type { LiveNode } from '../../domain/explain/explanation';
 import { isNode } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import type { NodeState } from '../../domain/node/status';

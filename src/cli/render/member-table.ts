@@ -1,5 +1,5 @@
 /** The table of members in work, and of those that somebody should look at: step, since when, and what is wrong. */
-import type { LiveNode } from '../../client/live-status';
+import type { LiveNode } from '../../domain/explain/explanation';
 import type { MemberName, MemberStatus } from '../../domain/cluster/member';
 import type { StatusView } from './member-cells';
 import { colorState, errorCell, shownState, stepOf, waitOf } from './member-cells';

@@ -1,5 +1,6 @@
 /** The status of one cluster: current activity, next window, and every node. */
-import type { LiveNode, LiveStatus } from '../../client/live-status';
+import type { LiveStatus } from '../../client/live-status';
+import type { LiveNode } from '../../domain/explain/explanation';
 import { asSentence } from '../../domain/shared/text';
 import type { RunSummary } from '../../domain/cluster/messages';
 import { isNode, memberNameOf } from '../../domain/cluster/member';

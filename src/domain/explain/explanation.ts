@@ -86,26 +86,34 @@ export interface Explanation {
 }
 
 /** A member in work, as far as its heartbeats tell. */
-export interface MemberInWork {
+export interface LiveNode {
   node: string;
+  /** `waiting` = another workflow is still working on this node. */
   state: 'patching' | 'waiting';
+  /** Of a `waiting` node: what works on it, e.g. `run 3`. Absent: not known. */
   heldBy?: string;
   startedAt: string;
   step: NodeProgress['step'] | null;
+  /** Finished packages during apply, pods during drain. */
   done: number | null;
   total: number | null;
   waitingFor: string | null;
+  /** Start of the wait, ISO 8601; null when unknown. */
   waitingSince: string | null;
+  /** Earliest time at which the wait times out, ISO 8601; null when unknown or unlimited. */
   waitingUntil: string | null;
+  /** During a drain: the pods it waits for, at most 5. */
   blocked: readonly BlockedPod[];
+  /** Attempt of the current activity; above 1 means a retry. */
   attempt: number;
+  /** Error of the last attempt, if it failed. */
   lastFailure: string | null;
 }
 
 export interface Situation {
   status: ClusterStatus & {
     explanation: string;
-    current: readonly MemberInWork[];
+    current: readonly LiveNode[];
     stuck?: { message: string; remedy: string };
   };
   spec: ClusterSpec;

@@ -1,14 +1,14 @@
 /** Why a member that is in work does not get on. */
 import { isNode, memberNameOf } from '../cluster/member';
 import { isLost } from '../node/status';
-import type { Explanation, MemberInWork, Situation } from './explanation';
+import type { Explanation, LiveNode, Situation } from './explanation';
 import { explanation } from './explanation';
 
 /** Waits of a changed node, and of an uncordon, which a person may end. */
-const RELEASABLE: readonly (MemberInWork['step'] | null)[] = ['reboot', 'verify', 'uncordon'];
+const RELEASABLE: readonly (LiveNode['step'] | null)[] = ['reboot', 'verify', 'uncordon'];
 
 /** One sentence for each thing that the member waits for; empty for one that waits for nothing. */
-export function explainInWork(situation: Situation, member: MemberInWork): Explanation[] {
+export function explainInWork(situation: Situation, member: LiveNode): Explanation[] {
   const { status } = situation;
   const { node, lastFailure, attempt, step } = member;
   const waits = waitOf(situation, member);
@@ -27,7 +27,7 @@ export function explainInWork(situation: Situation, member: MemberInWork): Expla
   ];
 }
 
-function waitOf(situation: Situation, member: MemberInWork): Explanation[] {
+function waitOf(situation: Situation, member: LiveNode): Explanation[] {
   const { status } = situation;
   const { cluster } = status;
   const { node, step, waitingFor, waitingSince, waitingUntil } = member;

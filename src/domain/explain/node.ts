@@ -6,7 +6,7 @@ import { isLost, lockAt } from '../node/status';
 import { isSelfManaged } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
 import { explainNoRun } from './cluster';
-import type { Explanation, ExplanationKind, MemberInWork, Situation } from './explanation';
+import type { Explanation, ExplanationKind, LiveNode, Situation } from './explanation';
 import { explanation, forReason } from './explanation';
 import { explainInWork } from './in-work';
 import { explainRun } from './run';
@@ -43,7 +43,7 @@ function inWork(situation: Situation, row: MemberStatus): Explanation[] {
   return [inStep(row, member)];
 }
 
-type InStep = Pick<MemberInWork, 'step' | 'done' | 'total'> & { startedAt: string | null };
+type InStep = Pick<LiveNode, 'step' | 'done' | 'total'> & { startedAt: string | null };
 
 /** Of one of so many members in work that nobody has read its heartbeats. */
 function recordedStep({ record }: Situation): InStep {
