@@ -21,12 +21,12 @@ interface CliOptions {
 }
 
 /** Temporal, workers and nodes of a test share two processors: only tests about deadlines set one of their own. */
-const PATIENCE = ['--timeout', '60s'];
+const DEADLINE = ['--timeout', '60s'];
 
 /** Runs the built `ospatch` (`make build` first). Never throws on an exit code. */
 export function runCli(args: string[], options: CliOptions = {}): Promise<CliResult> {
-  const patience = args.includes('--timeout') ? [] : PATIENCE;
-  const child = spawn(process.execPath, [PROGRAM, ...patience, ...args], {
+  const deadline = args.includes('--timeout') ? [] : DEADLINE;
+  const child = spawn(process.execPath, [PROGRAM, ...deadline, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: 'pipe',

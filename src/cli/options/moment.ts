@@ -1,18 +1,15 @@
 /** Options that name a moment. */
 import { InvalidArgumentError, Option } from 'commander';
+import { isoSecond } from '../../domain/shared/dates';
 import { isDuration, parseDuration } from '../../domain/shared/duration';
 import type { CliContext } from '../io/context';
 
 /** `what`: e.g. `when the lock ends`. The value is ISO 8601 in UTC. */
 export function momentOption(context: Pick<CliContext, 'now'>, flags: string, what: string): Option {
   return new Option(flags, `${what}: a duration from now, or a moment with zone`).argParser((text) => {
-    if (isDuration(text)) return wholeSeconds(context.now() + parseDuration(text));
+    if (isDuration(text)) return isoSecond(context.now() + parseDuration(text));
     const at = /(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN;
-    if (!Number.isNaN(at)) return wholeSeconds(at);
+    if (!Number.isNaN(at)) return isoSecond(at);
     throw new InvalidArgumentError('Allowed: a duration such as 12h or 3d, or a moment such as 2027-01-31T18:00:00Z.');
   });
-}
-
-function wholeSeconds(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -6,6 +6,7 @@ import { comingWindow, presentWindow, roundUpToMinutes, runWindow, shortestForec
 import type { OpenWindow } from './schedule-state';
 import type { ActiveRun, ClusterState } from './state';
 import type { Message } from './messages';
+import { UNKNOWN_SENDER } from './messages';
 
 /** By how much, or until when: ISO 8601. */
 interface Extension extends Message {
@@ -39,7 +40,7 @@ export function extendWindow(
 ): { effect: string; run: number | null } {
   const window = presentWindow(state, Date.parse(now));
   if (window === null || window.end === null) throw new RangeError('extendWindow was not checked');
-  const { duration = '0s', until, by = 'an unnamed user', reason = null } = message;
+  const { duration = '0s', until, by = UNKNOWN_SENDER, reason = null } = message;
   const endMs = until === undefined ? Date.parse(window.end) + parseDuration(duration) : Date.parse(until);
   const laterMs = endMs - Date.parse(window.end);
   const end = new Date(endMs).toISOString();

@@ -22,6 +22,9 @@ import { defined } from '../shared/defined';
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
+/** Stands for a sender who is not named. */
+export const UNKNOWN_SENDER = 'an unnamed user';
+
 /** Every message may name its sender and reason, and an id that makes repetitions harmless. */
 export interface Message {
   /** At most 100 characters; the same id again gets the first answer and does nothing. */

@@ -1,4 +1,5 @@
 /** What somebody has done to a node through another workflow than the cluster's, which keeps it among its events. */
+import { UNKNOWN_SENDER } from './messages';
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
 import type { ClusterState } from './state';
@@ -15,8 +16,6 @@ export interface NodeAction {
   /** What came of it, in one clause. */
   result: string;
 }
-
-const UNKNOWN_SENDER = 'an unnamed user';
 
 /** Parses the argument of the signal; null when malformed. */
 export function parseNodeAction(value: unknown): NodeAction | null {

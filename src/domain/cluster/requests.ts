@@ -17,7 +17,7 @@ import type {
   RemoveAnswer,
   SignalName,
 } from './messages';
-import { rejectionOf, typeChangeReason } from './messages';
+import { UNKNOWN_SENDER, rejectionOf, typeChangeReason } from './messages';
 import type { SteeringAnswer, SteeringMessage, SteeringName } from './steering';
 import { checkSteering, foreignField, steer } from './steering';
 import { matchesLabels, parseLabelSelector } from '../shared/label-selector';
@@ -34,8 +34,6 @@ const MAX_VALUE_CHARS = 1_000;
 
 /** Requests with conditions or limits that wait at the same time. */
 const MAX_QUEUED = 20;
-
-const UNKNOWN_SENDER = 'an unnamed user';
 
 /** Answers to the requests that exist both as signal and as update. */
 export interface Answers {

@@ -1,4 +1,5 @@
 /** In which windows a run may start nodes, and what becomes of it between them. */
+import { isoSecond } from '../shared/dates';
 import { describeForecast } from '../run/describe-hold';
 import { forecasterOf } from '../run/forecast';
 import { forecastRunEnd } from '../run/run-end';
@@ -86,12 +87,12 @@ export function whyBetweenWindows(state: ClusterState, run: ActiveRun, now: numb
   if (now < closes && !isTooShort) return null;
   const why =
     now < closes && hold?.forecast !== null && hold !== null
-      ? `${describeForecast(hold.next, hold.forecast)}, and the window ends at ${isoTime(hold.endMs)}`
+      ? `${describeForecast(hold.next, hold.forecast)}, and the window ends at ${isoSecond(hold.endMs)}`
       : presentWindow(state, now) === null
         ? 'its window is no longer part of the schedule'
         : now < window.endMs
-          ? `no node is started any more in its window, which ends at ${isoTime(window.endMs)}`
-          : `its window ended at ${isoTime(window.endMs)}`;
+          ? `no node is started any more in its window, which ends at ${isoSecond(window.endMs)}`
+          : `its window ended at ${isoSecond(window.endMs)}`;
   const done = Object.keys(run.done).length;
   const blackout = run.ignoresWindows === true ? null : presentBlackout(state, now);
   if (blackout !== null) {
@@ -113,7 +114,7 @@ function goesOn(state: ClusterState, run: ActiveRun, now: number): string {
     const why = whyNoWindow(state);
     const expiry = isPatchable(state.spec) ? whyExpired(state.spec, run, now, false) : null;
     const atMs = expiry !== null && 'atMs' in expiry ? expiry.atMs : null;
-    const end = atMs === null ? '' : `, and it expires at ${isoTime(atMs)}`;
+    const end = atMs === null ? '' : `, and it expires at ${isoSecond(atMs)}`;
     return `${why}, so nothing says when the run goes on; \`ospatch cancel ${state.spec.name}\` ends it${end}`;
   }
   const { ms, isGuess } = forecastRest(state, run);
@@ -184,10 +185,6 @@ export function whyExpired(
   if (ageMs <= now) return { why: `it was started ${maxRunAge} ago (patching.maxRunAge)` };
   const atMs = Math.min(deadlineMs, ageMs);
   return { atMs: atMs === Infinity ? null : atMs };
-}
-
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** What a request waits for, beside the run in progress; null: nothing. `untilMs` null: not known. */

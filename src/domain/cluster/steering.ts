@@ -10,7 +10,7 @@ import { isNode, memberName, memberNameOf, transition } from './member';
 import type { MemberStatus } from './member';
 import { INSTANT_FORMAT, amountFormat, isAmount, isInstant } from './message-values';
 import type { Message, PatchNowMessage } from './messages';
-import { PATCH_FIELDS, parseMessage, rejectionOf } from './messages';
+import { PATCH_FIELDS, UNKNOWN_SENDER, parseMessage, rejectionOf } from './messages';
 import { askAgainWhatFits } from './run-window';
 import { checkExtension, extendWindow } from './extend-window';
 import type { ActiveRun, ClusterState } from './state';
@@ -208,7 +208,7 @@ function checkRetry(state: ClusterState, node: string): string | null {
 
 /** Carries out a checked request at `now` (ISO 8601). */
 export function steer(state: ClusterState, name: SteeringName, message: SteeringMessage, now: string): SteeringAnswer {
-  const { node = '', by = 'an unnamed user', reason = null } = message;
+  const { node = '', by = UNKNOWN_SENDER, reason = null } = message;
   const why = `${by}${reason === null ? '' : `: ${reason}`}`;
   switch (name) {
     case 'lock': {

@@ -1,4 +1,5 @@
 /** What keeps a run from starting its next member, in words. */
+import { isoSecond } from '../shared/dates';
 import type { MemberName } from '../cluster/member';
 import { formatDuration } from '../shared/duration';
 import type { Forecast } from './forecast';
@@ -11,7 +12,7 @@ const MAX_NAMES = 3;
  * One clause without a full stop. Names are not escaped.
  * @param formatTime for an instant in epoch milliseconds; default: ISO 8601
  */
-export function describeHold(hold: RunHold, unit: MemberName, formatTime: (ms: number) => string = isoTime): string {
+export function describeHold(hold: RunHold, unit: MemberName, formatTime: (ms: number) => string = isoSecond): string {
   switch (hold.kind) {
     case 'in-flight':
       return `every ${unit} has been started, and ${unended(hold.members)}`;
@@ -59,8 +60,4 @@ export function someOf(names: readonly string[], max = MAX_NAMES, total = names.
 
 function unended(names: readonly string[]): string {
   return `${someOf(names)} ${names.length === 1 ? 'has' : 'have'} not ended`;
-}
-
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -87,7 +87,7 @@ export function nextStep(view: RunView): Step {
   const overBudget = budgetHold(view, lost);
   if (overBudget?.kind === 'budget' && view.limits.onExceeded === 'stop') return { do: 'stop', hold: overBudget };
   if (overBudget?.kind === 'budget' && inFlight.length === 0) return { do: 'suspend', hold: overBudget };
-  // Whoever waits for something else would wait in vain.
+  // The end of another wait would change nothing.
   const closed = overBudget?.kind === 'budget' ? null : closedHold(view, first);
   const hold = closed ?? overBudget ?? stageHold(view, first, inFlight);
   if (hold !== null) return waitOrSuspend(hold, inFlight);

@@ -58,3 +58,8 @@ export function weekdayOf(wall: LocalMs): (typeof WEEKDAYS)[number] {
 export function formatDate(wall: LocalMs): string {
   return new Date(wall).toISOString().slice(0, 10);
 }
+
+/** `2027-01-31T18:00:00Z` for epoch milliseconds: ISO 8601 in UTC, the second that has begun. */
+export function isoSecond(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
