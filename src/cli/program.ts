@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import { plainLines } from '../domain/shared/text';
 import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
 import { addGlobalOptions } from './options/global-options';
 import { refuseRepeatedOptions } from './options/repeated';
+import { explainUsageErrors } from './usage/errors';
 import { registerApply } from './commands/apply';
 import { registerBackup } from './commands/backup';
 import { registerCalendar } from './commands/calendar';
@@ -37,6 +37,7 @@ import { registerStatus } from './commands/status';
 import { registerSudoers } from './commands/sudoers';
 import { registerUncordon } from './commands/uncordon';
 import { registerValidate } from './commands/validate';
+import { registerVersion } from './commands/version';
 import { registerWorker } from './commands/worker';
 
 type RegisterCommand = (program: Command, context: CliContext) => void;
@@ -80,17 +81,19 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerReplay,
   registerCodecServer,
   registerDev,
+  registerVersion,
 ];
 
-/** The whole command line. Usage errors are thrown as CommanderError instead of ending the process. */
+/** The whole command line. Usage errors are thrown as `OspatchError` instead of ending the process. */
 export function buildProgram(context: CliContext): Command {
   const program = new Command('ospatch')
     .description('Keeps the operating system of cluster nodes at the latest patch version, node by node, over SSH.')
     .version(packageVersion())
-    .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(plainLines(shortenArgument(text))),
+      writeErr: (text) => context.stderr.write(text),
+      // Printed as every other error, with a remedy.
+      outputError: () => undefined,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -98,18 +101,6 @@ export function buildProgram(context: CliContext): Command {
   addGlobalOptions(program);
   for (const register of COMMANDS) register(program, context);
   refuseRepeatedOptions(program);
-  for (const command of program.commands) showHelp(command, 'ospatch');
-  return program.showHelpAfterError('  fix: ospatch --help shows what is allowed');
-}
-
-/** Usage errors of a command, and of the commands below it, name its own help. */
-function showHelp(command: Command, parent: string): void {
-  const name = `${parent} ${command.name()}`;
-  command.showHelpAfterError(`  fix: ${name} --help shows what is allowed`);
-  for (const child of command.commands) showHelp(child, name);
-}
-
-/** An invalid value of an option is quoted in the error, however long it is. */
-function shortenArgument(text: string): string {
-  return text.replace(/^(error: option '.*?' argument '.{100}).*(' is invalid\.)/s, '$1…$2');
+  explainUsageErrors(program);
+  return program;
 }

@@ -68,6 +68,7 @@ import type { PlanOptions } from './run-plan';
 import type { RunPlan } from '../domain/run/plan';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
+import type { ServerVersions } from './versions';
 import { StatusMemory, readLiveStatus } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
@@ -351,6 +352,12 @@ export class ClusterClient {
   async *backUp(): ReturnType<typeof backUpClusters> {
     const { backUpClusters: backUps } = await import('./backup.js');
     yield* backUps(this.calls);
+  }
+
+  /** The versions of the Temporal server and of the workers of the task queue; needs no worker. */
+  async versions(): Promise<ServerVersions> {
+    const { readVersions } = await import('./versions.js');
+    return readVersions(this.calls);
   }
 
   /** Inspects every node or EKS node group through the workers; changes nothing. */

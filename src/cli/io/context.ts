@@ -14,8 +14,8 @@ export interface CliContext {
   now(): number;
   /** Absolute; base of relative file names. */
   cwd: string;
-  /** 0 success, 1 failure, 2 usage or invalid spec. The process ends with it when the command is done. */
-  setExitCode(code: 0 | 1 | 2 | 130): void;
+  /** 0 success, 1 failure, 2 usage or invalid spec, 3 a difference if asked for. The process ends with it when the command is done. */
+  setExitCode(code: 0 | 1 | 2 | 3 | 130): void;
 }
 
 export function processContext(): CliContext {

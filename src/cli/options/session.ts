@@ -16,11 +16,18 @@ export function runWithClient(
   return runCommand(context, () => withClient(command, body));
 }
 
-/** Opens a connection for `body` and closes it afterwards. @throws OspatchError `NoServer`, `Usage` */
-export async function withClient<T>(command: Command, body: (client: ClusterClient) => Promise<T>): Promise<T> {
+/**
+ * Opens a connection for `body` and closes it afterwards. `atMostMs`: limits the deadline of each call.
+ * @throws OspatchError `NoServer`, `Usage`
+ */
+export async function withClient<T>(
+  command: Command,
+  body: (client: ClusterClient) => Promise<T>,
+  atMostMs = Infinity,
+): Promise<T> {
   const { ClusterClient: Client } = await import('../../client/cluster-client.js');
   const { timeoutMs, ...where } = globalOptions(command);
-  const client = await Client.connect({ ...where, deadlineMs: timeoutMs });
+  const client = await Client.connect({ ...where, deadlineMs: Math.min(timeoutMs, atMostMs) });
   try {
     return await body(client);
   } finally {

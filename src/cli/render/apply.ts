@@ -1,5 +1,5 @@
 import type { ApplyOutcome } from '../commands/apply/plan';
-import { renderChanges } from './changes';
+import { countChanges, renderChanges } from './changes';
 import type { Colors } from './table';
 import { oneLine, plural } from './text';
 import { asSentence } from '../../domain/shared/text';
@@ -9,11 +9,11 @@ export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Color
   const { cluster, result, changes, notice } = outcome;
   if (result === 'failed') return [];
   const word = dryRun && result !== 'unchanged' ? `would be ${result}` : result;
-  const count = changes.length === 0 ? '' : ` (${plural(changes.length, 'field')})`;
+  const count = changes.length === 0 ? '' : ` (${plural(countChanges(changes), 'change')})`;
   const paint = result === 'unchanged' ? (text: string) => text : color.green;
   return [
     `${cluster} ${paint(word)}${count}`,
-    ...renderChanges(changes),
+    ...renderChanges(changes, color),
     ...(notice === null ? [] : [`  note: ${oneLine(notice, 500)}`]),
   ];
 }

@@ -1,28 +1,42 @@
 /** Changes of a spec, one line per field. */
 import type { SpecChange } from '../../domain/spec/diff';
+import type { Colors } from './table';
 import { oneLine } from './text';
 
-/** More rows obscure the important ones; the rest is counted. */
+/** On a terminal more rows obscure the important ones; the rest is counted. */
 const MAX_ROWS = 20;
 const MAX_VALUE = 80;
 
 const KINDS = ['preset', 'custom', 'cron', 'once'];
 
-/** `  patching.schedule.preset: weekly -> monthly` for each change, at most 20, then how many more. */
-export function renderChanges(changes: readonly SpecChange[]): string[] {
+/**
+ * `  ~ patching.schedule.preset: weekly -> monthly` for each change, `+` added and `-` removed. On a terminal at most 20, then
+ * how many more; in a pipe all, in full.
+ */
+export function renderChanges(changes: readonly SpecChange[], color: Colors): string[] {
   const rows = changes.flatMap(intoParts);
-  const hidden = rows.length - MAX_ROWS;
+  const isTerminal = color.columns !== undefined;
+  const hidden = isTerminal ? rows.length - MAX_ROWS : 0;
   // One more row is no longer than the line with the count.
   const shown = hidden > 1 ? rows.slice(0, MAX_ROWS) : rows;
   const rest = rows.length - shown.length;
-  return [...shown.map((change) => `  ${renderChange(change)}`), ...(rest > 0 ? [`  and ${rest} more changes`] : [])];
+  const width = isTerminal ? MAX_VALUE : Infinity;
+  return [
+    ...shown.map((change) => `  ${renderChange(change, color, width)}`),
+    ...(rest > 0 ? [`  and ${rest} more changes`] : []),
+  ];
 }
 
-function renderChange({ path, before, after }: SpecChange): string {
-  const name = oneLine(path, 120);
-  if (isAbsent(before)) return `${name}: added ${show(after)}`;
-  if (isAbsent(after)) return `${name}: removed (was ${show(before)})`;
-  return `${name}: ${show(before)} -> ${show(after)}`;
+/** The number of rows without a limit. */
+export function countChanges(changes: readonly SpecChange[]): number {
+  return changes.flatMap(intoParts).length;
+}
+
+function renderChange({ path, before, after }: SpecChange, color: Colors, width: number): string {
+  const name = oneLine(path, Math.max(width, 120));
+  if (isAbsent(before)) return color.green(`+ ${name}: ${show(after, width)}`);
+  if (isAbsent(after)) return color.red(`- ${name}: ${show(before, width)}`);
+  return `${color.yellow('~')} ${name}: ${show(before, width)} -> ${show(after, width)}`;
 }
 
 /** A schedule is compared as a whole; if the kinds of its entries are unchanged, the changed parts are shown. */
@@ -44,10 +58,15 @@ function intoParts(change: SpecChange): SpecChange[] {
     .map((key) => ({ path: `${path}.${key}`, before: before[key], after: after[key] }));
 }
 
-function show(value: unknown): string {
-  if (typeof value === 'string') return oneLine(value, MAX_VALUE);
-  if (typeof value === 'object' && value !== null && 'host' in value) return `host ${show(value.host)}`;
-  return oneLine(JSON.stringify(value)?.replaceAll('"', '') ?? 'nothing', MAX_VALUE);
+function show(value: unknown, width: number): string {
+  if (typeof value === 'string') return oneLine(value, width);
+  if (typeof value === 'object' && value !== null && 'host' in value) return `host ${oneLine(addressOf(value), width)}`;
+  return oneLine(JSON.stringify(value)?.replaceAll('"', '') ?? 'nothing', width);
+}
+
+function addressOf({ host, ssh }: { host: unknown; ssh?: unknown }): string {
+  const port = typeof ssh === 'object' && ssh !== null && 'port' in ssh ? ssh.port : undefined;
+  return port === undefined || port === 22 ? String(host) : `${String(host)} port ${String(port)}`;
 }
 
 function isSchedule(value: unknown): value is Record<string, unknown> {

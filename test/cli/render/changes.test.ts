@@ -1,18 +1,22 @@
-import { renderChanges } from '../../../src/cli/render/changes';
+import { renderChanges as render } from '../../../src/cli/render/changes';
+import type { SpecChange } from '../../../src/domain/spec/diff';
+import { PLAIN } from '../support';
+
+const renderChanges = (changes: SpecChange[], columns: number | undefined = 80) => render(changes, { ...PLAIN, columns });
 
 describe('src/cli/render/changes', () => {
   test('names the changed fields of a schedule', () => {
     const before = { preset: 'weekly', startWithin: '1h' };
     const after = { preset: 'monthly', startWithin: '24h' };
     expect(renderChanges([{ path: 'patching.schedule', before: [before], after: [after] }])).toEqual([
-      '  patching.schedule.preset: weekly -> monthly',
-      '  patching.schedule.startWithin: 1h -> 24h',
+      '  ~ patching.schedule.preset: weekly -> monthly',
+      '  ~ patching.schedule.startWithin: 1h -> 24h',
     ]);
     const cron = { cron: '0 2 * * *', startWithin: '4h', duration: '4h', cutoff: 'forecast' };
     const longer = { ...cron, startWithin: '6h', duration: '6h' };
     expect(renderChanges([{ path: 'patching.schedule', before: [before, cron], after: [before, longer] }])).toEqual([
-      '  patching.schedule[1].startWithin: 4h -> 6h',
-      '  patching.schedule[1].duration: 4h -> 6h',
+      '  ~ patching.schedule[1].startWithin: 4h -> 6h',
+      '  ~ patching.schedule[1].duration: 4h -> 6h',
     ]);
   });
 
@@ -20,21 +24,39 @@ describe('src/cli/render/changes', () => {
     const weekly = { preset: 'weekly', startWithin: '1h' };
     const cron = { cron: '0 2 * * *', startWithin: '24h' };
     expect(renderChanges([{ path: 'patching.schedule', before: [weekly], after: [cron] }])[0]).toBe(
-      '  patching.schedule: {preset:weekly,startWithin:1h} -> {cron:0 2 * * *,startWithin:24h}',
+      '  ~ patching.schedule: {preset:weekly,startWithin:1h} -> {cron:0 2 * * *,startWithin:24h}',
     );
     expect(renderChanges([{ path: 'patching.schedule', before: undefined, after: [weekly] }])[0]).toMatch(
-      /: added \[\{preset:weekly/,
+      /\+ patching\.schedule: \[\{preset:weekly/,
     );
   });
 
   test('lists added and removed nodes briefly', () => {
     const host = { name: 'w-1', host: '10.0.0.1', hostKeys: ['x'.repeat(500)] };
     expect(renderChanges([{ path: 'nodes[w-1]', before: null, after: host }])).toEqual([
-      '  nodes[w-1]: added host 10.0.0.1',
+      '  + nodes[w-1]: host 10.0.0.1',
     ]);
     expect(renderChanges([{ path: 'nodes[w-1]', before: host, after: null }])).toEqual([
-      '  nodes[w-1]: removed (was host 10.0.0.1)',
+      '  - nodes[w-1]: host 10.0.0.1',
     ]);
+  });
+
+  test('shows another port than 22', () => {
+    const node = { name: 'w-1', host: '10.0.0.1', ssh: { port: 2222 } };
+    expect(renderChanges([{ path: 'nodes[w-1]', before: undefined, after: node }])).toEqual([
+      '  + nodes[w-1]: host 10.0.0.1 port 2222',
+    ]);
+  });
+
+  test('cuts nothing in a pipe', () => {
+    const changes = Array.from({ length: 30 }, (_, index) => ({
+      path: `nodes[w-${index}].host`,
+      before: 'a',
+      after: 'b'.repeat(200),
+    }));
+    const rows = render(changes, PLAIN);
+    expect(rows).toHaveLength(30);
+    expect(rows[29]).toBe(`  ~ nodes[w-29].host: a -> ${'b'.repeat(200)}`);
   });
 
   test('counts the rows beyond 20', () => {

@@ -32,9 +32,21 @@ type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed
 
 const UNAVAILABLE: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
-export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<void> {
+/** What became of the specs; before any spec was sent an error is thrown instead. */
+interface Applied {
+  /** Whether a cluster was, or would be, created or changed. */
+  isDifferent: boolean;
+  hasFailed: boolean;
+}
+
+export async function applySpecs(
+  context: CliContext,
+  command: Command,
+  options: ApplySpecsOptions,
+): Promise<Applied> {
   const { file, output, dryRun, discardHistory, wait } = options;
   const isJson = output === 'json';
+  const applied: Applied = { isDifferent: false, hasFailed: false };
   await withSpecs(
     context,
     file,
@@ -51,11 +63,14 @@ export async function applySpecs(context: CliContext, command: Command, options:
         if (unavailable === null) report(context, outcome, options);
         if (outcome.error !== null && UNAVAILABLE.includes(outcome.error.type)) unavailable = outcome.error;
         reported.push({ ...outcome, boot: null });
+        applied.hasFailed ||= outcome.result === 'failed';
+        applied.isDifferent ||= outcome.result !== 'failed' && outcome.result !== 'unchanged';
       }
       if (wait) await waitForAll(context, client, specs, reported, isJson);
       if (isJson) printJson(context, { dryRun: dryRun, clusters: reported });
     },
   );
+  return applied;
 }
 
 function report(context: CliContext, outcome: ApplyOutcome, { output, dryRun }: ApplySpecsOptions): void {
