@@ -10,6 +10,7 @@ import { registerCalendar } from './commands/calendar';
 import { registerCancel } from './commands/cancel';
 import { registerCheck } from './commands/check';
 import { registerCodecServer } from './commands/codec-server';
+import { registerCompletion } from './commands/completion';
 import { registerDev } from './commands/dev';
 import { registerDiff } from './commands/diff';
 import { registerDoctor } from './commands/doctor';
@@ -81,6 +82,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerReplay,
   registerCodecServer,
   registerDev,
+  registerCompletion,
   registerVersion,
 ];
 

@@ -119,10 +119,10 @@ describe('src/cli without a server', () => {
       [['validate'], "error: required option '-f, --file <FILE|DIR|->' not specified"],
       [['schema', 'extra'], "error: too many arguments for 'schema'"],
       [['next', '-f', 'a.yaml', 'extra'], "error: too many arguments for 'next'"],
-      [['next', '-f', 'a.yaml', '--count', '0'], 'Allowed: a whole number from 1 to 1000.'],
-      [['next', '-f', 'a.yaml', '--count', '1001'], 'Allowed: a whole number from 1 to 1000.'],
-      [['validate', '-f', 'a.yaml', '-o', 'xml'], 'Allowed choices are text, json'],
-      [['--timeout', '5', 'schema'], 'Allowed: a duration with a unit'],
+      [['next', '-f', 'a.yaml', '--count', '0'], '--count: found "0"; allowed: a whole number from 1 to 1000.'],
+      [['next', '-f', 'a.yaml', '--count', '1001'], 'allowed: a whole number from 1 to 1000.'],
+      [['validate', '-f', 'a.yaml', '-o', 'xml'], '-o, --output: found "xml"; allowed: text, json.'],
+      [['--timeout', '5', 'schema'], '--timeout: found "5"; allowed: a duration with a unit'],
       [[], 'Usage: ospatch'],
     ])('%j exits 2 with the reason', async (args, message) => {
       const { code, stdout, stderr } = await runOffline(args, { cwd });

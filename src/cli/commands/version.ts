@@ -47,7 +47,9 @@ export function registerVersion(program: Command, context: CliContext): void {
     .option('--client', 'only that of this command, without contacting a server')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((options: VersionOptions, command: Command) => runCommand(context, () => version(context, command, options)));
+    .action((options: VersionOptions, command: Command) =>
+      runCommand(context, () => version(context, command, options)),
+    );
 }
 
 async function version(

@@ -66,7 +66,7 @@ function show(value: unknown, width: number): string {
 
 function addressOf({ host, ssh }: { host: unknown; ssh?: unknown }): string {
   const port = typeof ssh === 'object' && ssh !== null && 'port' in ssh ? ssh.port : undefined;
-  return port === undefined || port === 22 ? String(host) : `${String(host)} port ${String(port)}`;
+  return typeof port !== 'number' || port === 22 ? String(host) : `${String(host)} port ${port}`;
 }
 
 function isSchedule(value: unknown): value is Record<string, unknown> {

@@ -33,7 +33,9 @@ function specificRemedy(command: Command, code: string, message: string): string
     case 'commander.unknownOption':
       return ofOtherOption(command, word);
     case 'commander.missingArgument':
-      return word === 'name' ? `name the cluster, e.g. ${nameOf(command)} prod-eu; \`ospatch list\` lists the names` : null;
+      return word === 'name'
+        ? `name the cluster, e.g. ${nameOf(command)} prod-eu; \`ospatch list\` lists the names`
+        : null;
     case 'commander.missingMandatoryOptionValue':
       return missingOption(command);
     case 'commander.excessArguments':
@@ -69,7 +71,8 @@ function surplusArgument(command: Command): string | null {
 function didYouMean(command: Command, code: string, suggestion: string | undefined): string | null {
   if (suggestion === undefined) return null;
   const words = suggestion.replace(/^one of /, '').replace(/\?\)$/, '');
-  const whole = code === 'commander.unknownCommand' ? words.split(', ').map((word) => `${nameOf(command)} ${word}`) : [words];
+  const whole =
+    code === 'commander.unknownCommand' ? words.split(', ').map((word) => `${nameOf(command)} ${word}`) : [words];
   return `did you mean ${whole.join(' or ')}? ${nameOf(command)} --help shows what is allowed`;
 }
 

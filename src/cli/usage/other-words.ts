@@ -68,12 +68,21 @@ export const OTHER_COMMANDS: Readonly<Record<string, string>> = {
     '`ospatch enroll -f FILE` reads host keys and adds them to known_hosts',
   ),
   ...same(['schedule', 'windows', 'cron', 'when'], '`ospatch calendar NAME` shows the maintenance windows'),
-  ...same(['scale', 'parallel'], '`ospatch set-concurrency NAME N` changes how many nodes are patched at the same time'),
+  ...same(
+    ['scale', 'parallel'],
+    '`ospatch set-concurrency NAME N` changes how many nodes are patched at the same time',
+  ),
   ...same(['restore', 'repair'], '`ospatch recover NAME` restarts a cluster that is stuck or whose workflow was ended'),
   ...same(['export', 'dump'], '`ospatch get NAME` prints the spec in force, `ospatch backup DIR` keeps all states'),
-  ...same(['server', 'serve', 'up'], '`ospatch dev` runs Temporal and a worker for trying out, `ospatch worker` a worker'),
+  ...same(
+    ['server', 'serve', 'up'],
+    '`ospatch dev` runs Temporal and a worker for trying out, `ospatch worker` a worker',
+  ),
   ...same(['agent', 'daemon'], '`ospatch worker` runs a worker; nothing is resident on the nodes'),
-  ...same(['init', 'new', 'generate', 'template'], 'docs/spec.md explains a spec; `ospatch schema` prints its JSON Schema'),
+  ...same(
+    ['init', 'new', 'generate', 'template'],
+    'docs/spec.md explains a spec; `ospatch schema` prints its JSON Schema',
+  ),
   ...same(['man', 'docs', 'usage'], '`ospatch --help` lists all commands'),
 };
 
@@ -108,7 +117,10 @@ export const OTHER_OPTIONS: Readonly<Record<string, readonly OptionHint[]>> = {
   ...same(
     ['--parallel', '--parallelism', '--forks', '--serial', '--batch', '--batch-size', '-p', '--max-parallel'],
     [
-      { needs: '--concurrency', hint: '--concurrency N, for one run; patching.rollout.concurrency in the spec for all' },
+      {
+        needs: '--concurrency',
+        hint: '--concurrency N, for one run; patching.rollout.concurrency in the spec for all',
+      },
       { hint: 'patching.rollout.concurrency in the spec, or `ospatch set-concurrency NAME N` during a run' },
     ],
   ),

@@ -83,7 +83,7 @@ describe('src/cli/commands/apply/apply', () => {
     const updated = await run(['apply', '-f', 'spec.yaml'], yaml('one'), {
       apply: () => Promise.resolve({ result: 'updated', changes, notice: null }),
     });
-    expect(updated.out).toBe('one updated (1 field)\n  patching.rebootIfRequired: false -> true\n');
+    expect(updated.out).toBe('one updated (1 change)\n  ~ patching.rebootIfRequired: false -> true\n');
     const aks = await run(['apply', '-f', 'spec.yaml'], 'apiVersion: ospatch/v1\nname: two\ntype: aks\n', {
       apply: () => Promise.resolve({ ...created, notice: 'Azure patches it' }),
     });
@@ -98,11 +98,27 @@ describe('src/cli/commands/apply/apply', () => {
       const answer = await run([...args, '-f', 'spec.yaml'], yaml('one'), { apply, diff });
       expect(answer).toMatchObject({
         code: 0,
-        out: 'one would be updated (1 field)\n  patching.timeZone: UTC -> Europe/Berlin\n',
+        out: 'one would be updated (1 change)\n  ~ patching.timeZone: UTC -> Europe/Berlin\n',
       });
       expect(apply).not.toHaveBeenCalled();
     },
   );
+
+  test.each([
+    ['unchanged', [], 0],
+    ['changed', [{ path: 'patching.timeZone', before: 'UTC', after: 'Europe/Berlin' }], 3],
+    ['new', null, 3],
+    ['failed', new OspatchError({ type: 'Stuck', message: 'it is stuck' }), 1],
+  ])('diff --exit-code of a cluster that is %s', async (_state, answer, code) => {
+    const diff = () => (answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer));
+    expect((await run(['diff', '--exit-code', '-f', 'spec.yaml'], yaml('one'), { diff })).code).toBe(code);
+    // Differences of one cluster do not hide the failure of another.
+    const both = (spec: { name: string }) => (spec.name === 'two' ? Promise.resolve(null) : diff());
+    const two = await run(['diff', '--exit-code', '-f', 'spec.yaml'], `${yaml('one')}---\n${yaml('two')}`, {
+      diff: both,
+    });
+    expect(two.code).toBe(code === 0 ? 3 : code);
+  });
 
   test('rejects a single start in the past for a new cluster only', async () => {
     const text = yaml('one', '{once: "2020-01-01T02:30"}');

@@ -2,7 +2,8 @@ import { renderChanges as render } from '../../../src/cli/render/changes';
 import type { SpecChange } from '../../../src/domain/spec/diff';
 import { PLAIN } from '../support';
 
-const renderChanges = (changes: SpecChange[], columns: number | undefined = 80) => render(changes, { ...PLAIN, columns });
+const renderChanges = (changes: SpecChange[], columns: number | undefined = 80) =>
+  render(changes, { ...PLAIN, columns });
 
 describe('src/cli/render/changes', () => {
   test('names the changed fields of a schedule', () => {

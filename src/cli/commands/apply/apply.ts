@@ -39,11 +39,7 @@ interface Applied {
   hasFailed: boolean;
 }
 
-export async function applySpecs(
-  context: CliContext,
-  command: Command,
-  options: ApplySpecsOptions,
-): Promise<Applied> {
+export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<Applied> {
   const { file, output, dryRun, discardHistory, wait } = options;
   const isJson = output === 'json';
   const applied: Applied = { isDifferent: false, hasFailed: false };
