@@ -2,12 +2,11 @@
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import { isOspatchError } from '../domain/shared/errors';
+import type { DisplayEvents, KeyOrders } from './interactive/display';
 import type { CliContext } from './io/context';
 import { orInterrupted, pause, untilInterrupted } from './io/interrupt';
-import { colors, print, printNote } from './io/output';
-import { renderFrame } from './render/live';
+import { print, printNote } from './io/output';
 import { describeChanges } from './render/live-lines';
-import { Screen } from './render/screen';
 import { formatClock, ownZone } from './render/text';
 
 /**
@@ -22,8 +21,6 @@ const LOOK_SLOWDOWN = 1.15;
 const SHOW_FIRST_MS = 500;
 /** The cluster learns of the end of its run at the same time as this client. */
 const SETTLING_MS = 20;
-/** Elapsed times are redrawn while a query is pending. */
-const REDRAW_EVERY_MS = 1_000;
 
 export interface WatchOptions {
   cluster: string;
@@ -31,6 +28,8 @@ export interface WatchOptions {
   before?: LiveStatus;
   /** Standard output is reserved for the result: lines go to standard error, without a live display. */
   toStderr?: boolean;
+  /** What keys may do on a terminal. Absent: only end the display. */
+  orders?: KeyOrders;
   /** True when there is nothing more to follow. */
   until(status: LiveStatus): boolean;
   /**
@@ -40,8 +39,8 @@ export interface WatchOptions {
   awaitEnd?(signal: AbortSignal): Promise<boolean>;
 }
 
-/** `detached`: Ctrl-C; the followed run continues. */
-export type WatchEnd = { end: 'done' | 'detached' | 'removed'; status: LiveStatus | null };
+/** `detached`: Ctrl-C, `quit`: the key q; the followed run continues. */
+export type WatchEnd = { end: 'done' | 'detached' | 'quit' | 'removed'; status: LiveStatus | null };
 
 type View = { show(status: LiveStatus, notice: string | null): void; say(line: string): void; close(): void };
 
@@ -54,12 +53,35 @@ export async function watchCluster(
   client: Pick<ClusterClient, 'status'>,
   options: WatchOptions,
 ): Promise<WatchEnd> {
-  const view = context.isTTY && options.toStderr !== true ? drawingView(context) : linesView(context, options);
-  try {
-    return await untilInterrupted((signal) => follow(client, options, view, signal));
-  } finally {
-    view.close();
+  return untilInterrupted(async (interrupted) => {
+    const user = new UserEvents();
+    const view = await viewFor(context, options, user);
+    try {
+      const end = await follow(client, options, view, AbortSignal.any([interrupted, user.ended.signal]), user);
+      return end.end === 'detached' && user.hasQuit ? { ...end, end: 'quit' } : end;
+    } finally {
+      view.close();
+    }
+  });
+}
+
+/** What the user of a display wants of the loop behind it. */
+class UserEvents implements DisplayEvents {
+  readonly ended = new AbortController();
+  hasQuit = false;
+  look: () => void = () => undefined;
+
+  end(how: 'quit' | 'interrupt'): void {
+    this.hasQuit = how === 'quit';
+    this.ended.abort();
   }
+}
+
+async function viewFor(context: CliContext, options: WatchOptions, user: UserEvents): Promise<View> {
+  const isPlain = !context.isTTY || options.toStderr === true || context.env['TERM'] === 'dumb';
+  if (isPlain) return linesView(context, options);
+  const { LiveDisplay } = await import('./interactive/display.js');
+  return new LiveDisplay(context, options.orders ?? null, { end: (how) => user.end(how), look: () => user.look() });
 }
 
 async function follow(
@@ -67,9 +89,11 @@ async function follow(
   { cluster, before, until, awaitEnd }: WatchOptions,
   view: View,
   signal: AbortSignal,
+  user: UserEvents,
 ): Promise<WatchEnd> {
   const { isTransient } = await import('../client/errors.js');
   const pace = new Pace(signal, awaitEnd);
+  user.look = () => pace.lookNow();
   let status = before ?? null;
   let lost = false;
   try {
@@ -106,6 +130,7 @@ class Pace {
   private readonly ended = new AbortController();
   private readonly over = new AbortController();
   private hasEnded = false;
+  private endPause: () => void = () => undefined;
   /** Made once: Node.js 20 keeps every combined signal for as long as its parts. */
   private readonly early: AbortSignal;
 
@@ -122,7 +147,10 @@ class Pace {
 
   async next(): Promise<void> {
     const { signal, ended } = this;
-    await pause(this.lookAgainMs, this.hasEnded ? signal : this.early);
+    const now = new Promise<void>((resolve) => {
+      this.endPause = resolve;
+    });
+    await Promise.race([pause(this.lookAgainMs, this.hasEnded ? signal : this.early), now]);
     if (ended.signal.aborted && !this.hasEnded) {
       this.hasEnded = true;
       this.lookAgainMs = SETTLING_MS;
@@ -132,35 +160,16 @@ class Pace {
     }
   }
 
+  /** Ends the present wait, and lets the next ones be short again. */
+  lookNow(): void {
+    this.lookAgainMs = FIRST_LOOKS_MS;
+    this.endPause();
+  }
+
   /** Nobody waits for the end any more. */
   stop(): void {
     this.over.abort();
   }
-}
-
-function drawingView(context: CliContext): View {
-  const screen = new Screen(context.stdout);
-  const color = colors(context);
-  const zone = ownZone();
-  let last: Parameters<View['show']> | null = null;
-  const draw = (): void => {
-    if (last === null) return;
-    const [status, notice] = last;
-    screen.draw(renderFrame(status, { now: context.now(), zone, color, height: screen.height, notice }));
-  };
-  const ticker = setInterval(draw, REDRAW_EVERY_MS);
-  return {
-    show: (status, notice) => {
-      last = [status, notice];
-      draw();
-    },
-    // The frame shows the notice.
-    say: () => undefined,
-    close: () => {
-      clearInterval(ticker);
-      screen.close();
-    },
-  };
 }
 
 function linesView(context: CliContext, { before, toStderr }: WatchOptions): View {

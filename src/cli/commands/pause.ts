@@ -29,7 +29,8 @@ export function registerPause(program: Command, context: CliContext): void {
     );
 }
 
-function describePaused(cluster: string, { changed, newReason, pause }: PauseAnswer): string {
+/** What a pause has changed. */
+export function describePaused(cluster: string, { changed, newReason, pause }: PauseAnswer): string {
   if (changed) return `${cluster} is paused; continue with: ospatch resume ${cluster}`;
   const see = `see: ospatch status ${cluster}`;
   if (newReason === true) return `${cluster} was paused already; the reason is now: ${oneLine(pause?.reason)}; ${see}`;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { PauseAnswer } from '../../domain/cluster/messages';
 import { clusterArgument, reasonOption } from '../options/arguments';
 import type { CliContext } from '../io/context';
 import { outputOption, print, printJson } from '../io/output';
@@ -22,7 +23,12 @@ export function registerResume(program: Command, context: CliContext): void {
       runWithClient(context, command, async (client) => {
         const answer = await client.resume(cluster, defined({ reason }));
         if (output === 'json') printJson(context, { cluster, ...answer });
-        else print(context, answer.changed ? `${cluster} is resumed` : `${cluster} was not paused`);
+        else print(context, describeResumed(cluster, answer));
       }),
     );
+}
+
+/** What a resume has changed. */
+export function describeResumed(cluster: string, { changed }: Pick<PauseAnswer, 'changed'>): string {
+  return changed ? `${cluster} is resumed` : `${cluster} was not paused`;
 }

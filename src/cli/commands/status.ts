@@ -6,7 +6,9 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
+import { globalOptions } from '../options/global-options';
 import { withClient } from '../options/session';
+import type { ServerOptions } from '../interactive/commands';
 
 const EXAMPLES = `
 Examples:
@@ -14,6 +16,9 @@ Examples:
   ospatch status prod-eu --all
   ospatch status prod-eu --watch
   ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
+
+On a terminal --watch takes keys: arrows choose a node, Enter shows it, ? lists the others. What they change can be done with
+commands too, which are shown, and printed at the end.
 
 Of a cluster with more than 25 nodes, the table lists those in work and those that failed, are lost, locked, skipped, not tried
 or wait for a reboot or a restart, up to 10 of each; --all lists every node. JSON always has all of them.
@@ -38,7 +43,9 @@ export function registerStatus(program: Command, context: CliContext): void {
     .action((cluster: string, options: StatusOptions, command: Command) =>
       runCommand(context, () => {
         requireOneForm(cluster, options);
-        return withClient(command, (client) => showStatus(context, client, cluster, options));
+        return withClient(command, (client) =>
+          showStatus(context, client, cluster, { ...options, where: globalOptions(command) }),
+        );
       }),
     );
 }
@@ -47,9 +54,9 @@ async function showStatus(
   context: CliContext,
   client: ClusterClient,
   cluster: string,
-  { watch = false, all = false, output }: StatusOptions,
+  { watch = false, all = false, output, where }: StatusOptions & { where: ServerOptions },
 ): Promise<void> {
-  if (watch) return watchStatus(context, client, cluster);
+  if (watch) return watchStatus(context, client, cluster, where);
   const status = await client.statusAmongClusters(cluster);
   if (output === 'json') return printJson(context, status);
   const { renderStatus } = await import('../render/status.js');
@@ -69,12 +76,20 @@ function requireOneForm(cluster: string, { watch = false, output }: StatusOption
   });
 }
 
-async function watchStatus(context: CliContext, client: ClusterClient, cluster: string): Promise<void> {
+async function watchStatus(
+  context: CliContext,
+  client: ClusterClient,
+  cluster: string,
+  where: ServerOptions,
+): Promise<void> {
   const { watchCluster } = await import('../watch.js');
-  const { end, status } = await watchCluster(context, client, { cluster, until: () => false });
+  const orders = { client, cluster, where };
+  const { end, status } = await watchCluster(context, client, { cluster, orders, until: () => false });
   if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
-  const { EXIT_INTERRUPTED } = await import('../io/interrupt.js');
-  context.setExitCode(EXIT_INTERRUPTED);
+  if (end === 'detached') {
+    const { EXIT_INTERRUPTED } = await import('../io/interrupt.js');
+    context.setExitCode(EXIT_INTERRUPTED);
+  }
   if (status?.run)
     printNote(context, `detached: run ${status.run.number} of ${cluster} continues. Cancel: ospatch cancel ${cluster}`);
 }

@@ -27,6 +27,26 @@ export function wrapText(text: string, width: number): string[] {
   return text.split('\n').flatMap((line) => (textWidth(line) <= width ? [line] : wrapLine(line, width)));
 }
 
+/** The same, and longer words are broken: no line exceeds the width. Without colours. */
+export function foldText(text: string, width: number): string[] {
+  return wrapText(text.replaceAll('\t', '    '), width).flatMap((line) => foldLine(line, Math.max(2, width)));
+}
+
+function foldLine(line: string, width: number): string[] {
+  const lines = [''];
+  let room = width;
+  for (const char of line) {
+    const needed = textWidth(char);
+    if (needed > room) {
+      lines.push('');
+      room = width;
+    }
+    lines.push(`${lines.pop() ?? ''}${char}`);
+    room -= needed;
+  }
+  return lines;
+}
+
 function wrapLine(line: string, width: number): string[] {
   const coloured = COLOURED.exec(line);
   if (coloured !== null) {

@@ -1,6 +1,7 @@
 /** One frame of the live display: a heading, how far the run is, and a node table, within the size of the terminal. */
 import type { LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
+import type { MemberStatus } from '../../domain/cluster/member';
 import { memberTable } from './member-table';
 import { cutLine, wrapText } from './columns';
 import { STATE_ORDER, countStates } from './counts';
@@ -21,6 +22,15 @@ export interface LiveView extends StatusView {
   height: number;
   /** A message of the display itself, at the bottom. */
   notice: string | null;
+  /** Name of the node that is marked and kept in view. Absent: none. */
+  selected?: string;
+  /** Lines below all others. */
+  footer?: readonly string[];
+}
+
+/** The nodes as the display lists them: what needs attention first. */
+export function nodesInOrder({ nodes }: LiveStatus): MemberStatus[] {
+  return [...nodes].sort((a, b) => STATE_ORDER.indexOf(a.state) - STATE_ORDER.indexOf(b.state));
 }
 
 /** The lines of one frame, none longer than the terminal is wide. */
@@ -34,22 +44,40 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
     ...(status.stuck === undefined ? [] : [`fix: ${oneLine(status.stuck.remedy, 600)}`]),
     ...(view.notice === null ? [] : [color.yellow(view.notice)]),
   ].flatMap((line) => wrapText(line, width));
-  const nodes = [...status.nodes].sort((a, b) => STATE_ORDER.indexOf(a.state) - STATE_ORDER.indexOf(b.state));
-  const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES - top.length - bottom.length);
-  const hidden = nodes.slice(fitting);
+  const footer = view.footer ?? [];
+  const nodes = nodesInOrder(status);
+  const fitting = Math.max(FEWEST_ROWS, view.height - LINES_AROUND_NODES - top.length - bottom.length - footer.length);
+  const first = Math.max(0, nodes.findIndex(({ name }) => name === view.selected) - fitting + 1);
+  const shown = nodes.slice(first, first + fitting);
+  const hidden = [...nodes.slice(0, first), ...nodes.slice(first + fitting)];
   const live = liveByName(status);
-  const [head, rows] = memberTable(nodes.slice(0, fitting), live, view, unit);
+  const [head, rows] = memberTable(shown, live, view, unit);
+  const [marks, marked] = withMarks(
+    head,
+    rows,
+    view.selected === undefined ? null : shown.findIndex(({ name }) => name === view.selected),
+  );
   // A node takes one line of the frame.
   const oneLineRows = { ...color, columns: undefined };
   return [
     ...top,
     '',
-    ...(rows.length === 0 ? [] : renderTable(head, rows, oneLineRows).split('\n')).map((line) => cutLine(line, width)),
+    ...(rows.length === 0 ? [] : renderTable(marks, marked, oneLineRows).split('\n')).map((line) =>
+      cutLine(line, width),
+    ),
     ...(hidden.length === 0
       ? []
       : [color.dim(cutLine(`and ${plural(hidden.length, `more ${unit}`)}: ${countStates(hidden)}`, width))]),
     ...bottom,
+    ...footer,
   ];
+}
+
+/** `> ` before the marked row, and room for it before the others; null: as they are. */
+function withMarks(head: string[], rows: string[][], marked: number | null): [head: string[], rows: string[][]] {
+  if (marked === null) return [head, rows];
+  const indent = ([first = '', ...rest]: string[], mark: string): string[] => [`${mark} ${first}`, ...rest];
+  return [indent(head, ' '), rows.map((row, at) => indent(row, at === marked ? '>' : ' '))];
 }
 
 function detailLines(status: LiveStatus, view: LiveView): string[] {

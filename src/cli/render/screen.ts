@@ -37,6 +37,18 @@ export class Screen {
     this.out.write(HIDE_CURSOR + WRAP_OFF + back + text + CLEAR_BELOW + WRAP_ON);
   }
 
+  /** The next frame begins at the cursor: what stands above belongs to somebody else. */
+  release(): void {
+    if (this.size === '') return;
+    this.drawn = 0;
+    this.restore();
+  }
+
+  /** The next frame is drawn on an empty screen. */
+  clear(): void {
+    if (this.size !== '') this.size = 'unknown';
+  }
+
   /** Leaves the last frame and restores the terminal. */
   close(): void {
     if (this.size === '') return;
