@@ -13,8 +13,8 @@ import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
-import { blackoutAt, isLoadDue, loadDueAt, nextBeginning } from './schedule-state';
-import type { ScheduleState } from './schedule-state';
+import { blackoutAt, isLoadDue, loadDueAt, nextBeginning, windowEnd } from './schedule-state';
+import type { OpenWindow, ScheduleState } from './schedule-state';
 import { isWindowOpen, mayBegin } from '../schedule/window';
 import {
   dueRequest,
@@ -89,6 +89,7 @@ export type Decision = { message: string } & (
   | { do: 'finish' }
   | { do: 'load-windows' }
   | { do: 'skip-window'; window: PassedWindow }
+  | { do: 'close-window'; window: OpenWindow }
   | { do: 'start-run'; start: RunStart }
   | { do: 'resume-run' }
   | { do: 'abort-suspended-run' }
@@ -131,6 +132,11 @@ export function decide(state: ClusterState, now: number, context: LoopContext): 
 function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, context: LoopContext): Decision {
   const { run, schedule } = state;
   if (isLoadDue(spec, schedule, now, false)) return LOAD_WINDOWS;
+
+  const { open } = schedule;
+  const endsMs = windowEnd(schedule);
+  if (open !== null && endsMs !== null && endsMs <= now)
+    return { do: 'close-window', window: open, message: `the window of ${open.start} has ended` };
 
   const late = lateRequest(state, now);
   if (late !== null) return { do: 'expire-request', request: late, message: 'the deadline of a request has passed' };
@@ -533,6 +539,7 @@ function scheduleWakeUp(state: ClusterState, now: number): number | null {
   const times = [
     ...starts.map((start) => Date.parse(start)),
     loadDueAt(schedule) ?? 0,
+    windowEnd(schedule) ?? 0,
     ...(due === undefined ? [] : usableUntil(due)),
     ...schedule.blackouts.slice(0, 2).flatMap(({ start, end }) => [Date.parse(start), Date.parse(end)]),
     ...requestTimes(state),

@@ -37,6 +37,8 @@ export function eventText(event: StoredEvent, unit: string): string {
       return `run ${event.run} ${event.outcome}: ${event.error ?? countsOf(event.counts, unit)}`;
     case 'window':
       return `window of ${event.window}: ${event.result}`;
+    case 'window-closed':
+      return `window of ${event.window} closed${event.opensAgain === undefined ? '' : ` by a blackout, open again at ${event.opensAgain}`}`;
     case 'windows-unknown':
       return `the next windows are not known${timesOf(event)}: ${event.message}`;
     case 'limit':

@@ -68,6 +68,14 @@ interface WindowPassed {
   result: string;
 }
 
+/** The end of a window in which nodes could be started. */
+interface WindowClosed {
+  kind: 'window-closed';
+  window: string;
+  /** A blackout interrupts the window until then. Absent: that was its end. */
+  opensAgain?: string;
+}
+
 interface WindowsUnknown {
   kind: 'windows-unknown';
   message: string;
@@ -109,6 +117,7 @@ export type EventFact =
   | RunPutDown
   | RunEnded
   | WindowPassed
+  | WindowClosed
   | WindowsUnknown
   | LimitReached
   | NodeUnreachable
@@ -146,6 +155,7 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
   'run-resumed': 'runs',
   'run-ended': 'runs',
   window: 'windows',
+  'window-closed': 'windows',
   'windows-unknown': 'windows',
   limit: 'limits',
   unreachable: 'limits',
@@ -251,6 +261,8 @@ function bounded(fact: EventFact): EventFact {
           error: fact.error === undefined ? undefined : plainText(fact.error, MAX_TEXT),
         }),
       };
+    case 'window-closed':
+      return fact;
     case 'window':
       return { ...fact, result: plainText(fact.result, MAX_TEXT) };
     case 'nodes':

@@ -1,4 +1,5 @@
 /** The present maintenance window gets a later end. */
+import { isoSecond } from '../shared/dates';
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { MaintenanceWindow } from '../schedule/window';
 import { waitsForDecision } from './decide';
@@ -43,11 +44,11 @@ export function extendWindow(
   const { duration = '0s', until, by = UNKNOWN_SENDER, reason = null } = message;
   const endMs = until === undefined ? Date.parse(window.end) + parseDuration(duration) : Date.parse(until);
   const laterMs = endMs - Date.parse(window.end);
-  const end = new Date(endMs).toISOString();
+  const end = isoSecond(endMs);
   const extended: OpenWindow = {
     ...window,
     end,
-    cutoff: window.cutoff === null ? null : new Date(Date.parse(window.cutoff) + laterMs).toISOString(),
+    cutoff: window.cutoff === null ? null : isoSecond(Date.parse(window.cutoff) + laterMs),
     extended: { by, at: now, reason },
   };
   const { schedule, run } = state;
@@ -72,14 +73,13 @@ function effectOnRun(state: ClusterState, run: ActiveRun, endMs: number, now: nu
   if (limitMs >= endMs) return startsIn(state, run, now);
   const blackout = state.schedule.blackouts.find(({ start }) => Date.parse(start) === limitMs);
   const why = blackout === undefined ? 'that is its deadline' : `a blackout begins then (${blackout.reason})`;
-  return `${subject} starts no node after ${new Date(limitMs).toISOString()}: ${why}`;
+  return `${subject} starts no node after ${isoSecond(limitMs)}: ${why}`;
 }
 
 function startsIn(state: ClusterState, run: ActiveRun, now: number): string {
   const subject = `run ${run.number}`;
   const window = runWindow(state, run, now);
-  if (window !== null && window.cutoffMs !== null)
-    return `${subject} starts nodes until ${new Date(window.cutoffMs).toISOString()}`;
+  if (window !== null && window.cutoffMs !== null) return `${subject} starts nodes until ${isoSecond(window.cutoffMs)}`;
   const shortest = shortestForecast(state, run);
   // What a run workflow in progress has begun is its own affair.
   if (run.suspended === null || window === null || shortest === null || now + shortest <= window.endMs)

@@ -8,6 +8,8 @@ import type { ClusterSpec, PatchableSpec } from '../spec/types';
 /** A window that has begun; somebody may have extended it. */
 export interface OpenWindow extends MaintenanceWindow {
   extended?: { by: string; at: string; reason: string | null };
+  /** Its end has passed and stands in the events. */
+  closed?: true;
 }
 
 export interface ScheduleState {
@@ -144,8 +146,8 @@ export function loadDueAt({ retryAt, refreshAt }: ScheduleState): number | null 
   return at === null ? null : Date.parse(at);
 }
 
-/** The window that starts at `at` has been processed. */
-export function consumed(schedule: ScheduleState, at: string, served: string | null): ScheduleState {
+/** The window that starts at `at` has been processed at `now` (epoch milliseconds). */
+export function consumed(schedule: ScheduleState, at: string, served: string | null, now: number): ScheduleState {
   const from = Date.parse(at);
   const isLater = ({ start }: { start: string }): boolean => Date.parse(start) > from;
   const next = (schedule.next ?? []).filter(isLater);
@@ -154,9 +156,16 @@ export function consumed(schedule: ScheduleState, at: string, served: string | n
     after: new Date(Math.max(from, Date.parse(schedule.after))).toISOString(),
     next: next.length > 0 ? next : null,
     removed: schedule.removed.filter(isLater),
-    open: laterEnd(schedule.open, schedule.next?.find(({ start }) => Date.parse(start) === from) ?? null),
+    open: laterEnd(schedule.open, begunWindow(schedule, from, now)),
     served: served ?? schedule.served,
   };
+}
+
+/** The window that starts at `from`. One that has passed as a whole never opened, so nothing is to be told of its end. */
+function begunWindow({ next }: ScheduleState, from: number, now: number): OpenWindow | null {
+  const window = next?.find(({ start }) => Date.parse(start) === from) ?? null;
+  if (window === null || window.end === null || Date.parse(window.end) > now) return window;
+  return { ...window, closed: true };
 }
 
 /** An extended window may end after the next one, and a long window after a short one that begins in it. */
@@ -164,6 +173,11 @@ function laterEnd(one: OpenWindow | null, next: OpenWindow | null): OpenWindow |
   if (one === null || next === null) return next ?? one;
   const isLonger = one.end !== null && next.end !== null && Date.parse(one.end) > Date.parse(next.end);
   return isLonger ? one : next;
+}
+
+/** The end of the open window, as far as that does not stand in the events yet. Null: there is none. */
+export function windowEnd({ open }: ScheduleState): number | null {
+  return open === null || open.end === null || open.closed === true ? null : Date.parse(open.end);
 }
 
 /** The next window in which a run can begin. Null: none, or it is not known. */

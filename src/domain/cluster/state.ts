@@ -14,7 +14,7 @@ import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../
 import type { CalendarAhead } from '../schedule/window';
 import type { Amount, ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { newSchedule, unload } from './schedule-state';
-import type { ScheduleState } from './schedule-state';
+import type { OpenWindow, ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
 import { isEks } from '../eks/node-groups';
@@ -454,6 +454,14 @@ function summaryOfCancelled(
 /** `now`: ISO 8601; `at`: the start of the window. */
 export function recordWindow(state: ClusterState, at: string, result: string, now: string): void {
   note(state, { kind: 'window', window: at, result }, now);
+}
+
+/** The window has ended: no node is started in it any more. */
+export function closeWindow(state: ClusterState, window: OpenWindow, now: string): void {
+  state.schedule = { ...state.schedule, open: { ...window, closed: true } };
+  const of = window.partOf ?? window.start;
+  const rest = state.schedule.next?.find(({ partOf }) => partOf === of);
+  note(state, { kind: 'window-closed', window: of, ...defined({ opensAgain: rest?.start }) }, now);
 }
 
 /** Records an event at `now` (ISO 8601). */

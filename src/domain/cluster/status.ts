@@ -118,8 +118,10 @@ function detailOf({ nodes, removed, done, policy }: ActiveRun, cursor: RunCursor
   const gone = new Set(removed);
   const placeOf = (name: string): MemberPlace =>
     done[name] !== undefined || gone.has(name) ? 'settled' : (open.get(name) ?? 'waiting');
+  const all = nodes.map((name) => ({ name, place: placeOf(name) }));
+  const at = (wanted: MemberPlace): typeof all => all.filter(({ place }) => place === wanted);
   return runDetail(
-    nodes.map((name) => ({ name, place: placeOf(name) })),
+    { waiting: at('waiting'), inFlight: at('in-flight'), lost: at('lost') },
     {
       ...{ limits: policy.limits, failures: cursor.failures, hold: cursor.hold ?? null },
       ...defined({ holdSince: cursor.holdSince }),

@@ -1,14 +1,14 @@
 /** Where a run stands among its limits. */
-import type { PlacedMember } from './next-step';
+import type { MembersByPlace, PlacedMember } from './next-step';
 import type { RunDetail } from './run';
 import type { RunStage } from './stages';
 
 /** Names of the next members that are kept. */
 const MAX_UPCOMING = 10;
 
-/** `members`: all of the run, in order. */
+/** `waiting`: in the order of the run. */
 export function runDetail(
-  members: Iterable<Pick<PlacedMember, 'name' | 'place'>>,
+  { waiting, inFlight, lost }: Record<keyof MembersByPlace, readonly Pick<PlacedMember, 'name'>[]>,
   {
     openStage,
     stages,
@@ -18,19 +18,13 @@ export function runDetail(
     stages: readonly Pick<RunStage, 'soakMs'>[];
   },
 ): RunDetail {
-  const upcoming: string[] = [];
-  const counts = { waiting: 0, 'in-flight': 0, lost: 0, settled: 0 };
-  for (const { name, place } of members) {
-    counts[place] += 1;
-    if (place === 'waiting' && upcoming.length < MAX_UPCOMING) upcoming.push(name);
-  }
-  const { waiting, 'in-flight': inFlight, lost } = counts;
   // A soak that has begun ends at a moment that its hold names.
   const soaks = stages.slice(openStage + (run.hold?.kind === 'soak' ? 1 : 0), -1);
   return {
     ...run,
-    ...{ inFlightCount: inFlight, lostCount: lost, waitingCount: waiting, upcoming },
+    ...{ inFlightCount: inFlight.length, lostCount: lost.length, waitingCount: waiting.length },
+    upcoming: waiting.slice(0, MAX_UPCOMING).map(({ name }) => name),
     ...{ stage: openStage + 1, stages: stages.length },
-    soakMs: waiting === 0 ? 0 : soaks.reduce((sum, { soakMs }) => sum + soakMs, 0),
+    soakMs: waiting.length === 0 ? 0 : soaks.reduce((sum, { soakMs }) => sum + soakMs, 0),
   };
 }

@@ -28,9 +28,15 @@ export interface WindowLimit {
   cutoffMs: number | null;
 }
 
-export interface RunView {
-  /** All members of the run, in order; those of a stage stand together. */
-  members: readonly PlacedMember[];
+/** The members of a run that have not settled. */
+export interface MembersByPlace {
+  /** In the order of the run; those of a stage stand together. */
+  waiting: readonly PlacedMember[];
+  inFlight: readonly PlacedMember[];
+  lost: readonly PlacedMember[];
+}
+
+export interface RunView extends MembersByPlace {
   stages: readonly Pick<Stage, 'soakMs' | 'concurrency'>[];
   limits: RunLimits;
   /** Members of one role are over before one of the other is started. */
@@ -76,22 +82,23 @@ export type Step =
   | { do: 'finish' };
 
 export function nextStep(view: RunView): Step {
-  const waiting = view.members.filter(({ place }) => place === 'waiting');
-  const inFlight = view.members.filter(({ place }) => place === 'in-flight');
-  const lost = view.members.filter(({ place }) => place === 'lost');
+  const { waiting, inFlight, lost } = view;
   const first = waiting[0];
   if (first === undefined) {
     const open = [...inFlight, ...lost];
     return open.length === 0 ? { do: 'finish' } : wait({ kind: 'in-flight', members: namesOf(open) });
   }
-  const overBudget = budgetHold(view, lost);
+  const overBudget = budgetHold(view);
   if (overBudget?.kind === 'budget' && view.limits.onExceeded === 'stop') return { do: 'stop', hold: overBudget };
   if (overBudget?.kind === 'budget' && inFlight.length === 0) return { do: 'suspend', hold: overBudget };
   // The end of another wait would change nothing.
   const closed = overBudget?.kind === 'budget' ? null : closedHold(view, first);
   const hold = closed ?? overBudget ?? stageHold(view, first, inFlight);
   if (hold !== null) return waitOrSuspend(hold, inFlight);
-  const admission = new Admission(view, first.stage, inFlight, lost);
+  const concurrency = Math.min(view.limits.concurrency, view.stages[first.stage]?.concurrency ?? Infinity);
+  // The usual answer of a large run, which needs no closer look.
+  if (inFlight.length >= concurrency) return wait({ kind: 'concurrency', limit: concurrency });
+  const admission = new Admission(view, first.stage, concurrency);
   for (const member of waiting) if (!admission.consider(member)) break;
   if (admission.started.length > 0) return { do: 'start', members: namesOf(admission.started) };
   return waitOrSuspend(admission.hold ?? { kind: 'in-flight', members: namesOf(inFlight) }, inFlight);
@@ -106,7 +113,7 @@ function wait(hold: RunHold): Step {
 }
 
 /** Lost members may come back, so they hold the run up without spending its budget. */
-export function budgetHold({ failures, limits }: RunView, lost: readonly PlacedMember[]): RunHold | null {
+export function budgetHold({ failures, limits, lost }: RunView): RunHold | null {
   const limit = limits.maxFailures;
   if (failures > limit) return { kind: 'budget', failures, limit };
   return failures + lost.length > limit ? { kind: 'lost', members: namesOf(lost), failures, limit } : null;
@@ -148,7 +155,6 @@ class Admission {
   hold: RunHold | null = null;
   private readonly busy: PlacedMember[];
   private readonly outOfService: Set<string>;
-  private readonly concurrency: number;
   /** Kept, because thousands of members may be considered while hundreds are busy. */
   private readonly busyRoles: Set<PlacedMember['role']>;
   private readonly openZones: Set<PlacedMember['zone']>;
@@ -156,12 +162,11 @@ class Admission {
   constructor(
     private readonly view: RunView,
     private readonly stage: number,
-    inFlight: readonly PlacedMember[],
-    private readonly lost: readonly PlacedMember[],
+    private readonly concurrency: number,
   ) {
+    const { inFlight, lost } = view;
     this.busy = [...inFlight];
     this.outOfService = new Set([...(view.unavailable ?? []), ...namesOf(inFlight), ...namesOf(lost)]);
-    this.concurrency = Math.min(view.limits.concurrency, view.stages[stage]?.concurrency ?? Infinity);
     this.busyRoles = new Set(inFlight.map(({ role }) => role));
     this.openZones = new Set([...inFlight, ...lost].map(({ zone }) => zone));
   }
@@ -211,7 +216,7 @@ class Admission {
   }
 
   private get open(): PlacedMember[] {
-    return [...this.busy, ...this.lost];
+    return [...this.busy, ...this.view.lost];
   }
 
   /** A node that is out of service already takes no further one out of service. */

@@ -23,12 +23,11 @@ export interface OutageAnswers {
 
 /** Nodes that the run has in flight count as out of service from the moment they are granted it. */
 export function answerOutages(view: OutageView): OutageAnswers {
-  const { asking, inService, limits, members, unavailable } = view;
+  const { asking, inService, limits, inFlight, lost, unavailable } = view;
   const answers: OutageAnswers = { granted: [], sentBack: [], hold: null };
   const limit = limits.maxUnavailable;
-  const lost = members.filter(({ place }) => place === 'lost');
-  const overBudget = budgetHold(view, lost);
-  const mayBeOut = members.filter(({ name, place }) => place === 'in-flight' && !inService.has(name));
+  const overBudget = budgetHold(view);
+  const mayBeOut = inFlight.filter(({ name }) => !inService.has(name));
   const outOfService = new Set([...(unavailable ?? []), ...[...mayBeOut, ...lost].map(({ name }) => name)]);
   for (const name of asking) {
     const isKnown = limit === null || unavailable !== null;

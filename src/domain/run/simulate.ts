@@ -2,6 +2,7 @@
 import type { MaintenanceWindow } from '../schedule/window';
 import type { PlacedMember, RunHold, RunView } from './next-step';
 import { nextStep } from './next-step';
+import { RunPlaces } from './places';
 
 /** What the turn of a node comes to. */
 export interface Turn {
@@ -39,8 +40,7 @@ export interface SimulatedRun extends FixedView {
 }
 
 export function simulateRun({ members, startMs, windows, turnAt, ...view }: SimulatedRun): Simulation {
-  const placed: PlacedMember[] = members.map((member) => ({ ...member, place: 'waiting' }));
-  const byName = new Map(placed.map((member) => [member.name, member]));
+  const places = new RunPlaces(members);
   const turns: Simulation['turns'] = new Map();
   const inFlight = new Map<string, { endMs: number; isFailure: boolean }>();
   let [nowMs, window, openStage, failures] = [startMs, 0, 0, 0];
@@ -48,20 +48,19 @@ export function simulateRun({ members, startMs, windows, turnAt, ...view }: Simu
   let endMs = startMs;
 
   const settle = (name: string, atMs: number, isFailure: boolean): void => {
-    const member = byName.get(name);
-    if (member !== undefined) member.place = 'settled';
+    places.move(name, 'settled');
     inFlight.delete(name);
     if (isFailure) failures += 1;
     lastSettledMs = atMs;
     endMs = Math.max(endMs, atMs);
   };
   const start = (name: string): void => {
-    const member = byName.get(name);
+    const member = places.get(name);
     if (member === undefined) return;
     const { ms, isFailure } = turnAt(name, nowMs);
     turns.set(name, { startMs: nowMs, endMs: nowMs + ms, window: windows.length === 0 ? null : window });
     if (ms === 0) return settle(name, nowMs, isFailure);
-    member.place = 'in-flight';
+    places.move(name, 'in-flight');
     openStage = Math.max(openStage, member.stage);
     inFlight.set(name, { endMs: nowMs + ms, isFailure });
   };
@@ -80,7 +79,7 @@ export function simulateRun({ members, startMs, windows, turnAt, ...view }: Simu
 
   for (;;) {
     const limit = limitOf(windows[window]);
-    const step = nextStep({ ...view, members: placed, openStage, lastSettledMs, failures, window: limit, nowMs });
+    const step = nextStep({ ...view, ...places.byPlace(), openStage, lastSettledMs, failures, window: limit, nowMs });
     if (step.do === 'finish') return finish(null);
     if (step.do === 'start') for (const name of step.members) start(name);
     else if (step.do === 'stop') return finish(step.hold);

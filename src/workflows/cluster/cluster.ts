@@ -21,6 +21,7 @@ import {
   expireRequest,
   isPatchable,
   note,
+  closeWindow,
   recordWindow,
   setAsideRun,
   startRun,
@@ -260,6 +261,9 @@ class ClusterLoop {
       case 'skip-window':
         this.consumeWindow(decision.window);
         return;
+      case 'close-window':
+        closeWindow(state, decision.window, timestamp());
+        return;
       case 'start-run':
         this.startRun(decision.start);
         return;
@@ -370,7 +374,7 @@ class ClusterLoop {
 
   /** `of`: the start of the window of which the processed one is a part. */
   private consumeWindow({ at, of, result, served }: PassedWindow): void {
-    this.state.schedule = consumed(this.state.schedule, at, served ? of : null);
+    this.state.schedule = consumed(this.state.schedule, at, served ? of : null, Date.now());
     if (result !== null) recordWindow(this.state, of, result, timestamp());
   }
 

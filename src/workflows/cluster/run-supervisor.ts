@@ -64,6 +64,13 @@ const UNSENT = 'unsent';
 /** How soon a run workflow that could not be told is told again, in milliseconds. */
 const RESTRICT_RETRY_MS = 10_000;
 
+/**
+ * A worker that takes over a run of more members than this replays thousands of events first. Within the 10 seconds that
+ * Temporal allows for a workflow task by default, a busy worker may never get through with that.
+ */
+const LARGE_RUN = 500;
+const LARGE_RUN_TASK_TIMEOUT = '1 minute';
+
 export class RunSupervisor {
   private scope: CancellationScope | null = null;
   private child: ChildWorkflowHandle<typeof runWorkflow> | null = null;
@@ -169,6 +176,7 @@ export class RunSupervisor {
         ...CHILD_OPTIONS,
         workflowId,
         ...foundBy(spec.name, this.visibility.registered),
+        ...defined({ workflowTaskTimeout: members.length > LARGE_RUN ? LARGE_RUN_TASK_TIMEOUT : undefined }),
         staticSummary: `run ${run.number} of ${spec.name} (${run.trigger})`,
         args: [this.inputOf(run, nodes, { resumeFrom, restrictions, forecasts })],
       });

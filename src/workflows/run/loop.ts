@@ -7,8 +7,9 @@ import type { Forecast, RunForecasts } from '../../domain/run/forecast';
 import { forecastAt, forecasterOf, runForecasts } from '../../domain/run/forecast';
 import { holdReport } from '../../domain/run/hold-report';
 import type { RunLimits } from '../../domain/run/limits';
-import type { RunHold, PlacedMember, RunView, Step } from '../../domain/run/next-step';
+import type { RunHold, RunView, Step } from '../../domain/run/next-step';
 import { closesMs, nextStep } from '../../domain/run/next-step';
+import { RunPlaces } from '../../domain/run/places';
 import type {
   HandedOverPatch,
   LostNode,
@@ -56,7 +57,7 @@ export class RunLoop implements PatchOwner {
   readonly searchAttributes: readonly string[];
   private readonly unit: MemberName;
   private readonly members: ReadonlyMap<string, RunMember>;
-  private readonly placed: Map<string, PlacedMember>;
+  private readonly places: RunPlaces;
   private readonly stages: readonly RunStage[];
   private readonly patches: RunPatches;
   private readonly reporter: ProgressReporter;
@@ -116,10 +117,10 @@ export class RunLoop implements PatchOwner {
     this.limits = policy.limits;
     this.stages = stagesOf(input);
     this.members = new Map(membersOf(input).map((member) => [member.name, member]));
-    this.placed = placesOf(input, this.stages);
-    this.order = new Map([...this.placed.keys()].map((name, at) => [name, at]));
+    this.places = placesOf(input, this.stages);
+    this.order = new Map(this.places.names.map((name, at) => [name, at]));
     this.forecasts = input.forecasts ?? runForecasts([], forecasterOf([]));
-    for (const { node } of settled) this.place(node, 'settled');
+    for (const { node } of settled) this.places.move(node, 'settled');
     this.patches = new RunPatches(this.members, this);
     this.availability = isNodeRun(input) ? new Availability(input) : null;
     this.outages = new Outages(cluster);
@@ -127,8 +128,8 @@ export class RunLoop implements PatchOwner {
     this.takeRestrictions(input.restrictions);
     // What node patches have reported before this run workflow began is handed over as the handlers are registered.
     for (const one of inFlight) {
-      if (one.left !== undefined) this.placed.set(one.node, { name: one.node, ...one.left, place: 'in-flight' });
-      this.place(one.node, one.lost === true ? 'lost' : 'in-flight');
+      if (one.left !== undefined) this.places.addInFlight({ name: one.node, ...one.left });
+      this.places.move(one.node, one.lost === true ? 'lost' : 'in-flight');
       this.patches.adopt(one);
       this.outages.adopt(one);
     }
@@ -150,7 +151,7 @@ export class RunLoop implements PatchOwner {
         .slice(0, MAX_SHOWN)
         .map(toInWork),
       settled: this.settledMembers,
-      ...runDetail(this.placed.values(), {
+      ...runDetail(this.places.byPlace(), {
         ...{ limits: this.limits, failures: this.failures, hold: this.hold, ...defined({ holdSince: this.heldSince }) },
         ...{ openStage: this.openStage, stages: this.stages },
         windowEnd: this.runWindow === null ? null : new Date(this.runWindow.endMs).toISOString(),
@@ -167,7 +168,7 @@ export class RunLoop implements PatchOwner {
   }
 
   outageRequested(request: OutageRequest | null): void {
-    const place = request === null ? undefined : this.placed.get(request.node)?.place;
+    const place = request === null ? undefined : this.places.get(request.node)?.place;
     if (request === null || (place !== 'in-flight' && place !== 'lost')) return;
     this.outages.ask(request, timestamp());
     this.changed();
@@ -226,13 +227,13 @@ export class RunLoop implements PatchOwner {
 
   settled(settled: MemberSettled): void {
     const { node } = settled;
-    if (this.placed.get(node)?.place === 'settled') return;
+    if (this.places.get(node)?.place === 'settled') return;
     if (waitsForNextWindow(settled)) {
       // What is left of a cancelled run is settled by its loop.
       this.notStarted(node);
       return;
     }
-    this.place(node, 'settled');
+    this.places.move(node, 'settled');
     this.taken += 1;
     this.outages.forget(node);
     // It may have been left out of service after the last look.
@@ -245,13 +246,13 @@ export class RunLoop implements PatchOwner {
   }
 
   notStarted(name: string): void {
-    this.place(name, 'waiting');
+    this.places.move(name, 'waiting');
     this.outages.forget(name);
     this.changed();
   }
 
   lost(lost: LostNode): void {
-    this.place(lost.node, 'lost');
+    this.places.move(lost.node, 'lost');
     this.outages.forget(lost.node);
     this.reporter.lost(lost);
     this.changed();
@@ -307,7 +308,7 @@ export class RunLoop implements PatchOwner {
 
   private view(): RunView {
     return {
-      members: [...this.placed.values()],
+      ...this.places.byPlace(),
       stages: this.stages,
       limits: this.limits,
       rolesApart: isNodeRun(this.input) && this.input.policy.rolesApart,
@@ -379,13 +380,13 @@ export class RunLoop implements PatchOwner {
 
   private start(name: string): void {
     const member = this.members.get(name);
-    const placed = this.placed.get(name);
+    const placed = this.places.get(name);
     if (member === undefined || placed === undefined) return;
     if (member.quarantined !== null) return this.settled(member.quarantined);
     const lock = this.locks[name];
     if (lock !== undefined && (lock.untilMs === null || lock.untilMs > Date.now()))
       return this.settled(skipped(this.kind, name, lock.why));
-    placed.place = 'in-flight';
+    this.places.move(name, 'in-flight');
     this.taken += 1;
     this.outages.started(name);
     this.openStage = Math.max(this.openStage, placed.stage);
@@ -396,8 +397,8 @@ export class RunLoop implements PatchOwner {
   /** Members that are not to be tried any more, whatever the limits are. */
   private settleUntried(): void {
     if (!this.cancelled && this.removed.size === 0 && Object.keys(this.skips).length === 0) return;
-    for (const { name, place } of this.placed.values()) {
-      const reason = place === 'waiting' ? this.reasonNotToTry({ name }) : null;
+    for (const { name } of [...this.places.byPlace().waiting]) {
+      const reason = this.reasonNotToTry({ name });
       if (reason !== null) this.settled(reason);
     }
   }
@@ -410,8 +411,7 @@ export class RunLoop implements PatchOwner {
         ? `${failed?.node ?? `another ${this.unit}`} failed`
         : `${this.failures} ${this.unit}s failed, more than the ${this.limits.maxFailures} that may`;
     const message = `the run stopped before this ${this.unit} because ${cause}`;
-    for (const { name, place } of this.placed.values())
-      if (place === 'waiting') this.settled(notTried(this.kind, name, message));
+    for (const { name } of [...this.places.byPlace().waiting]) this.settled(notTried(this.kind, name, message));
   }
 
   /**
@@ -447,7 +447,7 @@ export class RunLoop implements PatchOwner {
       }),
     };
     const rest = this.patches.all;
-    if (rest.length === 0 && [...this.placed.values()].every(({ place }) => place === 'settled')) {
+    if (rest.length === 0 && this.places.isSettled) {
       return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
     }
     if (rest.length > 0) cursor.inFlight = rest.map((patch) => this.toHandedOver(patch));
@@ -489,14 +489,14 @@ export class RunLoop implements PatchOwner {
     if (times <= (this.retried[name] ?? 0)) return;
     this.retried[name] = times;
     const settled = this.settledMembers.find((one) => one.node === name);
-    if (settled === undefined || this.placed.get(name)?.place !== 'settled') return;
+    if (settled === undefined || this.places.get(name)?.place !== 'settled') return;
     if (countsAsFailure(settled)) this.failures -= 1;
     this.settledMembers = this.settledMembers.filter((one) => one !== settled);
-    this.place(name, 'waiting');
+    this.places.move(name, 'waiting');
   }
 
   private toHandedOver({ node, startedAt, workflowRunId, told, lost, reportsEnd }: PatchInFlight): HandedOverPatch {
-    const placed = this.removed.has(node) ? this.placed.get(node) : undefined;
+    const placed = this.removed.has(node) ? this.places.get(node) : undefined;
     return {
       ...{ node, startedAt, workflowRunId: workflowRunId ?? '' },
       ...defined({
@@ -508,11 +508,6 @@ export class RunLoop implements PatchOwner {
       }),
     };
   }
-
-  private place(name: string, place: PlacedMember['place']): void {
-    const member = this.placed.get(name);
-    if (member !== undefined) member.place = place;
-  }
 }
 
 function nothingSettled(): RunCursor {
@@ -523,12 +518,12 @@ function stagesOf(input: RunInput): readonly RunStage[] {
   return isNodeRun(input) ? input.policy.stages : [{ size: input.nodes.length, soakMs: 0, concurrency: null }];
 }
 
-function placesOf(input: RunInput, stages: readonly RunStage[]): Map<string, PlacedMember> {
+function placesOf(input: RunInput, stages: readonly RunStage[]): RunPlaces {
   const numbers = stageNumbers(stages);
   const members = isNodeRun(input)
     ? input.nodes.map(({ name, role, zone = null }) => ({ name, role, zone }))
     : input.nodes.map(({ name }) => ({ name, role: null, zone: null }));
-  return new Map(members.map((one, at) => [one.name, { ...one, stage: numbers[at] ?? 0, place: 'waiting' }]));
+  return new RunPlaces(members.map((one, at) => ({ ...one, stage: numbers[at] ?? 0 })));
 }
 
 function toInWork({ node, state, startedAt, workflowRunId, taskQueue }: PatchInFlight): NodeInWork {

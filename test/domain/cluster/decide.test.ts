@@ -1,5 +1,6 @@
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import {
+  closeWindow,
   finishRun,
   newClusterState,
   noteNodesPrefetched,
@@ -8,10 +9,12 @@ import {
 } from '../../../src/domain/cluster/state';
 import type { Decision, LoopContext, RunStart } from '../../../src/domain/cluster/decide';
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
+import { eventText } from '../../../src/domain/cluster/event-text';
+import { eventsOf } from '../../../src/domain/cluster/events';
 import { actOnRequest } from '../../../src/domain/cluster/requests';
 import type { ScheduleEntry, SelfManagedSpec } from '../../../src/domain/spec/types';
 import type { ScheduleState } from '../../../src/domain/cluster/schedule-state';
-import { withAhead, withError } from '../../../src/domain/cluster/schedule-state';
+import { consumed, withAhead, withError } from '../../../src/domain/cluster/schedule-state';
 import { IDLE, ahead, clusterSpec, settled, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 
@@ -109,6 +112,39 @@ describe('src/domain/cluster/decide', () => {
       do: 'skip-window',
       window: { result: 'missed (no worker was running in time)' },
     });
+  });
+
+  it('says that a window has closed at its end, once, also during a run or a blackout in the window', () => {
+    const end = '2027-01-03T04:00:00Z';
+    const window = { start: SUNDAY, end, cutoff: null };
+    const state = scheduled();
+    state.schedule = consumed({ ...state.schedule, next: [window, windowAt(NEXT_SUNDAY)] }, SUNDAY, null, at(SUNDAY));
+    for (const context of [IDLE, IN_RUN]) {
+      expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({ do: 'sleep', untilMs: at(end) });
+      expect(decide(state, at(end), context)).toMatchObject({ do: 'close-window', window });
+    }
+    const interrupted = structuredClone(state);
+    interrupted.schedule.next?.unshift({ start: '2027-01-03T05:00:00Z', end: null, cutoff: null, partOf: SUNDAY });
+    for (const [one, text] of [
+      [state, `window of ${SUNDAY} closed`],
+      [interrupted, `window of ${SUNDAY} closed by a blackout, open again at 2027-01-03T05:00:00Z`],
+    ] as const) {
+      closeWindow(one, { ...window }, end);
+      expect(eventsOf(one.events, 'windows').map((event) => eventText(event, 'node'))).toEqual([text]);
+      expect(decide(one, at(end), IDLE)).toMatchObject({ do: 'sleep' });
+    }
+  });
+
+  it('tells nothing of the end of a window that had passed before anybody looked', () => {
+    const state = scheduled();
+    const window = { start: SUNDAY, end: '2027-01-03T04:00:00Z', cutoff: null };
+    state.schedule = consumed(
+      { ...state.schedule, next: [window, windowAt(NEXT_SUNDAY)] },
+      SUNDAY,
+      null,
+      at('2027-01-04T00:00:00Z'),
+    );
+    expect(decide(state, at('2027-01-04T00:00:00Z'), IDLE)).toMatchObject({ do: 'sleep' });
   });
 
   it('records a window during a pause as missed and starts nothing', () => {

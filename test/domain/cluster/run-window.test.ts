@@ -1,9 +1,16 @@
 import type { Decision, LoopContext } from '../../../src/domain/cluster/decide';
-import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
+import { decide as decideOnce, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { actOnRequest, actOnSteering, checkRequest, checkSteeringRequest } from '../../../src/domain/cluster/requests';
 import { consumed } from '../../../src/domain/cluster/schedule-state';
 import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
-import { expireRequest, finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
+import {
+  closeWindow,
+  expireRequest,
+  finishRun,
+  newClusterState,
+  settleNodes,
+  startRun,
+} from '../../../src/domain/cluster/state';
 import { clusterSummary } from '../../../src/domain/cluster/status-pages';
 import type { ScheduleEntry } from '../../../src/domain/spec/types';
 import { IDLE, clusterSpec, settled, windowAt } from '../../support/builders';
@@ -17,6 +24,15 @@ const IN_RUN: LoopContext = { ...IDLE, runWorkflowRunning: true };
 
 const at = (time: string): number => Date.parse(time);
 
+/** What the cluster does beside noting that windows have closed. */
+function decide(...[state, now, context]: Parameters<typeof decideOnce>): Decision {
+  for (;;) {
+    const decision = decideOnce(state, now, context);
+    if (decision.do !== 'close-window') return decision;
+    closeWindow(state, decision.window, new Date(now).toISOString());
+  }
+}
+
 function scheduled(more: Parameters<typeof clusterSpec>[1] = {}): ClusterState {
   const state = newClusterState(clusterSpec(['w-1', 'w-2', 'w-3'], { schedule: [WEEKLY], ...more }), null, T0);
   const windows = [FIRST, SECOND, THIRD].map(({ start, end }) => windowAt(start, { end, startBy: end }));
@@ -27,7 +43,7 @@ function scheduled(more: Parameters<typeof clusterSpec>[1] = {}): ClusterState {
 function begin(state: ClusterState, decision: Decision, startedAt: string): ActiveRun {
   if (decision.do !== 'start-run') throw new Error(`${decision.do}: ${decision.message}`);
   const { trigger, nodes, policy, by, reason, bound, window, request } = decision.start;
-  if (window !== null) state.schedule = consumed(state.schedule, window.at, window.of);
+  if (window !== null) state.schedule = consumed(state.schedule, window.at, window.of, Date.parse(window.at));
   if (request !== null) {
     if (state.request === request) state.request = null;
     else delete state.queue;
@@ -78,7 +94,7 @@ describe('src/domain/cluster/run-window', () => {
       do: 'skip-window',
       window: { at: SECOND.start, result: 'continues run 1', served: true },
     });
-    state.schedule = consumed(state.schedule, SECOND.start, SECOND.start);
+    state.schedule = consumed(state.schedule, SECOND.start, SECOND.start, Date.parse(SECOND.start));
     expect(decide(state, at(SECOND.start), IDLE).do).toBe('resume-run');
     const forecast = { ms: 5 * 3_600_000, from: 'node' } as const;
     run.suspended = {
@@ -196,7 +212,7 @@ describe('src/domain/cluster/run-window', () => {
     expect(extend(now)).toBeNull();
     expect(actOnSteering(state, 'extendWindow', { duration: '90m', by: 'ann' }, now)).toEqual({
       effect:
-        'the window of 2027-01-03T00:00:00Z ends at 2027-01-03T05:30:00.000Z instead of 2027-01-03T04:00:00Z; run 1 starts nodes that are forecast to end by then',
+        'the window of 2027-01-03T00:00:00Z ends at 2027-01-03T05:30:00Z instead of 2027-01-03T04:00:00Z; run 1 starts nodes that are forecast to end by then',
       run: 1,
     });
     expect(state.schedule.open?.extended).toMatchObject({ by: 'ann' });

@@ -1,6 +1,7 @@
 import { runDetail } from '../../../src/domain/run/detail';
 import type { RunLimits } from '../../../src/domain/run/limits';
 import type { MemberPlace, RunHold } from '../../../src/domain/run/next-step';
+import { byPlace } from '../../support/places';
 
 const LIMITS: RunLimits = {
   ...{ concurrency: 2, maxUnavailable: null, oneZoneAtATime: false },
@@ -14,7 +15,7 @@ function detail(
 ) {
   const stages = [{ soakMs: HOUR }, { soakMs: 2 * HOUR }, { soakMs: 4 * HOUR }];
   const members = places.map((place, at) => ({ name: `w-${at}`, place }));
-  return runDetail(members, { limits: LIMITS, failures: 0, hold, windowEnd: null, openStage, stages });
+  return runDetail(byPlace(members), { limits: LIMITS, failures: 0, hold, windowEnd: null, openStage, stages });
 }
 
 describe('src/domain/run/detail', () => {

@@ -5,6 +5,7 @@ import type { MemberPlace, PlacedMember, RunView, Step } from '../../../src/doma
 import { nextStep } from '../../../src/domain/run/next-step';
 import { orderNodes } from '../../../src/domain/run/order';
 import { stagesOf } from '../../../src/domain/run/stages';
+import { byPlace } from '../../support/places';
 
 const MINUTE_MS = 60_000;
 
@@ -18,7 +19,7 @@ function viewOf(
   limits: Partial<RunView['limits']> = {},
 ): RunView {
   return {
-    members,
+    ...byPlace(members),
     stages: [{ soakMs: 0, concurrency: null }],
     limits: {
       ...{ concurrency: 1, maxUnavailable: null, oneZoneAtATime: false, maxFailures: 0, onExceeded: 'stop' },
@@ -236,10 +237,12 @@ describe('src/domain/run/next-step: any run of any fleet', () => {
           order.map(({ name }) => name).filter((name) => place.get(name) === wanted);
         const step = (): Step =>
           nextStep({
-            members: order.map(({ name, stage }) => ({
-              ...{ name, stage, role: roleOf.get(name) ?? null, zone: zoneOf.get(name) ?? null },
-              place: place.get(name) ?? 'waiting',
-            })),
+            ...byPlace(
+              order.map(({ name, stage }) => ({
+                ...{ name, stage, role: roleOf.get(name) ?? null, zone: zoneOf.get(name) ?? null },
+                place: place.get(name) ?? 'waiting',
+              })),
+            ),
             stages,
             limits: { ...fleet },
             ...{ rolesApart: fleet.rolesApart, openStage, lastSettledMs, failures, unavailable: down, nowMs },

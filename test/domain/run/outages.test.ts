@@ -1,6 +1,7 @@
 import type { PlacedMember } from '../../../src/domain/run/next-step';
 import type { OutageView } from '../../../src/domain/run/outages';
 import { answerOutages } from '../../../src/domain/run/outages';
+import { byPlace } from '../../support/places';
 
 function member(name: string, place: PlacedMember['place'] = 'in-flight'): PlacedMember {
   return { name, role: 'worker', zone: null, stage: 0, place };
@@ -10,7 +11,7 @@ const TWO = [member('w-1'), member('w-2')];
 
 function viewOf(more: Partial<OutageView> = {}, limits: Partial<OutageView['limits']> = {}): OutageView {
   return {
-    members: TWO,
+    ...byPlace(TWO),
     stages: [{ soakMs: 0, concurrency: null }],
     limits: {
       ...{ concurrency: 2, maxUnavailable: 2, oneZoneAtATime: false, maxFailures: 0, onExceeded: 'stop' },
@@ -50,10 +51,10 @@ describe('src/domain/run/outages', () => {
   });
 
   it('counts lost nodes, and lets a node go that is out of service already', () => {
-    const members = [...TWO, member('w-3', 'lost')];
+    const members = byPlace([...TWO, member('w-3', 'lost')]);
     const limits = { maxUnavailable: 1, maxFailures: 5 };
-    expect(answerOutages(viewOf({ members, unavailable: new Set(['w-2']) }, limits)).granted).toEqual(['w-2']);
-    expect(answerOutages(viewOf({ members, asking: ['w-3'] }, limits)).granted).toEqual(['w-3']);
+    expect(answerOutages(viewOf({ ...members, unavailable: new Set(['w-2']) }, limits)).granted).toEqual(['w-2']);
+    expect(answerOutages(viewOf({ ...members, asking: ['w-3'] }, limits)).granted).toEqual(['w-3']);
   });
 
   it('lets nobody go while it is not known how many nodes are out of service', () => {

@@ -1,8 +1,10 @@
 /** Runs in maintenance windows that end: suspended in between, extended, expired, cancelled and removed. */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type { EventsPage } from '../../../src/domain/cluster/event-pages';
 import { rollout } from '../../support/builders';
 import { nodesOf } from '../../support/members';
+import type { TestCluster } from '../harness';
 import { harnessPerTest } from '../harness-per-test';
 import {
   NIGHTLY,
@@ -38,6 +40,7 @@ describe('src/workflows/run: in windows that end', () => {
           const { lastRun } = await passUntil(cluster, 'the run has ended', ({ run }) => run === null);
           expect(lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 5 });
           expect((await windowsOf(cluster)).slice(0, 3)).toEqual(['run 1', 'continues run 1', 'continues run 1']);
+          expect(await closedWindows(cluster)).toEqual((await startedWindows(cluster)).slice(0, 2));
           expect(NODES.map((name) => cluster.nodes.node(name).applies)).toEqual([1, 1, 1, 1, 1]);
           const { nodes } = await cluster.status();
           expect(
@@ -129,6 +132,19 @@ describe('src/workflows/run: in windows that end', () => {
       },
       { preflight: waitingPreflight() },
     ));
+
+  async function messages(cluster: TestCluster): Promise<string[]> {
+    const { events } = await cluster.handle.query<EventsPage>('events');
+    return events.map(({ message }) => message);
+  }
+
+  async function closedWindows(cluster: TestCluster): Promise<string[]> {
+    return (await messages(cluster)).flatMap((one) => /^window of (\S+) closed$/.exec(one)?.[1] ?? []);
+  }
+
+  async function startedWindows(cluster: TestCluster): Promise<string[]> {
+    return (await messages(cluster)).flatMap((one) => /^window of (\S+): /.exec(one)?.[1] ?? []);
+  }
 
   /** The first preflight of the node waits for two hours, for a lock of another program. */
   function waitingPreflight(): (input: never) => Promise<unknown> {
