@@ -9,9 +9,9 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
-import { optionalClusterArgument } from '../options/arguments';
 import { withClient } from '../options/session';
-import { optionalFileOption, requireSpecs } from '../options/spec-source';
+import { nameOrFilesArgument, nameOrSources, optionalFileOption, requireSpecs } from '../options/spec-source';
+import type { SpecSources } from '../options/spec-source';
 import { filesMissing } from '../render/calendar-files';
 
 const MAX_WEEKS = 104;
@@ -27,7 +27,6 @@ With -f no server is needed; blackouts from calendar files on the worker are kno
 Times are in the time zone of each cluster.`;
 
 interface CalendarOptions {
-  file?: string;
   weeks: number;
   ics?: boolean;
   output: OutputFormat;
@@ -37,23 +36,24 @@ export function registerCalendar(program: Command, context: CliContext): void {
   program
     .command('calendar')
     .description('show maintenance windows and blackouts day by day, or as an iCalendar file')
-    .addArgument(optionalClusterArgument())
+    .addArgument(nameOrFilesArgument('name of a cluster that is applied; or give -f'))
     .addOption(optionalFileOption())
     .addOption(new Option('--weeks <n>', `how many weeks, 1 to ${MAX_WEEKS}`).default(6).argParser(parseWeeks))
     .option('--ics', 'print an iCalendar file (RFC 5545)')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((cluster: string | undefined, options: CalendarOptions, command: Command) =>
-      runCommand(context, () => calendar(context, command, cluster, options)),
+    .action((args: string[], options: CalendarOptions, command: Command) =>
+      runCommand(context, () => calendar(context, command, args, options)),
     );
 }
 
 async function calendar(
   context: CliContext,
   command: Command,
-  cluster: string | undefined,
-  { file, weeks, ics = false, output }: CalendarOptions,
+  args: readonly string[],
+  { weeks, ics = false, output }: CalendarOptions,
 ): Promise<void> {
+  const { name: cluster, file } = nameOrSources(command, args);
   if ((cluster === undefined) === (file === undefined)) {
     throw new OspatchError({
       type: 'Usage',
@@ -64,7 +64,7 @@ async function calendar(
   if (ics && output === 'json') {
     throw new OspatchError({ type: 'Usage', message: 'found --ics and -o json; allowed: one of them' });
   }
-  const sources = cluster === undefined ? await ofFile(context, file ?? '') : await ofCluster(command, cluster);
+  const sources = cluster === undefined ? await ofFile(context, file ?? []) : await ofCluster(command, cluster);
   const { calendarFor } = await import('../../domain/schedule/calendar.js');
   const calendars: ClusterCalendar[] = [];
   for (const { spec, known } of sources) {
@@ -93,7 +93,7 @@ interface Source {
   known: BlackoutPeriod[] | null;
 }
 
-async function ofFile(context: CliContext, file: string): Promise<Source[]> {
+async function ofFile(context: CliContext, file: SpecSources): Promise<Source[]> {
   // Whether the cluster exists is unknown here, and a one-time start may be in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
   return specs.map((spec) => ({ spec, known: null }));

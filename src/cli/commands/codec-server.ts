@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
+import { portFrom } from '../options/port';
 import { runCommand } from '../io/errors';
 import { print, printNote } from '../io/output';
 
@@ -29,7 +30,7 @@ export function registerCodecServer(program: Command, context: CliContext): void
   program
     .command('codec-server')
     .description('decompress and decrypt payloads for the Temporal UI and the temporal CLI, until Ctrl-C')
-    .addOption(new Option('--port <port>', 'port').default(8081).argParser(parsePort))
+    .addOption(new Option('--port <port>', 'port').default(8081).argParser(portFrom(1)))
     .option('--listen <address>', 'address to listen on', '127.0.0.1')
     .addOption(
       new Option(
@@ -81,12 +82,6 @@ function readToken(file: string): string {
     `--token-file: ${file} has less than ${MIN_TOKEN} characters`,
     'generate a token with: openssl rand -hex 32',
   );
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
-  throw new InvalidArgumentError('Allowed: a port from 1 to 65535.');
 }
 
 function parseOrigin(text: string): string {

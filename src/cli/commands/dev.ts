@@ -1,9 +1,10 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
+import { portFrom } from '../options/port';
 import { runCommand } from '../io/errors';
 import { print, printNote } from '../io/output';
 import { defined } from '../../domain/shared/defined';
@@ -25,8 +26,8 @@ export function registerDev(program: Command, context: CliContext): void {
   program
     .command('dev')
     .description('run Temporal, its web UI and a worker in this terminal, until Ctrl-C')
-    .addOption(new Option('--port <port>', 'port of the Temporal server').default(7233).argParser(parsePort))
-    .addOption(new Option('--ui-port <port>', 'port of the web UI').default(8233).argParser(parsePort))
+    .addOption(new Option('--port <port>', 'port of the Temporal server').default(7233).argParser(portFrom(1024)))
+    .addOption(new Option('--ui-port <port>', 'port of the web UI').default(8233).argParser(portFrom(1024)))
     .addHelpText('after', EXAMPLES)
     .action((options: DevOptions) => runCommand(context, () => runStack(context, options)));
 }
@@ -127,10 +128,4 @@ function isAlive(pid: number | undefined): boolean {
   } catch {
     return false;
   }
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1024 && port <= 65_535) return port;
-  throw new InvalidArgumentError('Allowed: a port from 1024 to 65535.');
 }

@@ -3,7 +3,7 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { outputOption } from '../io/output';
 import type { OutputFormat } from '../io/output';
-import { fileOption } from '../options/spec-source';
+import { fileOption, moreFilesArgument, specSources } from '../options/spec-source';
 
 const EXAMPLES = `
 Examples:
@@ -18,7 +18,6 @@ one, and 1 or 2 after an error, as without the option. A script may also read .c
 const EXIT_DIFFERENT = 3;
 
 interface DiffOptions {
-  file: string;
   exitCode?: boolean;
   output: OutputFormat;
 }
@@ -27,12 +26,14 @@ export function registerDiff(program: Command, context: CliContext): void {
   program
     .command('diff')
     .description('show what apply would change; changes nothing')
+    .addArgument(moreFilesArgument())
     .addOption(fileOption())
     .option('--exit-code', `exit with ${EXIT_DIFFERENT} when apply would change something`)
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action(({ file, output, exitCode = false }: DiffOptions, command: Command) =>
+    .action((files: string[], { output, exitCode = false }: DiffOptions, command: Command) =>
       runCommand(context, async () => {
+        const file = await specSources(context, command, files);
         const { applySpecs } = await import('./apply/apply.js');
         const { isDifferent, hasFailed } = await applySpecs(context, command, {
           ...{ file, output, dryRun: true, discardHistory: false, wait: false },

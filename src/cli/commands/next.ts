@@ -6,8 +6,10 @@ import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
+import { sourcesInCommand } from '../../client/load/sources';
 import { filesMissing } from '../render/calendar-files';
-import { fileOption, requireSpecs } from '../options/spec-source';
+import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../options/spec-source';
+import type { SpecSources } from '../options/spec-source';
 
 const MAX_COUNT = 1_000;
 
@@ -21,7 +23,6 @@ Examples:
   ospatch next -f prod-eu.yaml --after 2027-03-01T00:00:00Z -o json`;
 
 interface NextOptions {
-  file: string;
   after?: string;
   count: number;
   output: OutputFormat;
@@ -31,6 +32,7 @@ export function registerNext(program: Command, context: CliContext): void {
   program
     .command('next')
     .description('show the next maintenance windows of a spec, and what blackouts take away, without any server')
+    .addArgument(moreFilesArgument())
     .addOption(fileOption())
     .option(
       '--after <time>',
@@ -39,10 +41,12 @@ export function registerNext(program: Command, context: CliContext): void {
     .addOption(new Option('--count <n>', `how many windows, 1 to ${MAX_COUNT}`).default(5).argParser(parseCount))
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((options: NextOptions) => runCommand(context, () => next(context, options)));
+    .action((files: string[], options: NextOptions, command: Command) =>
+      runCommand(context, async () => next(context, await specSources(context, command, files), options)),
+    );
 }
 
-async function next(context: CliContext, { file, after, count, output }: NextOptions): Promise<void> {
+async function next(context: CliContext, file: SpecSources, { after, count, output }: NextOptions): Promise<void> {
   const { describeSchedule } = await import('../../domain/schedule/describe.js');
   const { calendarAhead, calendarOf } = await import('../../domain/schedule/ahead.js');
   const { formatInstant } = await import('../../domain/schedule/zone.js');
@@ -50,7 +54,7 @@ async function next(context: CliContext, { file, after, count, output }: NextOpt
   const { parseInstant } = await import('../io/time.js');
   // Whether the cluster exists is unknown here, and a one-time start may be in the past.
   const { specs } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
-  if (output === 'json') requireOneCluster(file, specs);
+  if (output === 'json') requireOneCluster(sourcesInCommand(file), specs);
   // All are validated before any output.
   const wanted = specs.map((spec) => {
     const zone = zoneOf(spec);

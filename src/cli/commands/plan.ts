@@ -3,9 +3,11 @@ import type { RunPlan } from '../../domain/run/plan';
 import { defined } from '../../domain/shared/defined';
 import { OspatchError } from '../../domain/shared/errors';
 import type { ClusterSpec } from '../../domain/spec/types';
-import { nodesOption, optionalClusterArgument, selectorOption } from '../options/arguments';
+import { nodesOption, selectorOption } from '../options/arguments';
 import { withClient } from '../options/session';
-import { optionalFileOption, requireSpecs } from '../options/spec-source';
+import { nameOrFilesArgument, nameOrSources, optionalFileOption, requireSpecs } from '../options/spec-source';
+import type { SpecSources } from '../options/spec-source';
+import { sourcesInCommand } from '../../client/load/sources';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson } from '../io/output';
@@ -24,7 +26,6 @@ and a run, which refreshes the lists first, may find more. With a schedule this 
 would not begin a run.`;
 
 interface CommandOptions {
-  file?: string;
   nodes?: string[];
   selector?: string;
   now?: boolean;
@@ -36,7 +37,7 @@ export function registerPlan(program: Command, context: CliContext): void {
   program
     .command('plan')
     .description('show what the next run would do, node by node, and when; changes nothing')
-    .addArgument(optionalClusterArgument())
+    .addArgument(nameOrFilesArgument('name of the cluster; default: that of the spec'))
     .addOption(optionalFileOption())
     .addOption(nodesOption())
     .addOption(selectorOption())
@@ -44,17 +45,18 @@ export function registerPlan(program: Command, context: CliContext): void {
     .option('--all', 'list every node of a large cluster')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((cluster: string | undefined, options: CommandOptions, command: Command) =>
-      runCommand(context, () => plan(context, command, cluster, options)),
+    .action((args: string[], options: CommandOptions, command: Command) =>
+      runCommand(context, () => plan(context, command, args, options)),
     );
 }
 
 async function plan(
   context: CliContext,
   command: Command,
-  name: string | undefined,
-  { file, output, all = false, ...options }: CommandOptions,
+  args: readonly string[],
+  { output, all = false, ...options }: CommandOptions,
 ): Promise<void> {
+  const { name, file } = nameOrSources(command, args);
   const spec = file === undefined ? null : await onlySpec(context, file, name);
   const cluster = spec?.name ?? name;
   if (cluster === undefined) {
@@ -78,7 +80,7 @@ function isClear({ blockers, nodes }: RunPlan): boolean {
   return blockers.length === 0 && nodes.every(({ outcome }) => outcome !== 'failed' && outcome !== null);
 }
 
-async function onlySpec(context: CliContext, file: string, name: string | undefined): Promise<ClusterSpec> {
+async function onlySpec(context: CliContext, file: SpecSources, name: string | undefined): Promise<ClusterSpec> {
   const { specs } = await requireSpecs(context, file, { requireHostKeys: true });
   const chosen = name === undefined ? specs : specs.filter((spec) => spec.name === name);
   const [first] = chosen;
@@ -87,8 +89,8 @@ async function onlySpec(context: CliContext, file: string, name: string | undefi
     type: 'Usage',
     message:
       name === undefined
-        ? `${file} has ${specs.length} specs, and a plan is of one cluster`
-        : `${file} has no spec of the name ${name}`,
+        ? `${sourcesInCommand(file)} has ${specs.length} specs, and a plan is of one cluster`
+        : `${sourcesInCommand(file)} has no spec of the name ${name}`,
     remedy: `name one of them: ${specs.map((one) => one.name).join(', ')}`,
   });
 }

@@ -6,24 +6,36 @@ import type { CliContext } from '../io/context';
 import { reportError, runCommand } from '../io/errors';
 import { outputOption, print, printJson } from '../io/output';
 import type { OutputFormat } from '../io/output';
-import { fileOption, invalidSpec, loadSource, printProblems } from '../options/spec-source';
+import {
+  fileOption,
+  invalidSpec,
+  loadSource,
+  moreFilesArgument,
+  printProblems,
+  specSources,
+} from '../options/spec-source';
+import type { SpecSources } from '../options/spec-source';
 
 const EXAMPLES = `
 Examples:
   ospatch validate -f prod-eu.yaml
+  ospatch validate -f clusters/*.yaml
   ospatch validate -f clusters/ -o json`;
 
 export function registerValidate(program: Command, context: CliContext): void {
   program
     .command('validate')
     .description('check specs, without any server: all problems at once, each with its location')
+    .addArgument(moreFilesArgument())
     .addOption(fileOption())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((options: { file: string; output: OutputFormat }) => runCommand(context, () => validate(context, options)));
+    .action((files: string[], { output }: { output: OutputFormat }, command: Command) =>
+      runCommand(context, async () => validate(context, await specSources(context, command, files), output)),
+    );
 }
 
-async function validate(context: CliContext, { file, output }: { file: string; output: OutputFormat }): Promise<void> {
+async function validate(context: CliContext, file: SpecSources, output: OutputFormat): Promise<void> {
   const schedules = await import('../../domain/schedule/describe.js');
   // A one-time start in the past is valid in a spec in force; only `apply` can find out whether it is.
   const loaded = await loadSource(context, file, { requireHostKeys: true, isNew: false });

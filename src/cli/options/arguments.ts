@@ -16,11 +16,6 @@ export function clusterArgument(): Argument {
   return new Argument('<name>', 'name of the cluster').argParser(parseClusterName);
 }
 
-/** For a command that also takes a spec. */
-export function optionalClusterArgument(): Argument {
-  return new Argument('[name]', 'name of the cluster; default: that of the spec').argParser(parseClusterName);
-}
-
 export function nodeArgument(name: '<node>' | '[node]' = '<node>'): Argument {
   return new Argument(name, 'name of the node').argParser(parseNodeName);
 }
@@ -48,7 +43,8 @@ export function runOption(description: string): Option {
   return new Option('--run <number>', description).argParser(parseRun);
 }
 
-function parseClusterName(text: string): string {
+/** @throws OspatchError `Usage` */
+export function parseClusterName(text: string): string {
   if (CLUSTER_NAME.test(text)) return text;
   throw new OspatchError({
     type: 'Usage',

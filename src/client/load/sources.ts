@@ -31,16 +31,40 @@ interface SourceOptions {
 const MAX_BYTES = 8 * 1_048_576;
 const TOO_LARGE = 'is larger than 8 MiB; split it into several files';
 const SPLIT = 'put the clusters into several files, and name their directory';
+/** Sources in a command line. */
+const MAX_NAMED = 3;
 const STDIN_NAME = '<stdin>';
 
-/** The files of a source: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`. */
-export async function readSources(source: string, options: SourceOptions): Promise<Sources> {
+/** Behind -f; a placeholder where they are too many for one line, or are standard input. */
+export function sourcesInCommand(sources: readonly string[]): string {
+  if (sources.length > MAX_NAMED) return 'FILES';
+  return sources.includes('-') ? 'FILE' : sources.join(' ');
+}
+
+/**
+ * The files of sources: each a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`. A file that two sources
+ * name is read once.
+ */
+export async function readSources(sources: readonly string[], options: SourceOptions): Promise<Sources> {
+  const seen = new Set<string>();
+  const read: Sources = { files: [], failures: [] };
+  for (const source of new Set(sources)) {
+    const { files, failures } = await readSource(source, options, seen);
+    read.files.push(...files);
+    read.failures.push(...failures);
+  }
+  return read;
+}
+
+async function readSource(source: string, options: SourceOptions, seen: Set<string>): Promise<Sources> {
   const cwd = options.cwd ?? process.cwd();
   if (source === '-') return readStdin(options, cwd);
   const { names, failures } = await listFiles(source, cwd);
   const files: SourceFile[] = [];
   for (const name of names) {
     const path = resolve(cwd, name);
+    if (seen.has(path)) continue;
+    seen.add(path);
     const read = await readText(path, MAX_BYTES);
     if ('text' in read) files.push({ name, directory: dirname(path), text: read.text });
     else failures.push({ name, why: read.why, remedy: read.remedy });

@@ -12,7 +12,7 @@ import { parseDocuments } from './documents';
 import type { SpecDocument } from './documents';
 import { embedHostKeys, hostKeyIssues } from './host-keys';
 import type { KnownHostsFile } from './host-keys';
-import { readSources, readText } from './sources';
+import { readSources, readText, sourcesInCommand } from './sources';
 import type { SourceFile } from './sources';
 
 export interface LoadSpecsOptions {
@@ -68,14 +68,15 @@ const DEFAULT_KNOWN_HOSTS = 'known_hosts';
 const NO_SPEC = 'write a spec into the file: docs/spec.md explains the fields, and examples/ has some';
 
 /**
- * Reads and validates all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive) or `-`.
+ * Reads and validates all specs of `source`: a file, a directory (its *.yaml and *.yml, sorted, not recursive), `-`, or several.
  * User errors are returned in `problems`, never thrown.
  */
-export async function loadSpecs(source: string, options: LoadSpecsOptions): Promise<LoadedSpecs> {
+export async function loadSpecs(source: string | readonly string[], options: LoadSpecsOptions): Promise<LoadedSpecs> {
   const problems: SpecProblem[] = [];
   const clusters: LoadedCluster[] = [];
   const seen: Seen = { names: new Map(), machines: new KnownMachines() };
-  const { files, failures } = await readSources(source, options);
+  const sources = typeof source === 'string' ? [source] : source;
+  const { files, failures } = await readSources(sources, options);
   problems.push(...failures.map(({ name, why, remedy }) => fileProblem(name, why, remedy)));
   for (const file of files) {
     const { documents, problems: yamlProblems } = parseDocuments(file.text);
@@ -83,7 +84,7 @@ export async function loadSpecs(source: string, options: LoadSpecsOptions): Prom
     if (documents.length === 0 && found.length === 0)
       found.push(fileProblem(file.name, 'holds no spec: every document in it is empty', NO_SPEC));
     for (const document of documents) {
-      const loaded = await loadDocument(document, file, source, options, seen);
+      const loaded = await loadDocument(document, file, sources, options, seen);
       found.push(...loaded.problems);
       if (loaded.cluster !== null) clusters.push(loaded.cluster);
     }
@@ -104,7 +105,7 @@ interface Seen {
 async function loadDocument(
   document: SpecDocument,
   file: SourceFile,
-  source: string,
+  sources: readonly string[],
   options: LoadSpecsOptions,
   seen: Seen,
 ): Promise<{ problems: SpecProblem[]; cluster: LoadedCluster | null }> {
@@ -123,7 +124,7 @@ async function loadDocument(
   const fileName = knownHostsName(value);
   const knownHosts = await readKnownHosts(fileName, file.directory, issues);
   const required = options.requireHostKeys && (spec === null || spec.type === 'self-managed');
-  issues.push(...hostKeyIssues(value, knownHosts, { required, source: source === '-' ? 'FILE' : source }));
+  issues.push(...hostKeyIssues(value, knownHosts, { required, source: sourcesInCommand(sources) }));
   const complete = spec === null ? null : withHostKeys(spec, knownHosts);
   if (complete !== null) issues.push(...sizeIssues(complete), ...sharedMachineIssues(complete, seen.machines));
   const problems = issues.map(({ severity, path, at, message }) => {

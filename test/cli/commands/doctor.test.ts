@@ -96,7 +96,7 @@ describe('src/cli/commands/doctor/index', () => {
     [['demo', '-f', 'a.yaml'], /found both "demo" and -f "a\.yaml"/],
     [['-f', 'missing.yaml'], /missing\.yaml.*does not exist/],
     [['-f', 'bad.yaml'], /bad\.yaml is not valid: 1 error/],
-    [['-f', 'a.yaml', '-f', 'b.yaml'], /-f is given twice/],
+    [['-f', 'a.yaml', '-f', 'b.yaml'], /b.yaml: does not exist/],
     [['-f', 'a.yaml', '--fast'], /unknown option '--fast'/],
     [['Prod_EU'], /cluster name "Prod_EU" is not valid/],
     [['-f', 'a.yaml', '-o', 'xml'], /json/],

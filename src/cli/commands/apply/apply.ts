@@ -12,12 +12,13 @@ import type { OutputFormat } from '../../io/output';
 import { applyOne, failed, planApply } from './plan';
 import type { ApplyOutcome } from './plan';
 import { renderApply, renderApplyError } from '../../render/apply';
+import type { SpecSources } from '../../options/spec-source';
 import { withClient } from '../../options/session';
 import { waitForBootPatch } from '../../wait';
 import type { WaitResult } from '../../wait';
 
 export interface ApplySpecsOptions {
-  file: string;
+  file: SpecSources;
   output: OutputFormat;
   /** Only report what would be done. */
   dryRun: boolean;

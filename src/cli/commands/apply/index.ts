@@ -4,12 +4,13 @@ import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { outputOption } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
-import { fileOption } from '../../options/spec-source';
+import { fileOption, moreFilesArgument, specSources } from '../../options/spec-source';
 
 const EXAMPLES = `
 Examples:
   ospatch apply -f prod-eu.yaml
   ospatch apply -f clusters/ --dry-run
+  ospatch apply -f clusters/*.yaml
   ospatch apply -f prod-eu.yaml --wait
   cat prod-eu.yaml | ospatch apply -f - -o json
 
@@ -18,7 +19,6 @@ applied does not stop the others; the exit code is 1 then. With --wait the exit 
 a node failed.`;
 
 interface ApplyOptions {
-  file: string;
   dryRun?: boolean;
   discardHistory?: boolean;
   wait?: boolean;
@@ -29,15 +29,16 @@ export function registerApply(program: Command, context: CliContext): void {
   program
     .command('apply')
     .description('create clusters or put changed specs into force at once')
+    .addArgument(moreFilesArgument())
     .addOption(fileOption())
     .option('--dry-run', 'show what would change without changing anything')
     .option('--discard-history', 'recreate a cluster whose workflow ended without `ospatch remove`')
     .option('--wait', 'follow the boot patch of the nodes that joined')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((options: ApplyOptions, command: Command) =>
+    .action((files: string[], options: ApplyOptions, command: Command) =>
       runCommand(context, async () => {
-        const { file, dryRun = false, discardHistory = false, wait = false, output } = options;
+        const { dryRun = false, discardHistory = false, wait = false, output } = options;
         if (dryRun && wait) {
           throw new OspatchError({
             type: 'Usage',
@@ -45,6 +46,7 @@ export function registerApply(program: Command, context: CliContext): void {
             remedy: 'leave one of them out',
           });
         }
+        const file = await specSources(context, command, files);
         const { applySpecs } = await import('./apply.js');
         await applySpecs(context, command, { file, output, dryRun, discardHistory, wait });
       }),

@@ -5,6 +5,7 @@ import type { ClusterSpec } from '../../../domain/spec/types';
 import { readStdin } from '../../io/context';
 import type { CliContext } from '../../io/context';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
+import type { SpecSources } from '../../options/spec-source';
 
 /**
  * Validates all specs of a `-f` argument without a server, then passes them with a connection to `body`. A one-time
@@ -13,11 +14,11 @@ import { invalidSpec, loadSource, printProblems } from '../../options/spec-sourc
  */
 export async function withSpecs(
   context: CliContext,
-  source: string,
+  source: SpecSources,
   connect: (body: (client: ClusterClient) => Promise<void>) => Promise<void>,
   body: (client: ClusterClient, specs: ClusterSpec[]) => Promise<void>,
 ): Promise<void> {
-  const text = source === '-' ? await readStdin(context) : '';
+  const text = source.includes('-') ? await readStdin(context) : '';
   const load = (isNew: (name: string) => boolean): Promise<LoadedSpecs> =>
     loadSource({ ...context, stdin: Readable.from([text]) }, source, { requireHostKeys: true, isNew });
   const loaded = await load(() => false);
@@ -50,7 +51,7 @@ function singleStartsOf(spec: ClusterSpec | null): string[] {
   return schedule.flatMap((entry) => ('once' in entry ? [`${entry.once} ${entry.timeZone ?? timeZone}`] : []));
 }
 
-function fail(context: CliContext, source: string, { problems }: LoadedSpecs): never {
+function fail(context: CliContext, source: SpecSources, { problems }: LoadedSpecs): never {
   printProblems(context, problems);
   throw invalidSpec(source, problems);
 }

@@ -11,6 +11,8 @@ import type { ClusterSpec } from '../../../domain/spec/types';
 import type { CliContext } from '../../io/context';
 import { withClient } from '../../options/session';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
+import type { SpecSources } from '../../options/spec-source';
+import { sourcesInCommand } from '../../../client/load/sources';
 
 /** The JSON of `doctor`. */
 export interface DoctorReport {
@@ -20,13 +22,14 @@ export interface DoctorReport {
 }
 
 /** @throws OspatchError `InvalidSpec`, `Usage` */
-export async function diagnoseFile(context: CliContext, command: Command, file: string): Promise<DoctorReport> {
+export async function diagnoseFile(context: CliContext, command: Command, source: SpecSources): Promise<DoctorReport> {
   // A node without a trusted host key is a finding about that node, and a one-time start may be in the past.
-  const loaded = await loadSource(context, file, { requireHostKeys: false, isNew: false });
+  const loaded = await loadSource(context, source, { requireHostKeys: false, isNew: false });
   if (!loaded.valid) {
     printProblems(context, loaded.problems);
-    throw invalidSpec(file, loaded.problems);
+    throw invalidSpec(source, loaded.problems);
   }
+  const file = sourcesInCommand(source);
   const names = loaded.specs.map(({ name }) => name);
   return withInstallation(command, names, async (client, { hasWorker }) => {
     const clusters: ClusterDiagnosis[] = [];

@@ -1,12 +1,10 @@
-import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { OspatchError } from '../../../domain/shared/errors';
-import { clusterArgument } from '../../options/arguments';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { colors, outputOption, print, printJson } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
-import { fileOption } from '../../options/spec-source';
+import { nameOrFilesArgument, nameOrSources, optionalFileOption } from '../../options/spec-source';
 
 const EXAMPLES = `
 Examples:
@@ -19,34 +17,31 @@ Without a cluster only the installation is checked, and which clusters are stuck
 The exit code is 1 when something would stop a run, and 0 when there are warnings only.`;
 
 interface DoctorOptions {
-  file?: string;
   output: OutputFormat;
 }
 
 export function registerDoctor(program: Command, context: CliContext): void {
-  const { description } = clusterArgument();
-  const parseName = clusterArgument().parseArg;
-  const name = new Argument('[name]', `${description} that is applied; or give -f`);
   program
     .command('doctor')
     .description('find what would stop a run, with its remedy: Temporal, workers, the spec, and every node')
-    .addArgument(parseName === undefined ? name : name.argParser(parseName))
-    .addOption(fileOption().makeOptionMandatory(false))
+    .addArgument(nameOrFilesArgument('name of a cluster that is applied; or give -f'))
+    .addOption(optionalFileOption())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((cluster: string | undefined, options: DoctorOptions, command: Command) =>
-      runCommand(context, () => doctor(context, command, cluster, options)),
+    .action((args: string[], options: DoctorOptions, command: Command) =>
+      runCommand(context, () => doctor(context, command, args, options)),
     );
 }
 
 async function doctor(
   context: CliContext,
   command: Command,
-  cluster: string | undefined,
-  { file, output }: DoctorOptions,
+  args: readonly string[],
+  { output }: DoctorOptions,
 ): Promise<void> {
+  const { name: cluster, file } = nameOrSources(command, args);
   const { diagnoseApplied, diagnoseFile, diagnoseInstallation } = await import('./diagnose.js');
-  if (cluster !== undefined && file !== undefined) throw twoSources(cluster, file);
+  if (cluster !== undefined && file !== undefined) throw twoSources(cluster, file[0] ?? '');
   const report =
     file !== undefined
       ? await diagnoseFile(context, command, file)

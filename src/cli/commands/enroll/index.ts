@@ -8,7 +8,8 @@ import { runCommand } from '../../io/errors';
 import { outputOption } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
 import type { ScannedNode } from '../../render/enroll';
-import { fileOption, requireSpecs } from '../../options/spec-source';
+import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../../options/spec-source';
+import { sourcesInCommand } from '../../../client/load/sources';
 
 const EXAMPLES = `
 Examples:
@@ -24,7 +25,6 @@ const SCAN_TIMEOUT_MS = 10_000;
 const SCANS_AT_ONCE = 16;
 
 interface EnrollOptions {
-  file: string;
   yes?: boolean;
   output: OutputFormat;
 }
@@ -33,17 +33,19 @@ export function registerEnroll(program: Command, context: CliContext): void {
   program
     .command('enroll')
     .description('read the host keys of new nodes, show their fingerprints and write known_hosts after confirmation')
+    .addArgument(moreFilesArgument())
     .addOption(fileOption())
     .option('--yes', 'write without confirmation: whatever key the node presents now is trusted')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action(({ file, yes = false, output }: EnrollOptions) =>
+    .action((files: string[], { yes = false, output }: EnrollOptions, command: Command) =>
       runCommand(context, async () => {
+        const source = await specSources(context, command, files);
         const { finishEnrolment } = await import('./finish.js');
         // A one-time start in the past is irrelevant to host keys.
-        const { clusters } = await requireSpecs(context, file, { requireHostKeys: false, isNew: false });
+        const { clusters } = await requireSpecs(context, source, { requireHostKeys: false, isNew: false });
         const scanned = await scanAll(clusters);
-        await finishEnrolment(context, scanned, { yes, isJson: output === 'json', file });
+        await finishEnrolment(context, scanned, { yes, isJson: output === 'json', file: sourcesInCommand(source) });
       }),
     );
 }

@@ -7,7 +7,8 @@ import type { TargetOptions } from './targets';
 import { colors, outputOption, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
 import { ListOption } from '../../options/repeated';
-import { optionalFileOption } from '../../options/spec-source';
+import { portFrom } from '../../options/port';
+import { moreFilesArgument, optionalFileOption, specSources, specsNeedOption } from '../../options/spec-source';
 import { asSentence } from '../../../domain/shared/text';
 import { defined } from '../../../domain/shared/defined';
 
@@ -51,16 +52,23 @@ export function registerHelper(program: Command, context: CliContext): void {
   helper
     .command('install')
     .description('install the helper on nodes, with the rights of an administrator')
+    .addArgument(moreFilesArgument())
     .addOption(optionalFileOption())
     .addOption(nodesOfSpec())
     .option('--host <host>', 'a single machine instead of a spec')
-    .addOption(new Option('--port <port>', 'SSH port of --host').default(22).argParser(Number))
+    .addOption(new Option('--port <port>', 'SSH port of --host').default(22).argParser(portFrom(1)))
     .addOption(userOption('log in as this user, root or with full sudo -n'))
     .option('--identity <file>', 'private key file, or agent (default: of the spec; agent with --host)')
     .option('--known-hosts <file>', 'trusted host keys for --host (default: ~/.ssh/known_hosts)')
     .addOption(outputOption())
     .addHelpText('after', INSTALL_EXAMPLES)
-    .action((options: InstallOptions) => runCommand(context, () => install(context, options)));
+    .action((files: string[], options: InstallOptions, command: Command) =>
+      runCommand(context, async () => {
+        const file = options.file === undefined ? undefined : await specSources(context, command, files);
+        if (file === undefined && files.length > 0) throw specsNeedOption(command, files);
+        await install(context, { ...options, ...defined({ file }) });
+      }),
+    );
 }
 
 interface PrintOptions {

@@ -10,10 +10,12 @@ import { show } from '../../../domain/spec/issues';
 import type { CliContext } from '../../io/context';
 import { readKnownHostsFile } from '../../io/known-hosts-file';
 import { requireSpecs } from '../../options/spec-source';
+import type { SpecSources } from '../../options/spec-source';
+import { sourcesInCommand } from '../../../client/load/sources';
 import { defined } from '../../../domain/shared/defined';
 
 export interface TargetOptions {
-  file?: string;
+  file?: SpecSources;
   /** Only these nodes of the spec; empty = all. */
   node: readonly string[];
   host?: string;
@@ -53,8 +55,13 @@ export async function helperTargets(context: CliContext, options: TargetOptions)
   };
 }
 
-async function ofSpec(context: CliContext, file: string, { node: wanted }: TargetOptions): Promise<NodeTarget[]> {
-  const { clusters } = await requireSpecs(context, file, { requireHostKeys: true, isNew: false });
+async function ofSpec(
+  context: CliContext,
+  source: SpecSources,
+  { node: wanted }: TargetOptions,
+): Promise<NodeTarget[]> {
+  const file = sourcesInCommand(source);
+  const { clusters } = await requireSpecs(context, source, { requireHostKeys: true, isNew: false });
   const all = clusters.flatMap(({ spec }) =>
     spec.type === 'self-managed'
       ? spec.nodes.map(({ name, host, ssh, hostKeys }) => ({ cluster: spec.name, name, host, ssh, hostKeys }))
