@@ -28,9 +28,9 @@ export function optionalFileOption(): Option {
   return new ListOption(
     '-f, --file <FILE|DIR|->',
     'spec file, directory of *.yaml, or - for standard input; may be given several times, and more files may follow',
-  ).argParser((file: string, earlier: string[] = []) => {
+  ).argParser((file: string, earlier: string[] | undefined) => {
     // A variable that is not set; it would mean the working directory.
-    if (file !== '') return [...earlier, file];
+    if (file !== '') return [...(earlier ?? []), file];
     throw new OspatchError({
       type: 'Usage',
       message: '-f: found an empty name; allowed: a file, a directory or -',
