@@ -5,9 +5,8 @@ import { isOspatchError } from '../domain/shared/errors';
 import type { DisplayEvents, KeyOrders } from './interactive/display';
 import type { CliContext } from './io/context';
 import { orInterrupted, pause, untilInterrupted } from './io/interrupt';
-import { print, printNote } from './io/output';
-import { describeChanges } from './render/live-lines';
-import { formatClock, ownZone } from './render/text';
+import type { PipeOptions } from './watch-pipe';
+import { jsonView, linesView } from './watch-pipe';
 
 /**
  * Each poll costs a query, during a run two, and load on a worker: short runs are noticed at once, long ones polled
@@ -22,12 +21,10 @@ const SHOW_FIRST_MS = 500;
 /** The cluster learns of the end of its run at the same time as this client. */
 const SETTLING_MS = 20;
 
-export interface WatchOptions {
+export interface WatchOptions extends PipeOptions {
   cluster: string;
-  /** The last known status; lines report changes since. */
-  before?: LiveStatus;
-  /** Standard output is reserved for the result: lines go to standard error, without a live display. */
-  toStderr?: boolean;
+  /** Standard output gets each changed status as a JSON document on a line of its own, in place of a display. */
+  asJson?: boolean;
   /** What keys may do on a terminal. Absent: only end the display. */
   orders?: KeyOrders;
   /** True when there is nothing more to follow. */
@@ -42,6 +39,7 @@ export interface WatchOptions {
 /** `detached`: Ctrl-C, `quit`: the key q; the followed run continues. */
 export type WatchEnd = { end: 'done' | 'detached' | 'quit' | 'removed'; status: LiveStatus | null };
 
+/** Shows what is followed. */
 type View = { show(status: LiveStatus, notice: string | null): void; say(line: string): void; close(): void };
 
 /**
@@ -78,6 +76,7 @@ class UserEvents implements DisplayEvents {
 }
 
 async function viewFor(context: CliContext, options: WatchOptions, user: UserEvents): Promise<View> {
+  if (options.asJson === true) return jsonView(context);
   const isPlain = !context.isTTY || options.toStderr === true || context.env['TERM'] === 'dumb';
   if (isPlain) return linesView(context, options);
   const { LiveDisplay } = await import('./interactive/display.js');
@@ -170,22 +169,4 @@ class Pace {
   stop(): void {
     this.over.abort();
   }
-}
-
-function linesView(context: CliContext, { before, toStderr }: WatchOptions): View {
-  const zone = ownZone();
-  const line = (text: string): void => {
-    const stamped = `${formatClock(context.now(), zone)} ${text}`;
-    if (toStderr === true) printNote(context, stamped);
-    else print(context, stamped);
-  };
-  let last = before ?? null;
-  return {
-    show: (status) => {
-      for (const change of describeChanges(last, status)) line(change);
-      last = status;
-    },
-    say: line,
-    close: () => undefined,
-  };
 }

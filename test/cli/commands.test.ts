@@ -85,7 +85,6 @@ describe('src/cli/commands', () => {
     ['logs', 'demo', '../etc'],
     ['pause', 'demo', '--reason', ' '],
     ['dev', '--port', '80'],
-    ['status', 'demo', '--watch', '-o', 'json'],
     ['apply', '-f', 'x.yaml', '--dry-run', '--wait'],
     ['validate', '-f', ''],
     ['helper', 'install', 'demo'],

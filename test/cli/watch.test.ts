@@ -1,7 +1,8 @@
 import { OspatchError } from '../../src/domain/shared/errors';
 import type { LiveStatus } from '../../src/client/live-status';
 import { watchCluster } from '../../src/cli/watch';
-import { fakeClient, fakeTerminal, live, node, runStatus, status, summary } from './support';
+import { formatClock, ownZone } from '../../src/cli/render/text';
+import { NOW, fakeClient, fakeTerminal, live, node, runStatus, status, summary } from './support';
 
 const noWorker = new OspatchError({ type: 'NoWorker', message: 'no worker polls the task queue ospatch' });
 const running = status([node('w-1', { state: 'patching' })], {
@@ -21,6 +22,9 @@ function answering(...answers: (LiveStatus | Error)[]) {
 }
 
 const hasEnded = ({ lastRun }: LiveStatus): boolean => lastRun !== null;
+
+/** NOW in the zone of this machine. */
+const clock = (): string => formatClock(NOW, ownZone());
 
 describe('src/cli/watch', () => {
   test('survives the loss of its worker, with one line on loss and one on return', async () => {
@@ -133,6 +137,31 @@ describe('src/cli/watch', () => {
       });
       expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     });
+  });
+
+  test('prints the present state at once where there is no display, then changes', async () => {
+    const terminal = fakeTerminal();
+    await watchCluster(terminal.context, answering(running, ended), {
+      cluster: 'demo',
+      until: hasEnded,
+      describe: ({ cluster }) => `${cluster}, described`,
+    });
+    expect(terminal.out()).toBe(
+      'demo, described\n\n12:00:00 w-1 patched\n12:00:00 run 7 succeeded: 2 patched\n'.replaceAll('12:00:00', clock()),
+    );
+  });
+
+  test('prints JSON documents line by line, one for each change', async () => {
+    const terminal = fakeTerminal({ isTTY: true });
+    const forecast = { ...running, runEnd: { at: '2026-11-23T12:10:00.000Z', from: 'guess' } as const };
+    await watchCluster(terminal.context, answering(running, forecast, running, noWorker, ended), {
+      cluster: 'demo',
+      asJson: true,
+      until: hasEnded,
+    });
+    const lines = terminal.out().trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([running, ended]);
+    expect(terminal.err()).toContain('no worker polls');
   });
 
   test('redraws frames on a terminal and restores cursor and line wrapping', async () => {

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
-import { OspatchError } from '../../domain/shared/errors';
+import type { LiveStatus } from '../../client/live-status';
 import { clusterArgument } from '../options/arguments';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { globalOptions } from '../options/global-options';
+import type { WatchOptions } from '../watch';
 import { withClient } from '../options/session';
 import type { ServerOptions } from '../interactive/commands';
 
@@ -15,10 +16,12 @@ Examples:
   ospatch status prod-eu
   ospatch status prod-eu --all
   ospatch status prod-eu --watch
+  ospatch status prod-eu --watch -o json | jq -r .explanation
   ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
 
 On a terminal --watch takes keys: arrows choose a node, Enter shows it, ? lists the others. What they change can be done with
-commands too, which are shown, and printed at the end.
+commands too, which are shown, and printed at the end. In a pipe --watch prints the present state, then a line per change; with
+-o json a document on a line of its own, at once and after each change.
 
 Of a cluster with more than 25 nodes, the table lists those in work and those that failed, are lost, locked, skipped, not tried
 or wait for a reboot or a restart, up to 10 of each; --all lists every node. JSON always has all of them.
@@ -42,7 +45,6 @@ export function registerStatus(program: Command, context: CliContext): void {
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, options: StatusOptions, command: Command) =>
       runCommand(context, () => {
-        requireOneForm(cluster, options);
         return withClient(command, (client) =>
           showStatus(context, client, cluster, { ...options, where: globalOptions(command) }),
         );
@@ -56,35 +58,27 @@ async function showStatus(
   cluster: string,
   { watch = false, all = false, output, where }: StatusOptions & { where: ServerOptions },
 ): Promise<void> {
-  if (watch) return watchStatus(context, client, cluster, where);
-  const status = await client.statusAmongClusters(cluster);
-  if (output === 'json') return printJson(context, status);
   const { renderStatus } = await import('../render/status.js');
   const { ownZone } = await import('../render/text.js');
-  print(
-    context,
-    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context), all }),
-  );
-}
-
-function requireOneForm(cluster: string, { watch = false, output }: StatusOptions): void {
-  if (!watch || output === 'text') return;
-  throw new OspatchError({
-    type: 'Usage',
-    message: '--watch and -o json exclude each other: --watch is a live display',
-    remedy: `use one of them; a program may repeat: ospatch status ${cluster} -o json`,
-  });
+  const describe = (status: LiveStatus): string =>
+    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context), all });
+  if (watch) {
+    const orders = { client, cluster, where };
+    return watchStatus(context, client, { cluster, orders, describe, asJson: output === 'json' });
+  }
+  const status = await client.statusAmongClusters(cluster);
+  if (output === 'json') printJson(context, status);
+  else print(context, describe(status));
 }
 
 async function watchStatus(
   context: CliContext,
   client: ClusterClient,
-  cluster: string,
-  where: ServerOptions,
+  options: Omit<WatchOptions, 'until'>,
 ): Promise<void> {
+  const { cluster } = options;
   const { watchCluster } = await import('../watch.js');
-  const orders = { client, cluster, where };
-  const { end, status } = await watchCluster(context, client, { cluster, orders, until: () => false });
+  const { end, status } = await watchCluster(context, client, { ...options, until: () => false });
   if (end === 'removed') return printNote(context, `the cluster ${cluster} was removed`);
   if (end === 'detached') {
     const { EXIT_INTERRUPTED } = await import('../io/interrupt.js');

@@ -6,7 +6,6 @@ import { wrapText } from './columns';
 import { formatStart, oneLine } from './text';
 
 const INDENT = '  ';
-const MAX_REASON = 200;
 
 /** The weekday and the date of a start, with the blank after it. */
 const DAY_CHARS = 'Sun 2026-11-29 '.length;
@@ -41,7 +40,7 @@ function linesOf({ windows, removed, blackouts, timeZone }: ClusterCalendar, col
   const lines = [
     ...blackouts.map(({ start, end, reason }) => ({
       start,
-      text: color.yellow(`blackout to ${to(start, end)}: ${oneLine(reason, MAX_REASON)}`),
+      text: color.yellow(`blackout to ${to(start, end)}: ${oneLine(reason)}`),
     })),
     ...windows.map(({ start, end, cutoff, partOf }) => {
       const part = partOf === undefined ? '' : ` (part of the one of ${formatStart(partOf, timeZone)})`;
@@ -51,7 +50,7 @@ function linesOf({ windows, removed, blackouts, timeZone }: ClusterCalendar, col
     }),
     ...removed.map(({ start, reason }) => ({
       start,
-      text: color.yellow(`no window, because of the blackout: ${oneLine(reason, MAX_REASON)}`),
+      text: color.yellow(`no window, because of the blackout: ${oneLine(reason)}`),
     })),
   ];
   return lines.sort((one, other) => Date.parse(one.start) - Date.parse(other.start));

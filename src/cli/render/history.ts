@@ -4,7 +4,7 @@ import type { ClusterHistory, RunSummary } from '../../domain/cluster/messages';
 import { countOutcomes } from './status';
 import type { Colors } from './table';
 import { renderTable } from './table';
-import { NONE, formatElapsed, formatTime, oneLine, ownZone } from './text';
+import { NONE, cellText, formatElapsed, formatTime, oneLine, ownZone } from './text';
 
 export function renderHistory(
   cluster: string,
@@ -35,11 +35,11 @@ export function renderHistory(
           renderTable(
             ['Request', 'At', 'Result', 'By', 'Reason'],
             requests.map(({ request, at, result, by, reason }) => [
-              oneLine(commandOf(request), 40),
+              oneLine(commandOf(request)),
               formatTime(at, zone),
-              oneLine(result, mostOf(color)),
-              oneLine(by, 40),
-              reason === null ? NONE : oneLine(reason, mostOf(color)),
+              cellText(result, 60, color),
+              cellText(by, 40, color),
+              reason === null ? NONE : cellText(reason, 60, color),
             ]),
             color,
           ),
@@ -47,11 +47,6 @@ export function renderHistory(
     color.dim(`Times are in ${zone}; set TZ for another zone.`),
   ];
   return parts.join('\n\n');
-}
-
-/** In a pipe nothing is cut. */
-function mostOf({ columns }: Colors): number {
-  return columns === undefined ? 500 : 60;
 }
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {
@@ -75,7 +70,7 @@ function runRow(run: RunSummary, color: Colors, zone: string): string[] {
     formatTime(run.startedAt, zone),
     formatElapsed(run.startedAt, Date.parse(run.endedAt)),
     countOutcomes(run),
-    oneLine(run.by, 40),
-    run.reason === null ? NONE : oneLine(run.reason, 60),
+    cellText(run.by, 40, color),
+    run.reason === null ? NONE : cellText(run.reason, 60, color),
   ];
 }

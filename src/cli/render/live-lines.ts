@@ -1,11 +1,11 @@
 /** The output for pipes in place of the live display: one line per change. */
 import type { LiveStatus } from '../../client/live-status';
 import type { LiveNode } from '../../domain/explain/explanation';
-import { memberNameOf } from '../../domain/cluster/member';
+import { isNode, memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import { errorCell, stepOf } from './member-cells';
 import { countOutcomes } from './status';
-import { oneLine, plural } from './text';
+import { NONE, formatWindow, oneLine, ownZone, plural } from './text';
 
 /** Node states that are reported: the ends of node patches. */
 const ENDS: readonly MemberStatus['state'][] = [
@@ -25,7 +25,58 @@ export function describeChanges(before: LiveStatus | null, after: LiveStatus): s
   const end = describeEnd(before, after);
   // Between two statuses one run may have ended and the next one started.
   const runs = end.length > 0 ? [...ends, ...end, ...start] : [...start, ...ends];
-  return [...describePause(before, after), ...runs, ...describeCurrent(before, after), ...describeStuck(before, after)];
+  return [
+    ...describeMembers(before, after),
+    ...describePause(before, after),
+    ...runs,
+    ...describeCurrent(before, after),
+    ...(before === null ? [] : describeRest(before, after)),
+    ...describeStuck(before, after),
+  ];
+}
+
+/** Nodes that have come and gone. */
+function describeMembers(before: LiveStatus | null, after: LiveStatus): string[] {
+  if (before === null) return [];
+  const missing = ({ nodes }: LiveStatus, of: LiveStatus): MemberStatus[] => {
+    const names = new Set(nodes.map(({ name }) => name));
+    return of.nodes.filter(({ name }) => !names.has(name));
+  };
+  return [
+    ...missing(before, after).map(({ name }) => `${oneLine(name)} is new in the cluster`),
+    ...missing(after, before).map(({ name }) => `${oneLine(name)} is no longer in the cluster`),
+  ];
+}
+
+/** What changes outside of runs too. */
+function describeRest(before: LiveStatus, after: LiveStatus): string[] {
+  const zone = ownZone();
+  const { lastRejection: rejection, nextWindow: next } = after;
+  const isRejected = rejection !== null && before.lastRejection?.at !== rejection.at;
+  // A run is reported as such.
+  const isOther = before.state !== after.state && before.run === null && after.run === null;
+  const hasMoved = before.nextWindow?.start !== next?.start || before.nextWindow?.end !== next?.end;
+  return [
+    ...describeLocks(before, after),
+    ...(isOther ? [`${after.state}: ${oneLine(after.explanation)}`] : []),
+    ...(isRejected
+      ? [`${oneLine(rejection.request)} by ${oneLine(rejection.by)} refused: ${oneLine(rejection.message)}`]
+      : []),
+    ...(hasMoved ? [`next window: ${next === null ? NONE : `${formatWindow(next, zone)} ${zone}`}`] : []),
+  ];
+}
+
+function describeLocks(before: LiveStatus, after: LiveStatus): string[] {
+  const locks = new Map(before.nodes.filter(isNode).map(({ name, lock }) => [name, lock]));
+  return after.nodes.filter(isNode).flatMap(({ name, lock }) => {
+    const was = locks.get(name);
+    if (was?.at === lock?.at) return [];
+    if (lock === undefined) return [`${oneLine(name)} unlocked`];
+    const until = lock.until === null ? '' : ` until ${oneLine(lock.until)}`;
+    return [
+      `${oneLine(name)} locked by ${oneLine(lock.by)}${until}${lock.reason === null ? '' : `: ${oneLine(lock.reason)}`}`,
+    ];
+  });
 }
 
 function describeStuck(before: LiveStatus | null, { stuck }: LiveStatus): string[] {
@@ -52,11 +103,12 @@ function describeStart(before: LiveStatus | null, { run, type }: LiveStatus): st
 }
 
 function describeEnds(before: LiveStatus | null, after: LiveStatus): string[] {
-  if (before === null || !isInRun(before, after)) return [];
+  if (before === null) return [];
   const known = new Map(before.nodes.map((node) => [node.name, node]));
+  const inRun = isInRun(before, after);
   return after.nodes
-    .filter((node) => hasEnded(known.get(node.name), node))
-    .map((node) => `${oneLine(node.name)} ${node.state}${node.lastError === null ? '' : ` ${errorCell(node)}`}`);
+    .filter((node) => hasEnded(known.get(node.name), node, inRun))
+    .map((node) => `${oneLine(node.name)} ${node.state}${node.lastError === null ? '' : ` ${errorCell(node, {})}`}`);
 }
 
 function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[] {
@@ -72,15 +124,18 @@ function describeCurrent(before: LiveStatus | null, after: LiveStatus): string[]
   );
 }
 
-/** Readings outside a run are not reported. */
 function isInRun(before: LiveStatus, after: LiveStatus): boolean {
   return before.run !== null || after.run !== null || before.lastRun?.number !== after.lastRun?.number;
 }
 
-/** A short patch may start and end between two statuses; then only the time of the reading shows it. */
-function hasEnded(was: MemberStatus | undefined, node: MemberStatus): boolean {
+/**
+ * A short patch may start and end between two statuses; then only the time of the reading shows it. Outside of a run a reading
+ * that confirms the state is not reported.
+ */
+function hasEnded(was: MemberStatus | undefined, node: MemberStatus, inRun: boolean): boolean {
   if (!ENDS.includes(node.state)) return false;
-  return was?.state !== node.state || was.lastCheckedTime !== node.lastCheckedTime;
+  if (was?.state !== node.state) return inRun || was !== undefined;
+  return inRun && was.lastCheckedTime !== node.lastCheckedTime;
 }
 
 function describeLive(live: LiveNode): string {

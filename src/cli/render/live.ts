@@ -97,7 +97,7 @@ function detailLines(status: LiveStatus, view: LiveView): string[] {
 function heading(status: LiveStatus, view: LiveView): string {
   const { run, lastRun, paused } = status;
   const name = view.color.bold(oneLine(status.cluster));
-  const pausedBy = paused === null ? '' : ` by ${oneLine(paused.by, 60)}`;
+  const pausedBy = paused === null ? '' : ` by ${oneLine(paused.by)}`;
   if (run !== null) {
     const went = run.state === 'running' ? '' : `, ${run.state}`;
     const elapsed = formatElapsed(run.startedAt, view.now);

@@ -5,7 +5,7 @@ import type { MemberStatus } from '../../domain/cluster/member';
 import type { NodeState } from '../../domain/node/status';
 import { lockAt } from '../../domain/node/status';
 import type { Colors } from './table';
-import { formatElapsed, oneLine } from './text';
+import { cellText, formatElapsed, oneLine } from './text';
 
 export interface StatusView {
   now: number;
@@ -19,19 +19,18 @@ export interface StatusView {
 const MAX_ERROR = 120;
 
 /** `waiting 3h20m (20h40m left) for ...`, with the times first, so that truncation keeps them. */
-export function waitOf(live: LiveNode, now: number, max?: number): string | null {
+export function waitOf(live: LiveNode, now: number): string | null {
   const { waitingFor, waitingSince, waitingUntil } = live;
   if (waitingFor === null) return null;
   const elapsed = waitingSince === null ? '' : ` ${formatElapsed(waitingSince, now)}`;
   const left =
     waitingUntil === null ? '' : ` (${formatElapsed(new Date(now).toISOString(), Date.parse(waitingUntil))} left)`;
-  return `waiting${elapsed}${left} for ${oneLine(waitingFor, max)}`;
+  return `waiting${elapsed}${left} for ${oneLine(waitingFor)}`;
 }
 
 /** `apply 3/12`, `drain 4/40 pods`, `reboot`, `waiting`; what the node in work does at this moment. */
 export function stepOf(live: LiveNode): string {
-  if (live.state === 'waiting')
-    return `waiting for ${oneLine(live.heldBy ?? 'another run', 120)} to finish on this node`;
+  if (live.state === 'waiting') return `waiting for ${oneLine(live.heldBy ?? 'another run')} to finish on this node`;
   if (live.step === null) return live.waitingFor === null ? 'starting' : 'in service';
   if (live.total === null) return live.step;
   if (live.step === 'drain') return `drain ${live.done ?? 0}/${live.total} pods`;
@@ -58,8 +57,8 @@ export function colorState(state: string, kind: NodeState, color: Colors): strin
   }
 }
 
-export function errorCell({ lastError }: MemberStatus): string {
-  return lastError === null ? '' : `${lastError.type}: ${oneLine(lastError.message, MAX_ERROR)}`;
+export function errorCell({ lastError }: MemberStatus, color: Pick<Colors, 'columns'>): string {
+  return lastError === null ? '' : `${lastError.type}: ${cellText(lastError.message, MAX_ERROR, color)}`;
 }
 
 /** `patched`, or `patched, locked`. */

@@ -3,10 +3,12 @@ import type { LiveNode } from '../../domain/explain/explanation';
 import type { MemberName, MemberStatus } from '../../domain/cluster/member';
 import type { StatusView } from './member-cells';
 import { colorState, errorCell, shownState, stepOf, waitOf } from './member-cells';
-import { NONE, formatElapsed, oneLine } from './text';
+import { NONE, cellText, formatElapsed, oneLine } from './text';
 
 /** Below this width, the steps stand in the column of the states. */
 const WIDTH_FOR_STEPS = 60;
+
+const MAX_NOTE = 160;
 
 /** Head and rows. */
 export function memberTable(
@@ -29,14 +31,15 @@ function narrowed([name = '', state = '', step = '', , note = '']: readonly stri
 
 function memberRow(node: MemberStatus, live: LiveNode | undefined, view: StatusView): string[] {
   const state = colorState(shownState(node, view.now), node.state, view.color);
-  if (live === undefined) return [oneLine(node.name), state, NONE, NONE, errorCell(node) || rebootNote(node)];
-  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view.now)];
+  if (live === undefined)
+    return [oneLine(node.name), state, NONE, NONE, errorCell(node, view.color) || rebootNote(node)];
+  return [oneLine(node.name), state, stepOf(live), formatElapsed(live.startedAt, view.now), noteOf(live, view)];
 }
 
-function noteOf(live: LiveNode, now: number): string {
-  const wait = waitOf(live, now, 120);
-  if (wait !== null) return wait;
-  if (live.lastFailure !== null) return `attempt ${live.attempt}: ${oneLine(live.lastFailure, 120)}`;
+function noteOf(live: LiveNode, { now, color }: StatusView): string {
+  const wait = waitOf(live, now);
+  if (wait !== null) return cellText(wait, MAX_NOTE, color);
+  if (live.lastFailure !== null) return `attempt ${live.attempt}: ${cellText(live.lastFailure, MAX_NOTE, color)}`;
   return '';
 }
 

@@ -5,8 +5,6 @@ import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatStart, oneLine } from './text';
 
-const MAX_REASON = 200;
-
 /** Times are those of `zone`. Empty without windows. */
 export function renderNext({ windows, removed, blackouts }: CalendarAhead, zone: string, color: Colors): string {
   const rows = [
@@ -44,7 +42,7 @@ function windowCells(window: MaintenanceWindow, blackouts: CalendarAhead['blacko
 
 function removedCells({ start, end, reason }: RemovedWindow, zone: string): string[] {
   const until = end === null ? NONE : formatStart(end, zone);
-  return [formatStart(start, zone), until, NONE, utcOf(start), `left out: blackout ${oneLine(reason, MAX_REASON)}`];
+  return [formatStart(start, zone), until, NONE, utcOf(start), `left out: blackout ${oneLine(reason)}`];
 }
 
 function because(blackouts: CalendarAhead['blackouts']): string {
@@ -52,7 +50,7 @@ function because(blackouts: CalendarAhead['blackouts']): string {
 }
 
 function reasonsOf(blackouts: CalendarAhead['blackouts']): string {
-  return [...new Set(blackouts.map(({ reason }) => oneLine(reason, MAX_REASON)))].join(' and ');
+  return [...new Set(blackouts.map(({ reason }) => oneLine(reason)))].join(' and ');
 }
 
 function utcOf(iso: string): string {

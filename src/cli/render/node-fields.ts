@@ -33,7 +33,7 @@ export function nodeFields(status: LiveStatus, name: string, view: StatusView): 
 }
 
 function workFields(live: LiveNode, { now }: StatusView): [string, string][] {
-  const wait = waitOf(live, now, MAX_TEXT);
+  const wait = waitOf(live, now);
   return [
     ['Step', `${stepOf(live)}, in work for ${formatElapsed(live.startedAt, now)}`],
     ...(wait === null ? [] : [['Waits', wait] as [string, string]]),

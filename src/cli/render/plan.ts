@@ -25,6 +25,7 @@ export interface PlanView {
 const MAX_LISTED = 10;
 const MAX_SENTENCE = 600;
 const MAX_FINDINGS = 20;
+const MAX_RESTARTS = 3;
 const SPARE_COLUMNS = ['Stage', 'Sec', 'Reboot'];
 
 export function renderPlan(plan: RunPlan, view: PlanView): string {
@@ -180,7 +181,7 @@ function nodeTable(plan: RunPlan, nodes: readonly PlannedNode[], { color, zone }
     node.security === null ? NONE : String(node.security),
     node.reboot,
     outcomeCell(node, color),
-    noteOf(node),
+    noteOf(node, color),
   ]);
   return renderTable(head, rows, color, SPARE_COLUMNS);
 }
@@ -200,7 +201,8 @@ function outcomeCell({ outcome }: PlannedNode, color: Colors): string {
   return outcome === null || outcome === 'skipped' || outcome === 'not-tried' ? color.yellow(text) : text;
 }
 
-function noteOf({ reason, keptBack, restarts, findings }: PlannedNode): string {
+function noteOf({ reason, keptBack, restarts, findings }: PlannedNode, { columns }: Colors): string {
+  const most = columns === undefined ? Infinity : MAX_RESTARTS;
   // What was found stands below the table.
   const isFound = findings.some(({ message }) => message === reason);
   const parts = [
@@ -208,7 +210,9 @@ function noteOf({ reason, keptBack, restarts, findings }: PlannedNode): string {
     ...(keptBack.length === 0 ? [] : [`${keptBack.length} kept back (${countedBy(keptBack, (one) => one.reason)})`]),
     ...(restarts.length === 0
       ? []
-      : [`outdated: ${oneLine(restarts.slice(0, 3).join(', '))}${restarts.length > 3 ? ' ...' : ''}`]),
+      : [
+          `outdated: ${oneLine(restarts.slice(0, most).join(', '))}${restarts.length > most ? ` and ${restarts.length - most} more` : ''}`,
+        ]),
   ];
   return parts.join('; ');
 }
@@ -224,13 +228,15 @@ function findingsOf({ nodes, cluster }: RunPlan, color: Colors): string[] {
       groups.set(key, group);
     }
   }
+  // In a pipe nothing is cut.
+  const most = color.columns === undefined ? Infinity : MAX_FINDINGS;
   const found = worstFirst([...groups.values()].map(({ finding, names }) => ({ ...finding, names })));
-  const lines = found.slice(0, MAX_FINDINGS).flatMap(({ severity, message, remedy, names }) => {
+  const lines = found.slice(0, most).flatMap(({ severity, message, remedy, names }) => {
     const paint = severity === 'error' ? color.red : color.yellow;
     const line = `${paint(oneLine(someOf(names)))}  ${severity}: ${asSentence(oneLine(message, MAX_SENTENCE))}`;
     return remedy === null ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(remedy, MAX_SENTENCE)}`];
   });
-  const more = found.length - MAX_FINDINGS;
+  const more = found.length - most;
   if (more > 0) lines.push(`and ${plural(more, 'more finding')}: ospatch check ${cluster}`);
   return lines.length === 0 ? [] : [lines.map((line) => wrapped(line, color)).join('\n')];
 }

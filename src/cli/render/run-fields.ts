@@ -16,7 +16,6 @@ type RunInStatus = NonNullable<LiveStatus['run']>;
 const BAR_WIDTH = 30;
 /** A bar below this width says nothing. */
 const MIN_BAR_WIDTH = 8;
-const MAX_SENTENCE = 300;
 
 /** Names and values; empty without a run. */
 export function runFields(status: LiveStatus, view: StatusView): [string, string][] {
@@ -82,10 +81,10 @@ export function nextOf(
   { zone }: StatusView,
 ): string | null {
   if (waitingCount === 0) return null;
-  const names = oneLine(someOf(upcoming, 3, waitingCount), MAX_SENTENCE);
+  const names = oneLine(someOf(upcoming, 3, waitingCount));
   if (hold === null) return names;
   const time = (ms: number): string => formatTime(new Date(ms).toISOString(), zone);
-  return `${names}, not yet: ${oneLine(describeHold(hold, memberNameOf(type), time), MAX_SENTENCE)}`;
+  return `${names}, not yet: ${oneLine(describeHold(hold, memberNameOf(type), time))}`;
 }
 
 /** `the run ends about 2026-11-29 03:40, 20m before its window does`; what the forecast rests on is said. */

@@ -59,11 +59,11 @@ function nodeTable(status: LiveStatus, view: StatusView): string {
       node.role,
       stateCell(node, live.get(node.name), view),
       formatTime(node.lastAppliedPatchTime, view.zone),
-      oneLine(node.patchedVersion, 60),
-      oneLine(node.kernel, 40),
+      oneLine(node.patchedVersion),
+      oneLine(node.kernel),
       node.pendingUpdates === null ? NONE : String(node.pendingUpdates),
       rebootCell(node),
-      errorCell(node),
+      errorCell(node, view.color),
     ]);
   return renderTable(head, rows, view.color, SPARE_COLUMNS);
 }
@@ -107,7 +107,7 @@ function locksOf({ nodes }: LiveStatus, { now, zone }: StatusView): string[] {
     const lock = lockAt(node, now);
     if (lock === null) return [];
     const until = lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`;
-    const reason = lock.reason === null ? '' : `: ${oneLine(lock.reason, 200)}`;
+    const reason = lock.reason === null ? '' : `: ${oneLine(lock.reason)}`;
     return [`${oneLine(node.name)} is locked by ${oneLine(lock.by)}${until}${reason}`];
   });
 }
@@ -137,7 +137,7 @@ function nodeGroupTable(status: LiveStatus, view: StatusView): string {
   const live = liveByName(status);
   const groups = status.nodes.filter((row) => row.kind === 'node-group');
   const rows = groups.map((group) =>
-    statusRow(group, zone, stateCell(group, live.get(group.name), view), errorCell(group)),
+    statusRow(group, zone, stateCell(group, live.get(group.name), view), errorCell(group, color)),
   );
   const waits = waitsOf(status, now).map((line) => wrapped(line, color));
   const table = renderTable(STATUS_HEAD, rows, color);

@@ -7,7 +7,8 @@ import { formatInstant } from '../../domain/schedule/zone';
 /** Placeholder for a missing value. */
 export const NONE = '-';
 
-const MAX_CELL = 300;
+/** Longer than all texts that are kept of a node or a run. */
+const MAX_TEXT = 1_500;
 
 /** The weekday and the date of a start, with the blank after it. */
 const DAY_CHARS = 'Sun 2026-11-29 '.length;
@@ -16,8 +17,17 @@ const DAY_CHARS = 'Sun 2026-11-29 '.length;
  * One line for a table or sentence: no control characters, at most `max` characters, and moments in the user's time zone
  * except in commands.
  */
-export function oneLine(value: string | null | undefined, max = MAX_CELL): string {
+export function oneLine(value: string | null | undefined, max = MAX_TEXT): string {
   return value === null || value === undefined || value === '' ? NONE : inOwnZone(plainText(value, max));
+}
+
+/** The same as a cell that is cut after `max` characters on a terminal; in a pipe nothing is cut. */
+export function cellText(
+  value: string | null | undefined,
+  max: number,
+  { columns }: { columns?: number | undefined },
+): string {
+  return oneLine(value, columns === undefined ? MAX_TEXT : max);
 }
 
 const COMMAND_OR_INSTANT = /`[^`]*`|\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})(?!\w)/g;

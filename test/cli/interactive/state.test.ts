@@ -53,7 +53,7 @@ describe('src/cli/interactive/state', () => {
     ['r', { action: 'retry', node: 'w-2' }],
     ['s', { action: 'skip', node: 'w-2' }],
   ])('%s sends nothing before a reason and a y', (letter, order) => {
-    const asked = press(['j', letter, ...'why y', ENTER]);
+    const asked = press(['j', letter, ...Array.from('why y'), ENTER]);
     expect(asked.effects).toEqual([]);
     expect(asked.state.prompt).toMatchObject({ awaits: 'confirmation' });
     const { state, effects } = press(['y'], {}, asked.state);

@@ -72,7 +72,7 @@ describe('the status of clusters of many nodes', () => {
   });
 
   test('cuts nothing in a pipe', () => {
-    const message = `${'a very long reason '.repeat(6)}end`;
+    const message = `${'a very long reason '.repeat(40)}end`;
     const nodes = fleet(60).nodes.map((one) => ({ ...one, lastError: { type: 'DiskFull' as const, message } }));
     expect(statusAt({ ...fleet(60), nodes }, undefined)).toContain(`DiskFull: ${message}`);
   });

@@ -66,8 +66,46 @@ describe('src/cli/render/live-lines', () => {
   });
 
   test('reports pause and resume', () => {
-    const paused = status([], { paused: { at: '', by: 'ann', reason: 'freeze' } });
+    const paused = status(idle.nodes, { paused: { at: '', by: 'ann', reason: 'freeze' } });
     expect(describeChanges(idle, paused)).toEqual(['paused by ann: freeze']);
     expect(describeChanges(paused, idle)).toEqual(['resumed']);
+  });
+
+  test('reports what changes outside of runs', () => {
+    const lock = { at: '2026-11-23T10:00:00Z', by: 'ann', reason: 'incident', until: null };
+    const nextWindow = { start: '2026-11-29T00:00:00.000Z', end: '2026-11-29T04:00:00.000Z', index: 0 };
+    const rejection = { request: 'patchNow', by: 'bob', at: '2026-11-23T11:00:00Z', message: 'demo is paused' };
+    const before = status([node('w-1', { state: 'patched' }), node('w-2', { lock })]);
+    const after = status([node('w-1', { state: 'reboot-pending', lock }), node('w-2'), node('w-3')], {
+      nextWindow: nextWindow as never,
+      lastRejection: rejection as never,
+      state: 'waiting',
+      explanation: 'the boot patch waits for a window',
+    });
+    expect(describeChanges(before, after)).toEqual([
+      'w-3 is new in the cluster',
+      'w-1 reboot-pending',
+      'w-1 locked by ann: incident',
+      'w-2 unlocked',
+      'waiting: the boot patch waits for a window',
+      'patchNow by bob refused: demo is paused',
+      expect.stringMatching(/^next window: Sun 2026-11-29 /),
+    ]);
+    expect(describeChanges(after, before)).toContain('w-3 is no longer in the cluster');
+    expect(describeChanges(after, after)).toEqual([]);
+  });
+
+  test('a check that confirms the state of a node is no change', () => {
+    const checked = (at: string) => status([node('w-1', { state: 'up-to-date', lastCheckedTime: at })]);
+    expect(describeChanges(checked('2026-11-01T00:00:00Z'), checked('2026-11-02T00:00:00Z'))).toEqual([]);
+  });
+
+  test('cuts nothing', () => {
+    const message = `${'a very long reason '.repeat(40)}end`;
+    const before = status([node('w-1', { state: 'patching' })], { run: runStatus(7) });
+    const after = status([node('w-1', { state: 'failed', lastError: { type: 'DiskFull', message } })], {
+      run: runStatus(7),
+    });
+    expect(describeChanges(before, after)).toEqual([`w-1 failed DiskFull: ${message}`]);
   });
 });
