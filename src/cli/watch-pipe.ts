@@ -42,8 +42,8 @@ export function jsonView(context: CliContext): PipeView {
   let last = '';
   return {
     show: (status) => {
-      const { runEnd: _movesWithTime, ...lasting } = status;
-      const now = JSON.stringify(lasting);
+      // The forecast moves with time.
+      const now = JSON.stringify({ ...status, runEnd: undefined });
       if (now !== last) print(context, JSON.stringify(status));
       last = now;
     },

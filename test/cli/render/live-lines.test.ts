@@ -66,7 +66,7 @@ describe('src/cli/render/live-lines', () => {
   });
 
   test('reports pause and resume', () => {
-    const paused = status(idle.nodes, { paused: { at: '', by: 'ann', reason: 'freeze' } });
+    const paused = status([node('w-1'), node('w-2')], { paused: { at: '', by: 'ann', reason: 'freeze' } });
     expect(describeChanges(idle, paused)).toEqual(['paused by ann: freeze']);
     expect(describeChanges(paused, idle)).toEqual(['resumed']);
   });
