@@ -3,10 +3,11 @@
 #   deps         node_modules
 #   build        lib/ (needs deps)
 #   linters      shellcheck
-#   temporal     the Temporal development server        (these four need deps;
+#   temporal     the Temporal development server        (these five need deps;
 #   test-server  the test server that skips time         all of them are kept in
 #   lab          the images of the node lab (root)       the cache directory)
 #   kubernetes   a Kubernetes control plane
+#   python       the Temporal SDK of Python
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,7 +50,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters) "setup_$part" ;;
-    temporal | test-server | lab | kubernetes) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes | python) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

@@ -1,11 +1,12 @@
 /**
  * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
- * [kubernetes]
+ * [kubernetes] [python]
  */
 import type { Log } from '../src/dev/host';
 import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from '../src/dev/temporal-binary';
+import { findPythonSdk } from './python-sdk';
 import { findTestServer } from './test-server';
 
 /** The kinds of nodes used by the tests. */
@@ -21,6 +22,7 @@ const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   temporal: findTemporal,
   'test-server': findTestServer,
   kubernetes: findControlPlaneProgram,
+  python: findPythonSdk,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
 };
 

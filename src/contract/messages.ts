@@ -1,7 +1,6 @@
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import type {
   ApplySpecAnswer,
-  ApplySpecMessage,
   CancelRunAnswer,
   ClusterHistory,
   ClusterSummary,
@@ -15,6 +14,7 @@ import type {
   RemoveAnswer,
   StatusPage,
 } from '../domain/cluster/messages';
+import type { SpecMessage } from '../domain/cluster/spec-message';
 import type { SteeringAnswer, SteeringMessage } from '../domain/cluster/steering';
 import type { EventsPage, EventsRequest } from '../domain/cluster/event-pages';
 import type { NodeAction } from '../domain/cluster/node-actions';
@@ -36,15 +36,14 @@ export const patchNowSignal = defineSignal<[PatchNowMessage?]>('patchNow');
 export const pauseSignal = defineSignal<[Message?]>('pause');
 export const resumeSignal = defineSignal<[Message?]>('resume');
 export const cancelRunSignal = defineSignal<[Message?]>('cancelRun');
+export const applySpecSignal = defineSignal<[SpecMessage]>('applySpec');
+export const removeSignal = defineSignal<[Message?]>('remove');
 
 export const patchNowUpdate = defineUpdate<PatchNowAnswer, [PatchNowMessage]>('patchNow');
 export const pauseUpdate = defineUpdate<PauseAnswer, [Message]>('pause');
 export const resumeUpdate = defineUpdate<PauseAnswer, [Message]>('resume');
 export const cancelRunUpdate = defineUpdate<CancelRunAnswer, [Message]>('cancelRun');
-export const applySpecUpdate = defineUpdate<
-  ApplySpecAnswer,
-  [Omit<ApplySpecMessage, 'spec'> & Partial<ApplySpecMessage>]
->('applySpec');
+export const applySpecUpdate = defineUpdate<ApplySpecAnswer, [SpecMessage]>('applySpec');
 export const removeUpdate = defineUpdate<RemoveAnswer, [Message]>('remove');
 
 export const skipSignal = defineSignal<[SteeringMessage]>('skip');

@@ -17,7 +17,6 @@ import type { MemberStatus } from './member';
 import type { NodeError, NodeState } from '../node/status';
 import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
-import { defined } from '../shared/defined';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
 export type SignalName = (typeof SIGNALS)[number];
@@ -258,8 +257,8 @@ export interface ClusterHistory {
 }
 
 /** Limits on untrusted text. */
-const MAX_WORD = 100;
-const MAX_SENTENCE = 500;
+export const MAX_WORD = 100;
+export const MAX_SENTENCE = 500;
 
 /** Fields of a `patchNow` beside those of every message. */
 export const PATCH_FIELDS = 'nodes, selector, notBefore, deadline, ignoreWindow, concurrency';
@@ -333,23 +332,6 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
   return { ok: true, message };
 }
 
-/**
- * Parses the argument of `applySpec`. The spec is not validated here; absent, it is the one with which the same call
- * started the cluster.
- */
-export function parseApplySpec(value: unknown): Omit<ApplySpecMessage, 'spec'> & { spec?: unknown } {
-  const { spec, applyId, by, reason } =
-    typeof value === 'object' && value !== null ? (value as Partial<Record<keyof ApplySpecMessage, unknown>>) : {};
-  return {
-    ...defined({ spec }),
-    applyId: typeof applyId === 'string' ? applyId : 'none',
-    ...defined({
-      by: typeof by === 'string' ? plainText(by, MAX_WORD) : undefined,
-      reason: typeof reason === 'string' ? plainText(reason, MAX_SENTENCE) : undefined,
-    }),
-  };
-}
-
 /** Why the cluster cannot be patched, in one sentence; null when it can. */
 export function rejectionOf(spec: ClusterSpec): string | null {
   if (spec.type !== 'eks' || isEks(spec)) return notPatchableReason(spec.type);
@@ -395,7 +377,8 @@ function isNameList(value: unknown): value is string[] {
   );
 }
 
-function describe(value: unknown): string {
+/** An untrusted value in a sentence. */
+export function describe(value: unknown): string {
   const shown = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? 'a list' : typeof value;
   return plainText(shown === 'object' ? 'an object' : typeof value === 'number' ? String(value) : shown, 60);
 }

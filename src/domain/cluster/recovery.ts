@@ -28,7 +28,9 @@ import {
   checkApplySpec,
   checkRequest,
   checkSteeringRequest,
+  noteCreation,
 } from './requests';
+import { parseSpecMessage } from './spec-message';
 import type { SteeringName } from './steering';
 import { STEERING, parseSteering } from './steering';
 import { memberName } from './member';
@@ -135,11 +137,16 @@ export function readStartArgument(
   const argument = toRecord(value);
   if (argument === null) return 'the content is not an object';
   if (argument['state'] !== undefined) return readState(argument['state'], cluster);
-  const checked = checkSpec(argument['spec']);
+  const parsed = parseSpecMessage(value);
+  if (!parsed.ok) return parsed.why;
+  const { message } = parsed;
+  const checked = checkSpec(message.spec);
   if (!checked.ok) return `its spec is not valid: ${checked.problems.join('; ')}`;
   if (checked.spec.name !== cluster) return `the state belongs to cluster ${plainText(checked.spec.name, 63)}`;
-  const { applyId } = argument;
-  return newClusterState(checked.spec, typeof applyId === 'string' ? applyId : null, at);
+  const { applyId = null } = message;
+  const state = newClusterState(checked.spec, applyId, at);
+  if (applyId === null) noteCreation(state, message, at);
+  return state;
 }
 
 function readState(value: unknown, cluster: string): ClusterState | string {
@@ -214,20 +221,22 @@ class PastCluster {
   }
 
   private applySpec(at: string, value: unknown): void {
-    const message = toRecord(value);
-    if (message?.['spec'] === undefined) {
+    const parsed = parseSpecMessage(value);
+    // The cluster rejected what it could not parse.
+    if (!parsed.ok) return;
+    const { spec, applyId = 'none', ...message } = parsed.message;
+    if (spec === undefined) {
       // The call that created the cluster sent its spec as start argument; any other applySpec without a spec was
       // rejected.
-      if (message?.['applyId'] === this.state.createdBy) this.state.createdBy = null;
+      if (applyId === this.state.createdBy) this.state.createdBy = null;
       return;
     }
-    const checked = this.context.checkSpec(message?.['spec']);
-    const sender = { by: textOf(message?.['by']), reason: textOf(message?.['reason']) };
-    const applyId = textOf(message?.['applyId']) ?? 'none';
+    const checked = this.context.checkSpec(spec);
+    const sender = { by: message.by ?? null, reason: message.reason ?? null };
     if (!checked.ok || checkApplySpec(this.state, { spec: checked.spec, applyId }) !== null) {
       return this.lose({ at, name: APPLY_SPEC }, sender);
     }
-    const { result } = actOnApplySpec(this.state, { spec: checked.spec, applyId }, at);
+    const { result } = actOnApplySpec(this.state, { ...message, spec: checked.spec, applyId }, at);
     // The spec with which the cluster was created is part of the base state.
     if (result === 'updated') this.kept.push(toPastMessage({ at, name: APPLY_SPEC }, sender));
   }
@@ -354,8 +363,4 @@ function toPastMessage(
 
 function toRecord(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-}
-
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? plainText(value, 500) : null;
 }

@@ -194,13 +194,18 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
   // Pipelines apply the same file again and again; recording that would only fill the history.
-  if (created) record(state, 'applySpec', message, 'cluster created', now);
+  if (created) noteCreation(state, message, now);
   else if (changes.length > 0) record(state, 'applySpec', message, changesText(changes), now);
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
     notice: rejectionOf(spec),
   };
+}
+
+/** Records who has created the cluster at `now` (ISO 8601). */
+export function noteCreation(state: ClusterState, message: Message, now: string): void {
+  record(state, 'applySpec', message, 'cluster created', now);
 }
 
 /** What a new spec allows less is taken over by the run in progress, for the nodes that it has not started. */

@@ -7,7 +7,7 @@ import { isDeeperThan } from '../../domain/shared/nesting';
 import type { CalendarAhead } from '../../domain/schedule/window';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
-import { toErrorInfo } from '../shared/failures';
+import { toErrorInfo, withoutStack } from '../shared/failures';
 import { timestamp } from '../shared/timestamp';
 
 const FIRST_RETRY_MS = 60_000;
@@ -74,6 +74,7 @@ function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {
   return verdict.spec ?? (spec as ClusterSpec);
 }
 
+/** The end of a workflow that never became a cluster. */
 export function specFailure(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, 'InvalidSpec');
+  return withoutStack(ApplicationFailure.nonRetryable(message, 'InvalidSpec'));
 }

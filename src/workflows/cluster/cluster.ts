@@ -60,17 +60,17 @@ import { timestamp } from '../shared/timestamp';
 /** How soon the last run is looked up again after that failed, in milliseconds. */
 const LAST_RUN_RETRY_MS = 30_000;
 
-export async function cluster(input?: ClusterInput): Promise<StatusPage> {
+export async function cluster(...inputs: [ClusterInput?, ...unknown[]]): Promise<StatusPage> {
   // A cancel from the Temporal UI means `remove`: orderly, with clean-up. So everything runs shielded.
   const cancelled = CancellationScope.current().cancelRequested;
   return CancellationScope.nonCancellable(async () => {
-    const carried = carriedState(input);
+    const carried = carriedState(inputs[0]);
     const begun = new BegunCluster();
     onReset(() => begun.reset());
     if (carried !== null) begun.loop = new ClusterLoop(carried);
     const queue = new MessageQueue();
     // Messages that are there already are handed over as the handlers are registered.
-    const begins = carried === null ? queue.run(() => begun.begin(input)) : null;
+    const begins = carried === null ? queue.run(() => begun.begin(inputs)) : null;
     registerHandlers(begun, queue);
     if (begins !== null) {
       await begins;
@@ -101,9 +101,9 @@ class BegunCluster implements HandledCluster {
   private wasReset = false;
   private failure: unknown = new Error('the first spec of the cluster is being checked');
 
-  async begin(input: ClusterInput | undefined): Promise<void> {
+  async begin(inputs: readonly unknown[]): Promise<void> {
     try {
-      const { state, searchAttributes } = await firstState(input);
+      const { state, searchAttributes } = await firstState(inputs);
       this.loop = new ClusterLoop(state, searchAttributes);
     } catch (failure) {
       this.failure = failure;

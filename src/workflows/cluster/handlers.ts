@@ -1,8 +1,16 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
 import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
-import type { Message, PatchNowMessage, SignalName } from '../../domain/cluster/messages';
-import { SIGNALS, SPEC_MISSING, parseApplySpec, parseMessage } from '../../domain/cluster/messages';
+import type {
+  ApplySpecAnswer,
+  Message,
+  PatchNowMessage,
+  RemoveAnswer,
+  SignalName,
+} from '../../domain/cluster/messages';
+import { SIGNALS, SPEC_MISSING, parseMessage } from '../../domain/cluster/messages';
+import type { SpecMessage } from '../../domain/cluster/spec-message';
+import { NO_SPEC, parseSpecMessage } from '../../domain/cluster/spec-message';
 import {
   actOnApplySpec,
   actOnRemove,
@@ -18,9 +26,9 @@ import { eventsPage, parseEventsRequest } from '../../domain/cluster/event-pages
 import { noteNodeAction, parseNodeAction } from '../../domain/cluster/node-actions';
 import { REPEATED } from '../../domain/cluster/reset';
 import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
-import { STEERING, parseSteering } from '../../domain/cluster/steering';
+import { STEERING, foreignField, parseSteering } from '../../domain/cluster/steering';
 import { plainText } from '../../domain/shared/text';
-import { whyUnreadable } from '../../domain/shared/unreadable';
+import { unreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
 import type { RowVersions } from '../../domain/cluster/status-pages';
 import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../domain/cluster/status-pages';
@@ -29,6 +37,9 @@ import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
 import { mayBeRepeated } from '../shared/reset';
 import { timestamp } from '../shared/timestamp';
+
+/** Characters of the problems of a spec that are kept; the answer to an update has all of them. */
+const MAX_REFUSAL = 500;
 
 const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
 
@@ -52,7 +63,12 @@ const STEERING_DESCRIPTIONS: Record<SteeringName, string> = {
   unlock: 'Undo lock. Input: {"node": "w-1"}.',
 };
 
-const ALL_SIGNALS = [...SIGNALS, ...STEERING].join(', ');
+const APPLY_SPEC_DESCRIPTION =
+  'Put a spec into force at once. Input: the spec as in its file, as JSON, bare or as {"spec": {...}, "reason": "...", "by": "..."}.';
+const REMOVE_DESCRIPTION =
+  'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are. Input: nothing, or {"reason": "...", "by": "..."}.';
+
+const ALL_MESSAGES = [...SIGNALS, ...STEERING, 'applySpec', 'remove'].join(', ');
 
 /** What the messages are about. A cluster whose first spec is being checked has no state yet; reading it throws. */
 export interface HandledCluster {
@@ -82,19 +98,16 @@ class Handlers {
     for (const name of STEERING) this.registerSteering(name);
     this.registerRemove();
     this.registerQueries();
-    setHandler(messages.runProgressSignal, (value) => this.signal('runProgress', () => this.cluster.progress(value)), {
-      description: 'From the run: nodes have settled.',
-    });
-    setHandler(messages.nodeActionSignal, (value) => this.signal('nodeAction', () => this.nodeAction(value)), {
-      description: 'From a workflow of a node: what somebody has done there.',
-    });
-    setDefaultSignalHandler((name) =>
+    // Messages from workflows have no handler of their own, so that the Temporal UI does not offer them to users.
+    setDefaultSignalHandler((name, value) =>
       this.signal(name, () => {
-        this.refuse(`signal ${name}`, undefined, `no such signal; there are ${ALL_SIGNALS}`);
+        if (name === messages.runProgressSignal.name) this.cluster.progress(value);
+        else if (name === messages.nodeActionSignal.name) this.nodeAction(value);
+        else this.refuse(`signal ${name}`, undefined, `no such signal; there are ${ALL_MESSAGES}`);
       }),
     );
     setDefaultUpdateHandler((name) => {
-      throw refused(`no such update: ${plainText(name, 100)}; there are ${ALL_SIGNALS}, applySpec, remove`);
+      throw refused(`no such update: ${plainText(name, 100)}; there are ${ALL_MESSAGES}`);
     });
   }
 
@@ -128,10 +141,10 @@ class Handlers {
     const description = DESCRIPTIONS[name];
     setHandler(
       messages[`${name}Signal`],
-      (value?: unknown) => {
+      (...values: unknown[]) => {
         const isRepeated = repeats(name);
         return this.signal(name, () => {
-          const parsed = parseMessage(value);
+          const parsed = parseMessage(only(values));
           const why = parsed.ok ? this.reasonAgainst(name, parsed.message, isRepeated) : parsed.why;
           if (parsed.ok && why === null) actOnRequest(cluster.state, name, parsed.message, timestamp());
           else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
@@ -142,10 +155,10 @@ class Handlers {
     );
     setHandler(
       messages[`${name}Update`] as typeof messages.patchNowUpdate,
-      (value?: unknown) => {
+      (...values: unknown[]) => {
         const isRepeated = repeats(name);
         return this.update(() => {
-          const message = readMessage(value);
+          const message = readMessage(only(values));
           // The state may have moved on since the validator looked.
           const why = this.reasonAgainst(name, message, isRepeated);
           if (why !== null) throw this.refusal(name, message, why);
@@ -156,8 +169,8 @@ class Handlers {
       },
       {
         description,
-        validator: (value?: unknown) => {
-          const message = readMessage(value);
+        validator: (...values: unknown[]) => {
+          const message = readMessage(only(values));
           // What is before it in the queue may change the answer.
           const why = this.queue.isBusy ? null : this.reasonAgainst(name, message, repeats(name));
           if (why !== null) throw refused(why);
@@ -175,10 +188,10 @@ class Handlers {
     const description = STEERING_DESCRIPTIONS[name];
     setHandler(
       messages[`${name}Signal`],
-      (value?: unknown) => {
+      (...values: unknown[]) => {
         const isRepeated = repeats(name);
         return this.signal(name, () => {
-          const parsed = parseSteering(name, value);
+          const parsed = parseSteering(name, only(values));
           const why = parsed.ok ? this.reasonAgainstSteering(name, parsed.message, isRepeated) : parsed.why;
           if (parsed.ok && why === null) actOnSteering(cluster.state, name, parsed.message, timestamp());
           else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
@@ -189,10 +202,10 @@ class Handlers {
     );
     setHandler(
       messages[`${name}Update`],
-      (value?: unknown) => {
+      (...values: unknown[]) => {
         const isRepeated = repeats(name);
         return this.update(() => {
-          const message = readSteering(name, value);
+          const message = readSteering(name, only(values));
           const why = this.reasonAgainstSteering(name, message, isRepeated);
           if (why !== null) throw this.refusal(name, message, why);
           const answer = actOnSteering(cluster.state, name, message, timestamp());
@@ -202,8 +215,8 @@ class Handlers {
       },
       {
         description,
-        validator: (value?: unknown) => {
-          const message = readSteering(name, value);
+        validator: (...values: unknown[]) => {
+          const message = readSteering(name, only(values));
           // What is before it in the queue may change the answer.
           const why = this.queue.isBusy ? null : this.reasonAgainstSteering(name, message, repeats(name));
           if (why !== null) throw refused(why);
@@ -217,56 +230,85 @@ class Handlers {
   }
 
   private registerApplySpec(): void {
-    const { cluster } = this;
+    setHandler(
+      messages.applySpecSignal,
+      (...values: unknown[]) =>
+        this.signal('applySpec', async () => {
+          const parsed = parseSpecMessage(only(values));
+          try {
+            await this.applySpec(this.readSpecMessage(values));
+          } catch (failure) {
+            const by = parsed.ok ? parsed.message.by : undefined;
+            this.refuse('applySpec', by, messageOf(failure, MAX_REFUSAL));
+          }
+        }),
+      { description: APPLY_SPEC_DESCRIPTION },
+    );
     setHandler(
       messages.applySpecUpdate,
-      (value?: unknown) =>
+      (...values: unknown[]) =>
         this.update(async () => {
-          const { spec, ...message } = parseApplySpec(value);
-          this.rejectWithoutSpec(value);
-          const inForce = cluster.state.spec;
-          const checked = { ...message, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
-          const why = checkApplySpec(cluster.state, checked);
-          if (why !== null) throw this.refusal('applySpec', message, why);
-          const answer = actOnApplySpec(cluster.state, checked, timestamp());
-          cluster.changed();
-          return answer;
+          const message = this.readSpecMessage(values);
+          try {
+            return await this.applySpec(message);
+          } catch (failure) {
+            this.refuse('applySpec', message.by, messageOf(failure, MAX_REFUSAL));
+            throw failure;
+          }
         }),
       {
-        description: 'Put a spec into force at once. Input: {"spec": {...}}, written as in a file or normalised.',
-        validator: (value?: unknown) => {
+        description: APPLY_SPEC_DESCRIPTION,
+        validator: (...values: unknown[]) => {
           if (this.queue.isBusy) return;
-          this.rejectWithoutSpec(value);
+          this.readSpecMessage(values);
           this.rejectWhenRemoving();
         },
       },
     );
   }
 
+  private async applySpec({ spec, applyId = 'none', ...message }: SpecMessage): Promise<ApplySpecAnswer> {
+    const { cluster } = this;
+    const inForce = cluster.state.spec;
+    const checked = { ...message, applyId, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
+    const why = checkApplySpec(cluster.state, checked);
+    if (why !== null) throw refused(why);
+    const answer = actOnApplySpec(cluster.state, checked, timestamp());
+    cluster.changed();
+    return answer;
+  }
+
   private registerRemove(): void {
     const { cluster } = this;
+    const remove = (message: Message): RemoveAnswer => {
+      const answer = actOnRemove(cluster.state, message, timestamp());
+      cluster.changed();
+      return answer;
+    };
     setHandler(
-      messages.removeUpdate,
-      (value?: unknown) =>
-        this.update(() => {
-          const answer = actOnRemove(cluster.state, readMessage(value), timestamp());
-          cluster.changed();
-          return answer;
+      messages.removeSignal,
+      (...values: unknown[]) =>
+        this.signal('remove', () => {
+          const parsed = parseMessage(only(values));
+          const why = parsed.ok ? reasonAgainstRemove(parsed.message) : parsed.why;
+          if (parsed.ok && why === null) remove(parsed.message);
+          else this.refuse('remove', parsed.ok ? parsed.message.by : undefined, why ?? '');
         }),
-      {
-        description: 'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are.',
-        validator: (value?: unknown) => {
-          readMessage(value);
-        },
-      },
+      { description: REMOVE_DESCRIPTION },
     );
+    setHandler(messages.removeUpdate, (...values: unknown[]) => this.update(() => remove(readRemove(values))), {
+      description: REMOVE_DESCRIPTION,
+      validator: (...values: unknown[]) => {
+        readRemove(values);
+      },
+    });
   }
 
   /** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
-  private signal(name: string, body: () => void): void | Promise<void> {
+  private signal(name: string, body: () => void | Promise<void>): void | Promise<void> {
     return this.queue.run(() => {
       try {
-        body();
+        return body();
       } catch (failure) {
         this.refuse(name, undefined, `the signal could not be handled: ${messageOf(failure)}`);
       }
@@ -307,14 +349,15 @@ class Handlers {
     return refused(why);
   }
 
-  /** Only the call that has started this workflow has sent its spec before. */
-  private rejectWithoutSpec(value: unknown): void {
-    const unread = whyUnreadable(value);
-    if (unread !== null) throw refused(`the input cannot be read: ${unread}`);
-    const { spec, applyId } = parseApplySpec(value);
-    if (spec === undefined && applyId !== this.cluster.state.createdBy) {
-      throw ApplicationFailure.nonRetryable('the message has no spec', SPEC_MISSING);
+  /** Only the call that has started this workflow has sent its spec before, and may leave it out. */
+  private readSpecMessage(values: readonly unknown[]): SpecMessage {
+    const parsed = parseSpecMessage(only(values));
+    if (!parsed.ok) throw refused(parsed.why);
+    const { message } = parsed;
+    if (message.spec === undefined && message.applyId !== this.cluster.state.createdBy) {
+      throw ApplicationFailure.nonRetryable(NO_SPEC, SPEC_MISSING);
     }
+    return message;
   }
 
   private rejectWhenRemoving(): void {
@@ -326,6 +369,24 @@ class Handlers {
 /** Whether a message may be one that a reset repeats and that must not be carried out twice; a pause or a lock may be. */
 function repeats(name: SignalName | SteeringName): boolean {
   return name !== 'pause' && name !== 'lock' && mayBeRepeated();
+}
+
+/** The input of a message. Several are refused like one that cannot be read. */
+function only(values: readonly unknown[]): unknown {
+  return values.length > 1 ? unreadable(`a message has one, and there are ${values.length}`) : values[0];
+}
+
+/** Removal is about the whole cluster. */
+function reasonAgainstRemove(message: PatchNowMessage): string | null {
+  const foreign = foreignField(message);
+  return foreign === null ? null : `remove takes no ${foreign}; it applies to the whole cluster`;
+}
+
+function readRemove(values: readonly unknown[]): Message {
+  const message = readMessage(only(values));
+  const why = reasonAgainstRemove(message);
+  if (why !== null) throw refused(why);
+  return message;
 }
 
 function readMessage(value: unknown): PatchNowMessage {
@@ -345,8 +406,8 @@ function failUpdate(failure: unknown): never {
   throw ApplicationFailure.nonRetryable(`the update could not be handled: ${messageOf(failure)}`, 'Internal');
 }
 
-function messageOf(failure: unknown): string {
-  return plainText(failure instanceof Error ? failure.message : String(failure), 300);
+function messageOf(failure: unknown, max = 300): string {
+  return plainText(failure instanceof Error ? failure.message : String(failure), max);
 }
 
 function refused(why: string): ApplicationFailure {

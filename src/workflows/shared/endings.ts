@@ -8,6 +8,7 @@ import { toSettled } from '../../domain/cluster/member';
 import { failureSentence } from '../../domain/node/status';
 import { isRunResult, parseSettled } from '../../domain/run/progress-parser';
 import type { RunResult } from '../../domain/run/run';
+import { withoutStack } from './failures';
 
 /** @throws ApplicationFailure when the node patch has failed */
 export function endNodePatch(record: PatchRecord): MemberSettled {
@@ -35,7 +36,7 @@ export function reportOf(failure: unknown): RunResult | null {
 }
 
 function failed(message: string, type: string, answer: MemberSettled | RunResult): ApplicationFailure {
-  return ApplicationFailure.create({ message, type, nonRetryable: true, details: [answer] });
+  return withoutStack(ApplicationFailure.create({ message, type, nonRetryable: true, details: [answer] }));
 }
 
 function detailsOf(failure: unknown): unknown {

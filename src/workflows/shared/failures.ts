@@ -19,6 +19,12 @@ export function toErrorInfo(failure: unknown, what: string): ErrorInfo {
   return { type: 'Internal', message: `${what} failed: ${cause instanceof Error ? cause.message : String(cause)}` };
 }
 
+/** The failure of a workflow whose message is for users: where in the code it was made says nothing to them. */
+export function withoutStack(failure: ApplicationFailure): ApplicationFailure {
+  failure.stack = '';
+  return failure;
+}
+
 /** Of a node patch that has ended without a word. */
 export function terminatedPatch(node: string): ErrorInfo {
   return terminatedInTemporal(`the patch of ${node}`);

@@ -132,7 +132,7 @@ describe('src/domain/cluster/recovery', () => {
       T2,
     );
     expect(state.spec).toEqual(clusterSpec());
-    expect([kept.length, lost.length]).toEqual([0, 2]);
+    expect([kept.length, lost.length]).toEqual([0, 1]);
   });
 
   test('keeps a request whose run began, with number, requester and results', () => {

@@ -82,6 +82,70 @@ describe('src/workflows/cluster/check-spec', () => {
       expect(await checks()).toHaveLength(before);
     }));
 
+  it('takes a bare spec at the start, and specs, refusals and the removal by signal', () =>
+    harness.withWorker(async (cluster) => {
+      const raw = rawSpec(cluster, 'w-1');
+      await startByHand(cluster, raw);
+      await cluster.until('the cluster exists', () => true);
+      expect(await cluster.handle.query('spec')).toEqual(normalised(raw));
+      expect((await cluster.client.history(cluster.name)).requests).toMatchObject([
+        { request: 'applySpec', by: 'an unnamed user', reason: null, result: 'cluster created' },
+      ]);
+      const { handle } = cluster;
+      const wider = rawSpec(cluster, 'w-1', 'w-2');
+      await handle.signal('applySpec', wider);
+      expect((await cluster.until('w-2 is there', ({ nodes }) => nodes.length === 2)).lastRejection).toBeNull();
+      await handle.signal('applySpec', { spec: rawSpec(cluster, 'w-1'), by: 'ann', reason: 'w-2 is gone' });
+      await cluster.until('w-2 is gone', ({ nodes }) => nodes.length === 1);
+      expect((await cluster.client.history(cluster.name)).requests.at(-1)).toMatchObject({
+        ...{ request: 'applySpec', by: 'ann', reason: 'w-2 is gone' },
+      });
+
+      const refusalOf = async (send: Promise<void>, part: string) => {
+        await send;
+        return cluster.until(part, ({ lastRejection }) => lastRejection?.message.includes(part) === true);
+      };
+      const wrong = { spec: { ...raw, patching: { schedule: 'wekly' } }, by: 'bob' };
+      const refused = await refusalOf(handle.signal('applySpec', wrong), 'did you mean "weekly"');
+      expect(refused.lastRejection).toMatchObject({ request: 'applySpec', by: 'bob' });
+      await refusalOf(handle.signal('applySpec', 'name: x'), 'is text');
+      await refusalOf(handle.signal('applySpec', { ...raw, name: 'other' }), 'the spec is for other');
+      await refusalOf(handle.signal('pause', {}, {}), 'a message has one, and there are 2');
+      await refusalOf(handle.signal('remove', { nodes: ['w-1'] }), 'remove takes no nodes');
+      await handle.signal('remove', { by: 'ann' });
+      expect(await handle.result()).toMatchObject({ state: 'removing' });
+    }));
+
+  it.each([
+    ['without a spec', [], 'a cluster starts with its spec as input; send the spec as a JSON object'],
+    ['with YAML', ['name: x'], 'the input is text'],
+    ['with two inputs', [{}, {}], 'a cluster starts with one input, its spec, and there are 2'],
+    ['with fields beside the spec', [{ spec: {}, nodes: [] }], 'unknown field nodes beside spec'],
+    ['with an invalid spec', [{ nodes: [] }], 'the spec is not valid: apiVersion: missing'],
+  ])('ends a start %s at once, with the reason', (_, args, reason) =>
+    harness.withWorker(async (cluster) => {
+      await startByHand(cluster, ...args);
+      await expect(cluster.handle.result()).rejects.toMatchObject({
+        cause: {
+          type: 'InvalidSpec',
+          message: expect.stringContaining(reason) as string,
+          stack: expect.not.stringContaining('bundle') as string,
+        },
+      });
+    }),
+  );
+
+  it('says under which workflow id a cluster is started', () =>
+    harness.withWorker(async (cluster) => {
+      await startByHand(cluster, { ...rawSpec(cluster, 'w-1'), name: 'other' });
+      await expect(cluster.handle.result()).rejects.toMatchObject({
+        cause: {
+          type: 'InvalidSpec',
+          message: `cluster other must run as workflow cluster/other, this is cluster/${cluster.name}; start the cluster with the workflow id cluster/other`,
+        },
+      });
+    }));
+
   it('carries a spec once: in the start of a new cluster, in the update of an existing one', () =>
     harness.withWorker(async (cluster) => {
       const { client } = cluster.env;
