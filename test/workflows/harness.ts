@@ -361,8 +361,8 @@ export class Harness {
   }
 
   /** A cluster with a name, a task queue and nodes of its own. */
-  newCluster(): TestCluster {
-    return new TestCluster(this.env, `t-${randomUUID().slice(0, 8)}`, new SimulatedNodes());
+  newCluster(name = `t-${randomUUID().slice(0, 8)}`): TestCluster {
+    return new TestCluster(this.env, name, new SimulatedNodes());
   }
 
   /** Runs `body` with a cluster of its own, which is removed afterwards. */

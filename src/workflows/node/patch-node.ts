@@ -22,6 +22,7 @@ import { NO_RESTARTS } from '../../domain/spec/restart-policy';
 import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { tellCluster } from '../shared/node-action';
+import { handleInternalSignals } from '../shared/internal-signals';
 import { isObject, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
 import {
@@ -53,23 +54,18 @@ const UNIT_RETRY_MS = 10_000;
 export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
   requireOwnId((id) => id === nodeWorkflowId(input.cluster, input.node.name) && isObject(input.policy));
   const work = new NodePatch(input);
-  setHandler(forbidRebootsSignal, () => work.forbidReboots(), {
-    description: 'From the run: reboots are no longer allowed.',
-  });
-  setHandler(outageAnswerSignal, (value) => work.outage.answered(value), {
-    description: 'From the run: whether the node may be taken out of service now.',
-  });
-  setHandler(windowSignal, (value) => work.changeWindow(value), {
-    description: 'From the run: the maintenance window has another end.',
-  });
   let isHandedOver = false;
-  setHandler(
-    reportEndSignal,
-    async () => {
-      isHandedOver = true;
-      await work.notifyRunAgain();
-    },
-    { description: 'From the run: another workflow of the run has taken over, and is to be told of the end.' },
+  handleInternalSignals(
+    [forbidRebootsSignal, () => work.forbidReboots()],
+    [outageAnswerSignal, (value) => work.outage.answered(value)],
+    [windowSignal, (value) => work.changeWindow(value)],
+    [
+      reportEndSignal,
+      async () => {
+        isHandedOver = true;
+        await work.notifyRunAgain();
+      },
+    ],
   );
   setHandler(releaseUpdate, (value) => work.release(value), {
     description: 'Stop waiting for the node. Input: nothing, or {"reason": "...", "by": "..."}.',

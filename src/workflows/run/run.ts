@@ -23,6 +23,7 @@ import { progressPage } from '../../domain/run/progress-page';
 import type { RunInput, RunResult } from '../../domain/run/run';
 import { runFailure } from '../../domain/run/run';
 import { endRun } from '../shared/endings';
+import { handleInternalSignals } from '../shared/internal-signals';
 import { isObject, requireOwnId } from '../shared/own-id';
 import { publishRunEnd } from '../shared/search-attributes';
 import { RunLoop } from './loop';
@@ -34,18 +35,12 @@ export async function run(input: RunInput): Promise<RunResult> {
   setHandler(progressQuery, (value) => progressPage(loop.progress(), parsePageRequest(value)), {
     description: `How far the run is, ${memberName(input.policy.kind)} by ${memberName(input.policy.kind)}.`,
   });
-  setHandler(restrictSignal, (value) => loop.restrict(parseRestrictions(value) ?? {}), {
-    description: 'From the cluster: what this run may no longer do, and the limits that somebody has changed.',
-  });
-  setHandler(nodeUnreachableSignal, (value) => loop.nodeUnreachable(parseLost(value)), {
-    description: 'From a node patch: the node has been unreachable for long, and is still waited for',
-  });
-  setHandler(nodeEndedSignal, (value) => loop.nodeEnded(parseSettled(value)), {
-    description: 'From a node patch whose node was unreachable for long: the patch has ended',
-  });
-  setHandler(outageRequestSignal, (value) => loop.outageRequested(parseOutageRequest(value)), {
-    description: 'From a node patch: the node is about to be taken out of service',
-  });
+  handleInternalSignals(
+    [restrictSignal, (value) => loop.restrict(parseRestrictions(value) ?? {})],
+    [nodeUnreachableSignal, (value) => loop.nodeUnreachable(parseLost(value))],
+    [nodeEndedSignal, (value) => loop.nodeEnded(parseSettled(value))],
+    [outageRequestSignal, (value) => loop.outageRequested(parseOutageRequest(value))],
+  );
   const report = await loop.execute();
   publishRunEnd(report, input.searchAttributes);
   return endRun(report, runFailure(input, report));
