@@ -22,6 +22,7 @@ check() {
 check formatting npx --no-install prettier --log-level warn --check .
 check rules npx --no-install oxlint --quiet --type-aware --tsconfig tsconfig.json --deny-warnings
 check lock node scripts/check-lock.js
+check schemas node scripts/generate-output-schemas.js --check
 check types npx --no-install tsc -p tsconfig.test.json --noEmit
 # The node helper is checked as one concatenated file (test/node/helper-script.test.ts).
 mapfile -t shell_scripts < <(find .ci/run scripts tools -name '*.sh' -o -path .ci/run)

@@ -1,6 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import type { CliContext } from '../../src/cli/io/context';
 import { runCli } from '../../src/cli/main';
+import { checkOutput } from '../support/output-schemas';
 import { KEY } from '../domain/spec/spec-document';
 
 interface CliRun {
@@ -37,6 +38,7 @@ export async function runOffline(
     },
     ...context,
   });
+  checkOutput(args, run.stdout);
   return run;
 }
 

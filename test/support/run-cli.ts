@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { checkOutput } from './output-schemas';
 
 const PROGRAM = path.join(__dirname, '../../bin/ospatch.js');
 
@@ -41,6 +42,13 @@ export function runCli(args: string[], options: CliOptions = {}): Promise<CliRes
   child.stdin.end(options.input ?? '');
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
+    child.once('close', (code) => {
+      try {
+        checkOutput(args, stdout);
+        resolve({ code, stdout, stderr });
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
   });
 }
