@@ -38,6 +38,10 @@ function specificRemedy(command: Command, code: string, message: string): string
         : null;
     case 'commander.missingMandatoryOptionValue':
       return missingOption(command);
+    case 'commander.optionMissingArgument':
+      return word.startsWith('--prune ')
+        ? '--prune PREFIX removes clusters whose names begin with PREFIX and that no spec names, --prune-all all of the namespace'
+        : null;
     case 'commander.excessArguments':
       return surplusArgument(command);
     default:

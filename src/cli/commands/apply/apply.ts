@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { LiveStatus } from '../../../client/live-status';
 import type { ErrorInfo, ErrorType } from '../../../domain/shared/errors';
+import { defined } from '../../../domain/shared/defined';
 import { isNode } from '../../../domain/cluster/member';
 import type { ClusterSpec } from '../../../domain/spec/types';
 import { withSpecs } from './source';
@@ -10,6 +11,8 @@ import type { CliContext } from '../../io/context';
 import { colors, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
 import { applyOne, failed, planApply } from './plan';
+import type { PruneOptions } from './prune';
+import { assertCanConfirm, assertPruneScope, findPruned, mayPrune, prune } from './prune';
 import type { ApplyOutcome } from './plan';
 import { renderApply, renderApplyError } from '../../render/apply';
 import type { SpecSources } from '../../options/spec-source';
@@ -26,6 +29,8 @@ export interface ApplySpecsOptions {
   discardHistory: boolean;
   /** Follow the boot patch of added nodes. */
   wait: boolean;
+  /** Remove clusters that no spec names. */
+  pruneScope?: PruneOptions;
 }
 
 /** Result of `-o json`; `boot` is null when there was nothing to wait for. */
@@ -41,14 +46,18 @@ interface Applied {
 }
 
 export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<Applied> {
-  const { file, output, dryRun, discardHistory, wait } = options;
+  const { file, output, dryRun, discardHistory, wait, pruneScope } = options;
   const isJson = output === 'json';
   const applied: Applied = { isDifferent: false, hasFailed: false };
+  if (pruneScope !== undefined && !dryRun) assertCanConfirm(context, file, pruneScope);
   await withSpecs(
     context,
     file,
     (body) => withClient(command, body),
     async (client, specs) => {
+      if (pruneScope !== undefined) assertPruneScope(specs, pruneScope);
+      const surplus = pruneScope === undefined ? [] : await findPruned(context, client, specs, pruneScope);
+      if (pruneScope !== undefined && !dryRun && !(await mayPrune(context, surplus, pruneScope))) return;
       const reported: Reported[] = [];
       let unavailable: ErrorInfo | null = null;
       for (const spec of specs) {
@@ -63,8 +72,10 @@ export async function applySpecs(context: CliContext, command: Command, options:
         applied.hasFailed ||= outcome.result === 'failed';
         applied.isDifferent ||= outcome.result !== 'failed' && outcome.result !== 'unchanged';
       }
+      const isSafe = !applied.hasFailed;
+      const pruned = await prune(context, client, surplus, { isDryRun: dryRun, isJson, isSafe });
       if (wait) await waitForAll(context, client, specs, reported, isJson);
-      if (isJson) printJson(context, { dryRun: dryRun, clusters: reported });
+      if (isJson) printJson(context, { dryRun, clusters: reported, ...defined({ pruned: pruneScope && pruned }) });
     },
   );
   return applied;

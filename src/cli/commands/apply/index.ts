@@ -1,4 +1,6 @@
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { defined } from '../../../domain/shared/defined';
 import { OspatchError } from '../../../domain/shared/errors';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
@@ -12,16 +14,21 @@ Examples:
   ospatch apply -f clusters/ --dry-run
   ospatch apply -f clusters/*.yaml
   ospatch apply -f prod-eu.yaml --wait
+  ospatch apply -f clusters/ --prune team-a- --dry-run
   cat prod-eu.yaml | ospatch apply -f - -o json
 
 All specs are checked first; when one is not valid nothing is applied and the exit code is 2. A cluster that cannot be
-applied does not stop the others; the exit code is 1 then. With --wait the exit code is also 1 when the boot patch of
-a node failed.`;
+applied does not stop the others; the exit code is 1 then, and nothing is pruned. With --wait the exit code is also 1 when the boot patch of
+a node failed. A cluster does not record from which files its spec came, so --prune needs the beginning that the names of all
+clusters of these files have, and refuses specs of others; it names what it removes and asks first.`;
 
 interface ApplyOptions {
   dryRun?: boolean;
   discardHistory?: boolean;
   wait?: boolean;
+  prune?: string;
+  pruneAll?: boolean;
+  yes?: boolean;
   output: OutputFormat;
 }
 
@@ -34,11 +41,22 @@ export function registerApply(program: Command, context: CliContext): void {
     .option('--dry-run', 'show what would change without changing anything')
     .option('--discard-history', 'recreate a cluster whose workflow ended without `ospatch remove`')
     .option('--wait', 'follow the boot patch of the nodes that joined')
+    .addOption(
+      new Option('--prune <prefix>', 'remove clusters whose names begin so and that no spec names').argParser(
+        parsePrefix,
+      ),
+    )
+    .addOption(
+      new Option('--prune-all', 'remove every cluster of the namespace that no spec names').conflicts(['prune']),
+    )
+    .option('--yes', 'do not ask before clusters are removed')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: ApplyOptions, command: Command) =>
       runCommand(context, async () => {
         const { dryRun = false, discardHistory = false, wait = false, output } = options;
+        const { prune: prefix = null, pruneAll = false, yes = false } = options;
+        const pruneScope = prefix !== null || pruneAll ? { prefix, yes } : undefined;
         if (dryRun && wait) {
           throw new OspatchError({
             type: 'Usage',
@@ -48,7 +66,15 @@ export function registerApply(program: Command, context: CliContext): void {
         }
         const file = await specSources(context, command, files);
         const { applySpecs } = await import('./apply.js');
-        await applySpecs(context, command, { file, output, dryRun, discardHistory, wait });
+        await applySpecs(context, command, {
+          ...{ file, output, dryRun, discardHistory, wait },
+          ...defined({ pruneScope }),
+        });
       }),
     );
+}
+
+function parsePrefix(text: string): string {
+  if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError('Allowed: the beginning of names of clusters, e.g. team-a-.');
 }
