@@ -102,7 +102,7 @@ describe('src/domain/cluster/run-window', () => {
       hold: { kind: 'window', endMs: at(SECOND.end), next: 'w-2', forecast },
     };
     const decision = decide(state, at('2027-01-10T00:01:00Z'), IDLE);
-    expect(decision).toMatchObject({ do: 'sleep', untilMs: at('2027-01-17T00:00:00Z') });
+    expect(decision).toMatchObject({ do: 'sleep', untilMs: at(SECOND.end) });
     expect(decision.message).toContain('w-2 is forecast to take 5h, and the window ends at 2027-01-10T04:00:00Z');
     actOnSteering(state, 'skip', { node: 'w-2' }, '2027-01-10T00:01:00.000Z');
     expect(decide(state, at('2027-01-10T00:01:00Z'), IDLE).do).toBe('resume-run');
