@@ -26,6 +26,7 @@ export type {
   PatchNowMessage,
   Pause,
   PauseAnswer,
+  QueuedRun,
   Rejection,
   ReleaseAnswer,
   RemoveAnswer,
@@ -46,7 +47,7 @@ export type { EksAccess, EksInspection, EksPolicy, NodegroupCheck, NodegroupFact
 export type { NodeGroupRecord, NodeGroupSnapshot } from './domain/eks/record';
 export type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from './domain/eks/status';
 export type { DrainCheck } from './domain/inspection/drain';
-export type { Explanation, ExplanationKind } from './domain/explain/explanation';
+export type { Explanation, ExplanationKind, StatusLine } from './domain/explain/explanation';
 export type { Check, Finding, Severity } from './domain/inspection/finding';
 export type { InspectionSummary, NodeInspection } from './domain/inspection/node';
 export type { StuckCluster, StuckKind } from './domain/inspection/stuck';

@@ -1,13 +1,14 @@
 /** Waits for a run, with the same display and exit codes for all commands. */
 import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
-import type { RunSummary } from '../domain/cluster/messages';
+import type { PatchNowAnswer, RunSummary } from '../domain/cluster/messages';
 import { isNode } from '../domain/cluster/member';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { CliContext } from './io/context';
 import { EXIT_INTERRUPTED } from './io/interrupt';
 import { print, printNote } from './io/output';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
+import { oneLine } from './render/text';
 import { watchCluster } from './watch';
 import type { WatchEnd } from './watch';
 
@@ -18,38 +19,47 @@ interface WaitOptions {
   toStderr: boolean;
 }
 
+/** A request that is waited for: the number of its run may be given to another run after a reset, its id is not. */
+export type FollowedRequest = Pick<PatchNowAnswer, 'run' | 'requestId'>;
+
 /** The end of a wait; after `detached` and `removed` the result is unknown. */
 export type WaitResult<T> = { end: WatchEnd['end']; result: T | null };
 
-/** Follows run `run` to its end and sets the exit code accordingly. */
+/** Follows the run of a request to its end and sets the exit code accordingly. */
 export async function waitForRun(
   context: CliContext,
   client: ClusterClient,
-  run: number,
+  request: FollowedRequest,
   options: WaitOptions,
 ): Promise<WaitResult<RunSummary>> {
-  const { cluster } = options;
-  // Runs with later numbers may end first.
-  const until = ({ lastRun, run: present, openRuns = [] }: LiveStatus): boolean =>
-    (lastRun?.number ?? 0) >= run && present?.number !== run && !openRuns.includes(run);
+  const { cluster, before } = options;
+  const { run } = request;
+  // The live display shows the last run only until the next one begins.
+  const others = new Map<string, RunSummary>();
+  const until = (status: LiveStatus): boolean => {
+    const { lastRun } = status;
+    const isOther = lastRun !== null && !serves(request, lastRun) && lastRun.endedAt !== before.lastRun?.endedAt;
+    if (isOther && runExitCode(lastRun) !== 0) others.set(lastRun.endedAt, lastRun);
+    return !isOpen(request, status);
+  };
   let settled: MemberSettled[] | null = null;
   const awaitEnd = async (createdAt: string, signal: AbortSignal): Promise<boolean> => {
     settled = await client.awaitRunEnd(cluster, createdAt, run, signal);
     return settled !== null;
   };
-  const { before } = options;
   const { end, status } = await watchCluster(context, client, {
     ...options,
     until,
     awaitEnd: (signal) => awaitEnd(before.createdAt, signal),
   });
   if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, end);
-  const summary = status.lastRun?.number === run ? status.lastRun : await findRun(client, cluster, run);
+  for (const other of others.values()) {
+    const ends = await client.settledNodes(cluster, other.number).catch(() => []);
+    say(context, options, describeRunEnd(cluster, other, ends));
+  }
+  const summary = serves(request, status.lastRun) ? status.lastRun : await findRun(client, cluster, request);
   if (summary === null) {
-    printNote(
-      context,
-      `run ${run} of ${cluster} has ended, but its summary is no longer available; see: ospatch history ${cluster}`,
-    );
+    printNote(context, describeGone(cluster, request, status));
     context.setExitCode(1);
     return { end, result: null };
   }
@@ -101,9 +111,27 @@ export async function waitForBootPatch(
   return { end, result: failed };
 }
 
-async function findRun(client: ClusterClient, cluster: string, run: number): Promise<RunSummary | null> {
+function serves({ requestId }: FollowedRequest, run: RunSummary | null): boolean {
+  return run !== null && run.requestId === requestId;
+}
+
+/** Whether the run is in progress or still to come. */
+function isOpen(request: FollowedRequest, { run, queued }: LiveStatus): boolean {
+  const isWaiting = queued.some((one) => one.requestId === request.requestId && one.state !== 'cancelled');
+  return isWaiting || (run !== null && run.requestId === request.requestId);
+}
+
+/** Why there will be no result. */
+function describeGone(cluster: string, { run, requestId }: FollowedRequest, { queued }: LiveStatus): string {
+  const cancelled = queued.find((one) => one.requestId === requestId);
+  if (cancelled !== undefined)
+    return `run ${run} of ${cluster} will not start: ${oneLine(cancelled.message ?? 'it was cancelled', 500)}`;
+  return `the request for run ${run} of ${cluster} is gone: no run in progress, queued or in the history serves it, as after a reset or a recovery of the cluster; see: ospatch events ${cluster}`;
+}
+
+async function findRun(client: ClusterClient, cluster: string, request: FollowedRequest): Promise<RunSummary | null> {
   const { runs } = await client.history(cluster);
-  return runs.find((one) => one.number === run) ?? null;
+  return runs.findLast((one) => serves(request, one)) ?? null;
 }
 
 function leave(context: CliContext, { cluster }: WaitOptions, what: string, end: WatchEnd['end']): WaitResult<never> {

@@ -69,7 +69,7 @@ import type { RunPlan } from '../domain/run/plan';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 import type { ServerVersions } from './versions';
-import { StatusMemory, readLiveStatus } from './live-status';
+import { StatusMemory, readLiveStatus, withStatusLines } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
@@ -204,7 +204,7 @@ export class ClusterClient {
     const status = await this.status(cluster);
     if (status.type !== 'self-managed') return status;
     const { withSharedMachines } = await import('./machines.js');
-    return { ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) };
+    return withStatusLines({ ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) });
   }
 
   /** The status without nodes. */

@@ -1,4 +1,5 @@
-import type { LiveNode } from '../domain/explain/explanation';
+import type { LiveNode, StatusLine } from '../domain/explain/explanation';
+import { statusLines } from '../domain/explain/status-line';
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import {
@@ -11,7 +12,7 @@ import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../contract/wo
 import type { ClusterStatus, StatusPage } from '../domain/cluster/messages';
 import type { NodeProgress } from '../domain/node/report';
 import { NODE_STEPS } from '../domain/node/report';
-import { transition } from '../domain/cluster/member';
+import { transition, withStateSince } from '../domain/cluster/member';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { forecasterOf } from '../domain/run/forecast';
@@ -43,6 +44,8 @@ export interface LiveStatus extends ClusterStatus {
   explanation: string;
   /** Members in work, lost ones first, at most 100. */
   current: LiveNode[];
+  /** What is wrong or what is next, what weighs most first; at least one. */
+  statusLines: StatusLine[];
   /** When the run is forecast to end. Absent: no run is in progress, or how far it is is not known. */
   runEnd?: RunEndForecast;
   /** Why the run in progress is stuck. Absent: it is not, as far as Temporal knows. */
@@ -58,6 +61,19 @@ export async function readLiveStatus(
   cluster: string,
   memory?: StatusMemory,
 ): Promise<LiveStatus> {
+  return withStatusLines(await readLive(session, cluster, memory));
+}
+
+/** A client knows more than the cluster itself: heartbeats, and what Temporal says of stuck workflows. */
+export function withStatusLines(status: Omit<LiveStatus, 'statusLines'>): LiveStatus {
+  return { ...status, statusLines: statusLines(status, Date.now()) };
+}
+
+async function readLive(
+  session: TemporalSession,
+  cluster: string,
+  memory?: StatusMemory,
+): Promise<Omit<LiveStatus, 'statusLines'>> {
   const { client } = session;
   const read = await readStatus(client.workflow.getHandle(clusterWorkflowId(cluster)), memory?.get(cluster) ?? null);
   memory?.set(cluster, read.known);
@@ -74,7 +90,7 @@ export async function readLiveStatus(
     const stuck = own.found ?? (await readStuckRun(session, cluster));
     return { ...status, current: await readListing(session, cluster, status), ...(stuck === null ? {} : told(stuck)) };
   }
-  const nodes = mergeProgress(status.nodes, progress);
+  const nodes = mergeProgress(status.nodes, progress, new Date().toISOString());
   const inWork = [...progress.lost, ...progress.inFlight];
   const live = await readLiveNodes(session, cluster, inWork);
   const now = { ...status, run: { ...run, done: progress.done, detail: detailOf(progress) }, nodes, ...live };
@@ -123,14 +139,14 @@ function told({ kind, message, remedy }: StuckCluster): Pick<LiveStatus, 'stuck'
   return { stuck: { kind, message, remedy } };
 }
 
-/** Updates nodes with the progress of the run, which is ahead of the cluster's. */
-export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgressPage): MemberStatus[] {
+/** Updates nodes with the progress of the run at `now` (ISO 8601), which is ahead of the cluster's. */
+export function mergeProgress(nodes: readonly MemberStatus[], progress: RunProgressPage, now: string): MemberStatus[] {
   const settled = new Map(progress.settled.map((one) => [one.node, one]));
   const inFlight = new Map(progress.inFlight.map(({ node, state }) => [node, state]));
   return nodes.map((node) => {
     const one = settled.get(node.name);
     if (one !== undefined && (node.state === 'waiting' || node.state === 'patching')) {
-      return transition(node, { kind: 'settled', settled: one });
+      return withStateSince(node, transition(node, { kind: 'settled', settled: one }), now);
     }
     const state = inFlight.get(node.name);
     return state === undefined ? node : { ...node, state, lastError: null };
@@ -143,6 +159,7 @@ function wholeStatus({
   next: _next,
   token: _token,
   changedOnly: _changedOnly,
+  statusLines: _statusLines,
   ...status
 }: StatusPage): ClusterStatus & { explanation: string } {
   return status;

@@ -3,6 +3,8 @@ import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
+import type { LiveStatus } from '../../src/client/live-status';
+import type { QueuedRun, RunSummary } from '../../src/domain/cluster/messages';
 import { withDrain } from '../../src/domain/inspection/drain';
 import { describeStuck } from '../../src/domain/inspection/stuck';
 import { failedInspection } from '../../src/domain/inspection/node';
@@ -168,13 +170,13 @@ describe('src/cli/commands', () => {
     ['stopped', { failed: 1, notTried: 1 }, 1],
     ['cancelled', { notTried: 2 }, 1],
   ] as const)('patch --wait of a run that %s ends with the right exit code', async (outcome, counts, expected) => {
-    const done = status([node('w-1')], { lastRun: summary(7, { outcome, ...counts }) });
+    const done = status([node('w-1')], { lastRun: summary(7, { requestId: 'r7', outcome, ...counts }) });
     const { out, code } = await run(['patch', 'demo', '--wait'], {
       status: jest
         .fn()
         .mockResolvedValueOnce(status([node('w-1')]))
         .mockResolvedValue(done),
-      patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+      patch: () => Promise.resolve({ run: 7, requestId: 'r7', started: true, after: null }),
       awaitRunEnd: () => Promise.resolve(null),
       settledNodes: () => Promise.resolve([]),
     });
@@ -187,8 +189,8 @@ describe('src/cli/commands', () => {
       status: jest
         .fn()
         .mockResolvedValueOnce(status([]))
-        .mockResolvedValue(status([], { lastRun: summary(7) })),
-      patch: () => Promise.resolve({ run: 7, started: true, after: null }),
+        .mockResolvedValue(status([], { lastRun: summary(7, { requestId: 'r7' }) })),
+      patch: () => Promise.resolve({ run: 7, requestId: 'r7', started: true, after: null }),
       awaitRunEnd: () => Promise.resolve(null),
       settledNodes: () => Promise.resolve([]),
     });
@@ -196,19 +198,66 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
   });
 
-  test('patch --wait does not report the end of an earlier run as its own', async () => {
-    const waiting = jest
-      .fn()
-      .mockResolvedValueOnce(status([]))
-      .mockResolvedValueOnce(status([], { lastRun: summary(7, { outcome: 'failed', failed: 1 }) }))
-      .mockResolvedValue(status([], { lastRun: summary(8) }));
-    const { code } = await run(['patch', 'demo', '--wait'], {
-      status: waiting,
-      patch: () => Promise.resolve({ run: 8, started: false, after: 7 }),
-      awaitRunEnd: () => Promise.resolve(null),
-      settledNodes: () => Promise.resolve([]),
+  describe('patch --wait of a queued run', () => {
+    const queued: QueuedRun = {
+      ...{ run: 8, requestId: 'r8', state: 'queued', by: 'me', reason: null, nodes: null },
+      ...{ requestedAt: null, after: 7 },
+    };
+    const other = summary(8, { requestId: 'r9' });
+    const wait = (seen: LiveStatus[], runs: RunSummary[] = []) =>
+      run(['patch', 'demo', '--wait'], {
+        status: seen.reduce((mock, one) => mock.mockResolvedValueOnce(one), jest.fn()),
+        patch: () => Promise.resolve({ run: 8, requestId: 'r8', started: false, after: 7 }),
+        awaitRunEnd: () => Promise.resolve(null),
+        history: () => Promise.resolve({ runs }),
+        settledNodes: () => Promise.resolve([]),
+      });
+
+    test('reports the failure of the run before it, and ends with its own result', async () => {
+      const { out, code } = await wait([
+        status([], { run: runStatus(7), queued: [queued] }),
+        status([], {
+          queued: [queued],
+          lastRun: summary(7, { outcome: 'stopped', patched: 0, failed: 1, notTried: 1 }),
+        }),
+        status([], { lastRun: summary(8, { requestId: 'r8' }) }),
+      ]);
+      expect(out).toContain('run 7 of demo stopped after 1m5s: 1 failed, 1 not tried');
+      expect(out).toContain('run 8 of demo succeeded');
+      expect(code).toBe(0);
     });
-    expect(code).toBe(0);
+
+    test('ends at once when it is cancelled with the run before it', async () => {
+      const message = 'cancelled by bob together with run 7, before it started';
+      const { err, code } = await wait([
+        status([], { run: runStatus(7), queued: [queued] }),
+        status([], {
+          run: runStatus(7, { state: 'cancelling' }),
+          queued: [{ ...queued, state: 'cancelled', message }],
+        }),
+      ]);
+      expect(err).toContain(`run 8 of demo will not start: ${message}`);
+      expect(code).toBe(1);
+    });
+
+    test('reports its summary when it was cancelled, and another run has its place', async () => {
+      const { out, code } = await wait(
+        [status([], { queued: [queued] }), status([], { run: runStatus(9) })],
+        [summary(8, { requestId: 'r8', outcome: 'cancelled', patched: 0, notTried: 2 })],
+      );
+      expect(out).toContain('run 8 of demo cancelled');
+      expect(code).toBe(1);
+    });
+
+    test.each([
+      ['in progress', status([], { run: runStatus(8, { requestId: 'r9' }) }), []],
+      ['over', status([], { lastRun: other }), [other]],
+      ['not there', status([]), []],
+    ])('never takes another run of the same number for its own: one that is %s', async (_, seen, runs) => {
+      const { err, code } = await wait([status([], { queued: [queued] }), seen], runs);
+      expect(err).toContain('the request for run 8 of demo is gone');
+      expect(code).toBe(1);
+    });
   });
 
   test('status -o json has exactly the documented fields', async () => {
@@ -228,11 +277,13 @@ describe('src/cli/commands', () => {
       'nextWindow',
       'nodes',
       'paused',
+      'queued',
       'ready',
       'reset',
       'run',
       'scheduleError',
       'state',
+      'statusLines',
       'timeZone',
       'type',
     ]);

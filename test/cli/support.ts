@@ -7,6 +7,7 @@ import type { LiveNode } from '../../src/domain/explain/explanation';
 import type { CliContext } from '../../src/cli/io/context';
 import type { RunSummary } from '../../src/domain/cluster/messages';
 import type { NodeStatus } from '../../src/domain/node/status';
+import { statusLines } from '../../src/domain/explain/status-line';
 import { newNodeStatus } from '../../src/domain/node/status';
 
 export const NOW = Date.parse('2026-11-23T12:00:00Z');
@@ -71,7 +72,7 @@ export function live(name: string, more: Partial<LiveNode> = {}): LiveNode {
 }
 
 export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): LiveStatus {
-  return {
+  const known: Omit<LiveStatus, 'statusLines'> = {
     cluster: 'demo',
     createdAt: '2026-11-01T00:00:00.000Z',
     type: 'self-managed',
@@ -85,6 +86,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     loopError: null,
     reset: null,
     run: null,
+    queued: [],
     lastRun: null,
     lastRejection: null,
     nodes,
@@ -92,6 +94,7 @@ export function status(nodes: NodeStatus[], more: Partial<LiveStatus> = {}): Liv
     current: [],
     ...more,
   };
+  return { ...known, statusLines: more.statusLines ?? statusLines(known, NOW) };
 }
 
 export function runStatus(number: number, more: Partial<NonNullable<LiveStatus['run']>> = {}): LiveStatus['run'] {

@@ -75,7 +75,7 @@ async function patch(
     return;
   }
   const { waitForRun } = await import('../wait.js');
-  const { end, result } = await waitForRun(context, client, answer.run, { cluster, before, toStderr: isJson });
+  const { end, result } = await waitForRun(context, client, answer, { cluster, before, toStderr: isJson });
   if (isJson) printJson(context, { cluster, ...answer, end, summary: result });
 }
 

@@ -18,6 +18,7 @@ import { blackoutIn } from '../../domain/schedule/window';
 import { STATUS_HEAD, statusRow } from './node-groups';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
+import { renderStatusLine } from './status-line';
 import { NONE, formatElapsed, formatStart, formatTime, formatWindow, oneLine } from './text';
 import { describeWarnings } from './warnings';
 
@@ -29,7 +30,7 @@ const SPARE_COLUMNS = ['Kernel', 'Role', 'Pending', 'Reboot'];
 /** `why`: the cluster's explanation of its current activity. */
 export function renderStatus(status: LiveStatus, why: string | null, view: StatusView): string {
   const { color, zone } = view;
-  const fields = renderFields(headerFields(status, why, view), color);
+  const fields = `${renderStatusLine(status.statusLines, view)}\n\n${renderFields(headerFields(status, why, view), color)}`;
   if (status.nodes.length === 0) return fields;
   if (status.type === 'eks') return `${fields}\n\n${nodeGroupTable(status, view)}`;
   const live = liveByName(status);

@@ -238,10 +238,10 @@ function whyIdle(
   scheduleError: string | null,
 ): string {
   if (due !== null && scheduleError !== null) return `the window of ${due.start} cannot begin: ${scheduleError}`;
-  if (window !== undefined) return 'nothing to do before the next window';
+  if (window !== undefined) return 'no run starts before the next window';
   return scheduleError === null
-    ? 'nothing to do until a run is requested'
-    : 'nothing to do, and the next windows are not known';
+    ? 'no run starts before one is requested'
+    : 'no run starts by schedule, because the next windows are not known';
 }
 
 function decideInRun(

@@ -6,7 +6,7 @@ import { afterUpdate } from '../eks/status';
 import type { NodePatchResult } from '../node/patch';
 import { toNodeSettled } from '../node/patch';
 import { defined } from '../shared/defined';
-import type { NodeError, NodeLock, NodeReading, NodeSettled, NodeStatus } from '../node/status';
+import type { NodeError, NodeLock, NodeReading, NodeSettled, NodeState, NodeStatus } from '../node/status';
 import { afterPatch, afterReading, released } from '../node/status';
 import type { ClusterType } from '../spec/types';
 
@@ -66,6 +66,27 @@ export function transition(status: MemberStatus, event: MemberEvent): MemberStat
     case 'locked':
       return status.kind === 'node' ? withLock(status, event.lock) : status;
   }
+}
+
+const NEEDS_SOMEBODY: ReadonlySet<NodeState> = new Set<NodeState>([
+  'failed',
+  'not-tried',
+  'reboot-pending',
+  'restart-pending',
+  'skipped',
+]);
+
+/** Notes since when a member that was changed at `at` (ISO 8601) is in a state that needs somebody. */
+export function withStateSince<M extends MemberStatus>(before: M, after: M, at: string): M {
+  if (!NEEDS_SOMEBODY.has(after.state)) return after.stateSince === undefined ? after : (withoutSince(after) as M);
+  const wasInRun = before.state === 'waiting' || before.state === 'patching';
+  const isSame = wasInRun ? before.lastOutcome === after.lastOutcome : before.state === after.state;
+  const since = isSame ? (before.stateSince ?? at) : at;
+  return after.stateSince === since ? after : { ...after, stateSince: since };
+}
+
+function withoutSince({ stateSince: _, ...status }: MemberStatus): Omit<MemberStatus, 'stateSince'> {
+  return status;
 }
 
 function withLock({ lock: _, ...status }: NodeStatus, lock: NodeLock | null): NodeStatus {

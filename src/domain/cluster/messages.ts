@@ -15,6 +15,7 @@ import { isEks } from '../eks/node-groups';
 import type { NodeStep } from '../node/report';
 import type { MemberStatus } from './member';
 import type { NodeError, NodeState } from '../node/status';
+import type { StatusLine } from '../explain/explanation';
 import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
 
@@ -50,6 +51,8 @@ export interface PatchNowMessage extends Message {
 export interface PatchNowAnswer {
   /** Number of the run that serves the request. */
   run: number;
+  /** Of the request that the run serves: one that joins a waiting request gets the id of that one. Numbers may be given again after a reset or a recovery, ids are not. */
+  requestId: string;
   /** False when the request waits, for run `after` to end or for a moment. */
   started: boolean;
   after: number | null;
@@ -137,6 +140,8 @@ export interface Pause {
 
 export interface RunSummary {
   number: number;
+  /** Of the request that the run served. Absent: it served none. */
+  requestId?: string;
   trigger: RunTrigger;
   outcome: RunOutcome;
   by: string | null;
@@ -190,18 +195,20 @@ export interface ClusterSummary {
   /** What the status lacks because the workflow was reset in Temporal. */
   reset: string | null;
   run: RunStatus | null;
-  /** Numbers of other runs that are not over: requested and not started, or set aside while `run` is in progress. Absent: none. */
-  openRuns?: number[];
+  /** Other runs that are not over, in the order in which they start, and those that were cancelled with `run`. */
+  queued: QueuedRun[];
   lastRun: RunSummary | null;
   lastRejection: Rejection | null;
   /** What the cluster is doing, and why. */
   explanation: string;
+  /** What is wrong or what is next, what weighs most first; at least one. */
+  statusLines: StatusLine[];
   /** Nodes by state; states without nodes are omitted. */
   counts: Partial<Record<NodeState, number>>;
 }
 
 /** The state of a cluster with all nodes. */
-export interface ClusterStatus extends Omit<ClusterSummary, 'explanation' | 'counts'> {
+export interface ClusterStatus extends Omit<ClusterSummary, 'explanation' | 'statusLines' | 'counts'> {
   nodes: MemberStatus[];
 }
 
@@ -233,8 +240,32 @@ export interface StatusPage extends ClusterSummary, Omit<NodesPage, 'total'> {
   changedOnly: boolean;
 }
 
+/** A run that was requested and has not started, or one that has made room for the run in progress. */
+export interface QueuedRun {
+  run: number;
+  /** Absent: no request asked for it. */
+  requestId?: string;
+  /** `cancelled`: together with the run in progress, after which its summary is filed. */
+  state: 'queued' | 'set-aside' | 'cancelled';
+  by: string | null;
+  reason: string | null;
+  /** Null: all nodes. */
+  nodes: number | null;
+  /** Of the request or, set aside, of the start. Null: not known. */
+  requestedAt: string | null;
+  /** The run that ends first. Null: none has to. */
+  after: number | null;
+  notBefore?: string;
+  deadline?: string;
+  ignoreWindow?: true;
+  /** Of a cancelled one: one sentence. */
+  message?: string;
+}
+
 export interface RunStatus {
   number: number;
+  /** Of the request that the run serves. Absent: it serves none. */
+  requestId?: string;
   trigger: RunTrigger;
   /** `suspended`: between two maintenance windows. */
   state: 'running' | 'paused' | 'suspended' | 'cancelling';

@@ -55,6 +55,8 @@ type PackedNode = [
   recentPatchSeconds: number[] | 0,
   /** Stored only when the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
+  /** Missing: there is none. */
+  stateSince?: Moment,
 ];
 
 type PackedNodeGroup = [
@@ -70,6 +72,7 @@ type PackedNodeGroup = [
   lastError: PackedError | null,
   warnings: PackedError[],
   recentPatchSeconds: number[] | 0,
+  stateSince?: Moment,
 ];
 
 type PackedSettled = [
@@ -217,7 +220,8 @@ class Packer {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
-    const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, ...others } = rest;
+    const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, stateSince, ...others } =
+      rest;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -242,6 +246,7 @@ class Packer {
       lock ?? 0,
       recentPatchSeconds ?? 0,
       isNamed ? 0 : [name, role],
+      ...this.momentIfAny(stateSince),
     ];
   }
 
@@ -255,6 +260,7 @@ class Packer {
       lastError,
       warnings,
       recentPatchSeconds,
+      stateSince,
       ...others
     } = more;
     others satisfies Record<string, never>;
@@ -271,7 +277,13 @@ class Packer {
       lastError === null ? null : this.error(name, lastError),
       warnings.slice(0, this.limits.warnings).map((warning) => this.warning(name, warning)),
       recentPatchSeconds ?? 0,
+      ...this.momentIfAny(stateSince),
     ];
+  }
+
+  private momentIfAny(time: string | undefined): [Moment] | [] {
+    const moment = this.moment(time ?? null);
+    return moment === null ? [] : [moment];
   }
 
   private error(node: string, { type, message, remedy }: NodeError): PackedError {
@@ -421,7 +433,8 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, recent, named] = packed;
+    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, recent, named, since] =
+      packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -453,13 +466,14 @@ class Unpacker {
         ineffectiveReboot: ineffectiveReboot === null ? undefined : this.ineffective(ineffectiveReboot),
         lock: lock === 0 ? undefined : lock,
         recentPatchSeconds: recent === 0 ? undefined : recent,
+        stateSince: this.time(since ?? null) ?? undefined,
       }),
     };
   }
 
   private group(packed: PackedNodeGroup): NodeGroupStatus {
     const [name, state, lastOutcome, lastAppliedPatchTime, patchedVersion, kubernetesVersion, ...more] = packed;
-    const [releaseBefore, health, lastCheckedTime, lastError, warnings, recent] = more;
+    const [releaseBefore, health, lastCheckedTime, lastError, warnings, recent, since] = more;
     return {
       kind: 'node-group',
       name,
@@ -473,7 +487,10 @@ class Unpacker {
       lastCheckedTime: this.time(lastCheckedTime),
       lastError: lastError === null ? null : this.error(name, lastError),
       warnings: warnings.map((warning) => this.warning(name, warning)),
-      ...defined({ recentPatchSeconds: recent === 0 ? undefined : recent }),
+      ...defined({
+        recentPatchSeconds: recent === 0 ? undefined : recent,
+        stateSince: this.time(since ?? null) ?? undefined,
+      }),
     };
   }
 

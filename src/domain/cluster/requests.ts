@@ -342,6 +342,8 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage, now: strin
   const { selector } = message;
   const wait = isPatchable(spec) ? requestWait(state, spec, message, Date.parse(now)) : null;
   const request: PendingRequest = {
+    id: message.requestId || `${now}/${state.nextRun}`,
+    at: now,
     nodes: selector === undefined ? (message.nodes ?? null) : selected(spec, selector),
     by: message.by ?? UNKNOWN_SENDER,
     reason: message.reason ?? null,
@@ -354,7 +356,7 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage, now: strin
     ((run.suspended?.inFlight ?? []).length > 0 || whyBetweenWindows(state, run, Date.parse(now)) === null);
   const after = isInTheWay || wait !== null ? (run?.number ?? null) : null;
   return {
-    ...{ run: queued.number ?? state.nextRun, started: after === null && wait === null, after },
+    ...{ run: queued.number ?? state.nextRun, requestId: queued.id, started: after === null && wait === null, after },
     ...defined({
       waitsFor: wait?.what,
       startsAt: wait === null || wait.untilMs === null ? undefined : new Date(wait.untilMs).toISOString(),

@@ -4,7 +4,7 @@ import type { EventFact, EventLog } from './events';
 import { newEventLog, recordEvent, someMembers } from './events';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/rows';
-import { isNode, transition } from './member';
+import { isNode, transition, withStateSince } from './member';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
 import { newNodeStatus, toNodeError } from '../node/status';
@@ -26,6 +26,10 @@ const KEPT_FORMER_NODES = 50;
 
 /** A request that waits for its run. `nodes: null` means all nodes. */
 export interface PendingRequest {
+  /** Tells requests apart, whatever the number of their run. */
+  id: string;
+  /** When it was made, ISO 8601. */
+  at: string;
   nodes: string[] | null;
   by: string;
   reason: string | null;
@@ -55,6 +59,8 @@ export interface FormerNode {
 /** The run in progress. `suspended` holds the cursor while no workflow works on the run. */
 export interface ActiveRun {
   number: number;
+  /** Of the request that it serves. Absent: it serves none. */
+  requestId?: string;
   trigger: RunTrigger;
   startedAt: string;
   by: string | null;
@@ -279,7 +285,9 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
     const one = fresh.get(node.name);
-    return one === undefined ? node : recognised(state, transition(node, { kind: 'settled', settled: one }));
+    if (one === undefined) return node;
+    const after = recognised(state, transition(node, { kind: 'settled', settled: one }));
+    return withStateSince(node, after, now);
   });
 }
 
@@ -350,6 +358,7 @@ export function finishRun(
   const count = (...outcomes: NodeOutcome[]): number => ends.filter((one) => outcomes.includes(one)).length;
   const summary: RunSummary = {
     number: run.number,
+    ...defined({ requestId: run.requestId }),
     trigger: run.trigger,
     outcome,
     by: run.by,
@@ -432,13 +441,13 @@ export function takeRequest(state: ClusterState, request: PendingRequest): void 
 /** Clients that wait for a run get a summary even when the run never started. */
 function summaryOfCancelled(
   state: ClusterState,
-  { number, nodes, by, reason, message }: CancelledRequest,
+  { id, number, nodes, by, reason, message }: CancelledRequest,
   at: string,
   outcome: 'cancelled' | 'expired' = 'cancelled',
 ): RunSummary {
   const total = nodes?.length ?? state.nodes.length;
   const summary: RunSummary = {
-    ...{ number, trigger: 'on-demand', outcome, by, reason, startedAt: at, endedAt: at, total },
+    ...{ number, requestId: id, trigger: 'on-demand', outcome, by, reason, startedAt: at, endedAt: at, total },
     ...{ patched: 0, upToDate: 0, restartPending: 0, rebootPending: 0, failed: 0, skipped: 0, cancelled: 0 },
     notTried: total,
     error: toNodeError({
@@ -516,7 +525,9 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 
 /** Records a reading taken outside a run. */
 export function readNode(state: ClusterState, name: string, reading: NodeReading): void {
-  updateNodes(state, new Set([name]), (node) => recognised(state, transition(node, { kind: 'read', reading })));
+  updateNodes(state, new Set([name]), (node) =>
+    withStateSince(node, recognised(state, transition(node, { kind: 'read', reading })), reading.at),
+  );
 }
 
 /** Records the progress of a facts refresh; `rest` nodes are left. */
@@ -545,7 +556,8 @@ export function notePrefetched(
   const message = `the packages for the window of ${window} were not downloaded: ${error ?? ''}`;
   const warning = { kind: 'prefetch-failed', message, remedy: null } as const;
   updateNodes(state, new Set([name]), (node) => {
-    const read = reading === null ? node : transition(node, { kind: 'read', reading });
+    const read =
+      reading === null ? node : withStateSince(node, transition(node, { kind: 'read', reading }), reading.at);
     if (error === null) return read;
     const others = read.warnings.filter(({ kind }) => kind !== 'prefetch-failed');
     return { ...read, warnings: [warning, ...others].slice(0, MAX_STATUS_WARNINGS) };

@@ -1,7 +1,8 @@
 /** Pages of long answers: Temporal rejects large payloads, and users read the first lines. */
 import type { ClusterSummary, NodesPage, PageRequest, StatusPage } from './messages';
 import type { ClusterState } from './state';
-import { toSummary } from './status';
+import { toStatus, toSummary } from './status';
+import { statusLines } from '../explain/status-line';
 import type { MemberStatus } from './member';
 import { NODE_STATES } from '../node/status';
 import { defined } from '../shared/defined';
@@ -57,10 +58,11 @@ export function statusPage(
   explanation: string,
   versions: RowVersions,
   { since, ...request }: PageRequest,
+  nowMs: number,
 ): StatusPage {
   const token = versions.token(state.nodes);
   const { rows, changedOnly } = versions.since(state.nodes, since ?? null);
-  return { ...clusterSummary(state, explanation), ...pageOf(rows, request), token, changedOnly };
+  return { ...clusterSummary(state, explanation, nowMs), ...pageOf(rows, request), token, changedOnly };
 }
 
 /** The answer of the `nodes` query. */
@@ -69,11 +71,12 @@ export function nodesPage(state: ClusterState, request: PageRequest): NodesPage 
 }
 
 /** The answer of the `summary` query. */
-export function clusterSummary(state: ClusterState, explanation: string): ClusterSummary & { explanation: string } {
+export function clusterSummary(state: ClusterState, explanation: string, nowMs: number): ClusterSummary {
   const counts = NODE_STATES.map((name) => [name, state.nodes.filter((node) => node.state === name).length] as const);
   return {
     ...toSummary(state),
     explanation,
+    statusLines: statusLines({ ...toStatus(state), explanation }, nowMs),
     counts: Object.fromEntries(counts.filter(([, count]) => count > 0)),
   };
 }

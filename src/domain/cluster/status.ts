@@ -1,5 +1,6 @@
 import { defined } from '../shared/defined';
-import type { ActiveRun, ClusterState } from './state';
+import { plainText } from '../shared/text';
+import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { isNode } from './member';
 import { nextBeginning } from './schedule-state';
 import { resetMessage } from './reset';
@@ -11,9 +12,18 @@ import type { MemberPlace } from '../run/next-step';
 import type { RunCursor, RunDetail } from '../run/run';
 import type { StoredEvent } from './events';
 import { eventsOf, lastEvent } from './events';
-import type { AcceptedRequest, ClusterHistory, ClusterPhase, ClusterStatus, Rejection, RunStatus } from './messages';
+import type {
+  AcceptedRequest,
+  ClusterHistory,
+  ClusterPhase,
+  ClusterStatus,
+  QueuedRun,
+  Rejection,
+  RunStatus,
+} from './messages';
 
 const MAX_LOST_SHOWN = 100;
+const MAX_REASON = 120;
 
 /** The state of the cluster with all nodes. */
 export function toStatus(state: ClusterState): ClusterStatus {
@@ -38,7 +48,7 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     loopError: state.loopError ?? null,
     reset: resetMessage(state),
     run: runStatus(state),
-    ...defined({ openRuns: openRuns(state) }),
+    queued: queuedRuns(state),
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: lastRejection(state),
   };
@@ -85,6 +95,7 @@ function runStatus(state: ClusterState): RunStatus | null {
   if (run === null) return null;
   return {
     number: run.number,
+    ...defined({ requestId: run.requestId }),
     trigger: run.trigger,
     state: runState(state, run),
     startedAt: run.startedAt,
@@ -95,9 +106,42 @@ function runStatus(state: ClusterState): RunStatus | null {
   };
 }
 
-function openRuns({ request, queue = [], aside }: ClusterState): number[] | undefined {
-  const numbers = [aside, request, ...queue].flatMap((one) => one?.number ?? []);
-  return numbers.length === 0 ? undefined : numbers;
+function queuedRuns(state: ClusterState): QueuedRun[] {
+  const { run, request, queue = [], aside, nextRun } = state;
+  // Between its windows, the run in progress makes room.
+  const after = run === null || (run.suspended !== null && isBetweenWindows(run.suspended)) ? null : run.number;
+  const requests = [...(request === null ? [] : [request]), ...queue];
+  return [
+    ...requests.map((one) => ({ ...toQueued(one, one.number ?? nextRun), state: 'queued' as const, after })),
+    ...(aside === undefined ? [] : [setAside(aside, after)]),
+    ...(run?.cancelledWith ?? []).map((one) => ({
+      ...toQueued(one, one.number),
+      ...{ state: 'cancelled' as const, after, message: one.message },
+    })),
+  ];
+}
+
+function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state' | 'after'> {
+  const { id, at, nodes, by, reason, notBefore, deadline, ignoreWindow } = request;
+  return {
+    ...{ run, requestId: id, by, reason: shortened(reason), nodes: nodes?.length ?? null, requestedAt: at },
+    ...defined({ notBefore, deadline, ignoreWindow }),
+  };
+}
+
+function setAside({ number, requestId, by, reason, nodes, startedAt }: ActiveRun, after: number | null): QueuedRun {
+  return {
+    ...{
+      run: number,
+      state: 'set-aside',
+      by,
+      reason: shortened(reason),
+      nodes: nodes.length,
+      requestedAt: startedAt,
+      after,
+    },
+    ...defined({ requestId }),
+  };
 }
 
 function runState(state: ClusterState, run: ActiveRun): RunStatus['state'] {
@@ -108,6 +152,11 @@ function runState(state: ClusterState, run: ActiveRun): RunStatus['state'] {
 
 function isBetweenWindows({ hold }: RunCursor): boolean {
   return hold?.kind === 'window';
+}
+
+/** A status has room for many of them. */
+function shortened(reason: string | null): string | null {
+  return reason === null ? null : plainText(reason, MAX_REASON);
 }
 
 /** A run in progress knows more of itself than its cluster does. */

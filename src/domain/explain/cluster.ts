@@ -4,7 +4,8 @@ import { rejectionOf } from '../cluster/messages';
 import { commandOf } from '../cluster/event-text';
 import { isPatchable } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
-import type { Explanation, Situation } from './explanation';
+import type { Explanation } from './explanation';
+import type { Situation } from './situation';
 import { explanation, forReason } from './explanation';
 import { explainRun } from './run';
 

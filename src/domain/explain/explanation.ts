@@ -1,10 +1,6 @@
-/** Why something does not happen: the form of the answers, and what they are derived from. */
-import type { ClusterEvent } from '../cluster/event-pages';
-import type { ClusterStatus } from '../cluster/messages';
-import type { PatchRecord } from '../cluster/member';
+/** Why something does not happen: the form of the answers. */
 import type { BlockedPod } from '../kubernetes/types';
 import type { NodeProgress } from '../node/report';
-import type { ClusterSpec } from '../spec/types';
 
 /** Other programs rely on these values. */
 export const EXPLANATION_KINDS = [
@@ -39,6 +35,7 @@ export const EXPLANATION_KINDS = [
   'budget',
   'window',
   'run-goes-on',
+  'run-ended',
   // A node.
   'in-work',
   'other-run',
@@ -85,6 +82,14 @@ export interface Explanation {
   change: string[];
 }
 
+/** Worst first. `active`: something is in progress or waits, and nobody has to do anything. */
+export const SEVERITIES = ['error', 'warning', 'active', 'ok'] as const;
+
+/** One sentence of the status of a cluster: what needs a person, or what is next. */
+export interface StatusLine extends Explanation {
+  severity: (typeof SEVERITIES)[number];
+}
+
 /** A member in work, as far as its heartbeats tell. */
 export interface LiveNode {
   node: string;
@@ -110,26 +115,20 @@ export interface LiveNode {
   lastFailure: string | null;
 }
 
-export interface Situation {
-  status: ClusterStatus & {
-    explanation: string;
-    current: readonly LiveNode[];
-    stuck?: { message: string; remedy: string };
-  };
-  spec: ClusterSpec;
-  /** Those that are kept, oldest first. */
-  events: readonly ClusterEvent[];
-  /** The last patch of the member that is asked about; null: none is known. */
-  record: PatchRecord | null;
-  nowMs: number;
-  /** A time inside a sentence. `iso`: ISO 8601. */
-  time: (iso: string) => string;
-}
-
 type More = Partial<Pick<Explanation, 'since' | 'until' | 'change'>>;
 
 export function explanation(kind: ExplanationKind, what: string, because: string, more: More = {}): Explanation {
   return { kind, what, because, since: null, until: null, change: [], ...more };
+}
+
+export function line(
+  severity: StatusLine['severity'],
+  kind: ExplanationKind,
+  what: string,
+  because: string,
+  more: More = {},
+): StatusLine {
+  return { severity, ...explanation(kind, what, because, more) };
 }
 
 export function forReason(reason: string | null): string {

@@ -1,7 +1,8 @@
 /** Why a member that is in work does not get on. */
 import { isNode, memberNameOf } from '../cluster/member';
 import { isLost } from '../node/status';
-import type { Explanation, LiveNode, Situation } from './explanation';
+import type { Explanation, LiveNode } from './explanation';
+import type { Situation } from './situation';
 import { explanation } from './explanation';
 
 /** Waits of a changed node, and of an uncordon, which a person may end. */

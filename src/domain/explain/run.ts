@@ -4,7 +4,8 @@ import type { RunStatus } from '../cluster/messages';
 import { describeHold, someOf } from '../run/describe-hold';
 import type { RunHold } from '../run/next-step';
 import { explainInWork } from './in-work';
-import type { Explanation, Situation } from './explanation';
+import type { Explanation } from './explanation';
+import type { Situation } from './situation';
 import { explanation } from './explanation';
 
 /** Members in work of a held-up run that are explained one by one. */

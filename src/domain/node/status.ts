@@ -49,6 +49,8 @@ export interface CommonStatus {
   lastError: NodeError | null;
   /** From the last reading, most important first, at most 5. */
   warnings: NodeWarning[];
+  /** Since when the member is in a state that needs somebody, ISO 8601. Absent: it is in another state, or that is not known. */
+  stateSince?: string;
   /** How long the last 3 patches took that changed something and succeeded, in seconds, newest last. Absent: there was none. */
   recentPatchSeconds?: number[];
 }

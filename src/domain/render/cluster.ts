@@ -30,13 +30,15 @@ const SEVERITY: readonly NodeState[] = [
   'up-to-date',
 ];
 
-/** The node table and the summary above it. */
-export function renderCluster(status: ClusterStatus, explanation: string): string {
-  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(explanation)}`;
+/** What needs somebody or what is next, the node table, and the rest of the summary. `statusLine`: one sentence. */
+export function renderCluster(status: ClusterStatus, statusLine: string): string {
+  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(statusLine)}`;
   return [
+    `**${text(statusLine)}**`,
+    '',
     ...memberTable(status),
     '',
-    `**State:** ${status.state}${status.ready ? '' : ', not ready'} (${text(explanation)})`,
+    `**State:** ${status.state}${status.ready ? '' : ', not ready'}`,
     '',
     `**Next window:** ${windowText(status.nextWindow)}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
     ...(status.loopError === null ? [] : ['', `**Error:** ${text(status.loopError)}`]),

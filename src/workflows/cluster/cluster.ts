@@ -40,6 +40,7 @@ import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { noteCancelInTemporal } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
+import { describeStatus, statusLines } from '../../domain/explain/status-line';
 import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
 import { calendarFiles, local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
@@ -239,7 +240,7 @@ class ClusterLoop {
     }
     this.publish();
     await condition(allHandlersFinished);
-    return statusPage(this.state, this.explain(), this.versions, {});
+    return statusPage(this.state, this.explain(), this.versions, {}, Date.now());
   }
 
   /** Until the number of the next run is known no run starts, and none that is in progress goes on to another node. */
@@ -385,6 +386,7 @@ class ClusterLoop {
     if (start.window !== null) this.consumeWindow(start.window);
     const run = startRun(state, {
       number: request?.number ?? state.nextRun,
+      ...defined({ requestId: request?.id }),
       trigger: start.trigger,
       startedAt: timestamp(),
       by: start.by,
@@ -405,6 +407,8 @@ class ClusterLoop {
   }
 
   private publish(): void {
-    this.visibility.publish(toStatus(this.state), this.explain(), taskQueuesOf(this.state.spec));
+    const status = toStatus(this.state);
+    const lines = statusLines({ ...status, explanation: this.explain() }, Date.now());
+    this.visibility.publish(status, describeStatus(lines), taskQueuesOf(this.state.spec));
   }
 }

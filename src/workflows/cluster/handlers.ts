@@ -30,6 +30,7 @@ import { STEERING, foreignField, parseSteering } from '../../domain/cluster/stee
 import { plainText } from '../../domain/shared/text';
 import { unreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
+import { describeStatus } from '../../domain/explain/status-line';
 import type { RowVersions } from '../../domain/cluster/status-pages';
 import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../domain/cluster/status-pages';
 import * as messages from '../../contract/messages';
@@ -113,12 +114,12 @@ class Handlers {
 
   private registerQueries(): void {
     const { cluster } = this;
-    setHandler(messages.summaryQuery, () => clusterSummary(cluster.state, cluster.explain()), {
+    setHandler(messages.summaryQuery, () => clusterSummary(cluster.state, cluster.explain(), Date.now()), {
       description: 'Status of the cluster, with nodes counted by state.',
     });
     setHandler(
       messages.statusQuery,
-      (value) => statusPage(cluster.state, cluster.explain(), cluster.versions, parsePageRequest(value)),
+      (value) => statusPage(cluster.state, cluster.explain(), cluster.versions, parsePageRequest(value), Date.now()),
       { description: `The same with nodes, from the first on. Input: nothing, or ${PAGE_INPUT}.` },
     );
     setHandler(messages.nodesQuery, (value) => nodesPage(cluster.state, parsePageRequest(value)), {
@@ -130,9 +131,11 @@ class Handlers {
     setHandler(messages.eventsQuery, (value) => eventsPage(cluster.state, parseEventsRequest(value)), {
       description: 'What has happened, and who did it, oldest first. Input: nothing, or {"since": 120, "limit": 100}.',
     });
-    setHandler(messages.explainQuery, () => cluster.explain(), {
-      description: 'What the cluster is doing now, and why.',
-    });
+    setHandler(
+      messages.explainQuery,
+      () => describeStatus(clusterSummary(cluster.state, cluster.explain(), Date.now()).statusLines),
+      { description: 'What is wrong or what is next, since when, and the command for it.' },
+    );
     setHandler(messages.specQuery, () => cluster.state.spec, { description: 'The spec in force.' });
   }
 

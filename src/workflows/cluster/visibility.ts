@@ -26,8 +26,8 @@ export class VisibilityPublisher {
   }
 
   /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */
-  publish(status: ClusterStatus, explanation: string, sites: readonly string[]): void {
-    setCurrentDetails(renderCluster(status, explanation));
+  publish(status: ClusterStatus, statusLine: string, sites: readonly string[]): void {
+    setCurrentDetails(renderCluster(status, statusLine));
     const next = status.nextWindow?.start ?? null;
     const failedNodes = countState(status, 'failed');
     const rebootPending = countState(status, 'reboot-pending');

@@ -23,9 +23,9 @@ describe('src/cli/render/status', () => {
     const lock = { at: '2026-11-28T00:00:00Z', by: 'ann', reason: 'incident', until: null };
     const over = { ...lock, until: new Date(NOW - 1).toISOString() };
     const text = renderStatus(status([node('w-1', { lock }), node('w-2', { lock: over })]), null, VIEW);
-    expect(line(text, 'w-1 ')).toContain('unknown, locked');
+    expect(line(text, 'w-1  ')).toContain('unknown, locked');
     expect(text).toContain('\nw-1 is locked by ann: incident\n');
-    expect(line(text, 'w-2 ')).not.toContain('locked');
+    expect(line(text, 'w-2  ')).not.toContain('locked');
   });
 
   test('reports a missing schedule, or an unknown next window', () => {
@@ -99,7 +99,8 @@ describe('src/cli/render/status', () => {
   test('prints no terminal escape sent by a node', () => {
     const error = { type: 'PackageManager', message: 'bad \u001b[2J\nthing' } as const;
     const text = renderStatus(status([node('w-1', { state: 'failed', lastError: error })]), null, VIEW);
-    expect(line(text, 'w-1')).toContain('PackageManager: bad  [2J thing');
+    expect(line(text, 'w-1  ')).toContain('PackageManager: bad  [2J thing');
+    expect(text).not.toContain('\u001b');
   });
 
   test('has no window and no node table for a cluster that is not patched by ospatch', () => {

@@ -70,12 +70,14 @@ describe('src/domain/cluster/decide', () => {
   });
 
   it('reports what the cluster waits for: a window or a request', () => {
-    expect(decide(scheduled(), at(T0), IDLE).message).toBe('nothing to do before the next window');
+    expect(decide(scheduled(), at(T0), IDLE).message).toBe('no run starts before the next window');
     const onDemand = newClusterState(clusterSpec(), null, T0);
-    expect(decide(onDemand, at(T0), IDLE).message).toBe('nothing to do until a run is requested');
+    expect(decide(onDemand, at(T0), IDLE).message).toBe('no run starts before one is requested');
     onDemand.schedule.error = 'no such zone';
     onDemand.schedule.retryAt = '2027-01-01T01:00:00.000Z';
-    expect(decide(onDemand, at(T0), IDLE).message).toBe('nothing to do, and the next windows are not known');
+    expect(decide(onDemand, at(T0), IDLE).message).toBe(
+      'no run starts by schedule, because the next windows are not known',
+    );
   });
 
   it('sleeps until the next window, then starts a run of all nodes, workers first', () => {
@@ -290,7 +292,7 @@ describe('src/domain/cluster/decide', () => {
   it('starts a request before a window of the same instant, so that the answered run number holds', () => {
     const state = scheduled();
     const answer = actOnRequest(state, 'patchNow', { by: 'ann' }, SUNDAY);
-    expect(answer).toEqual({ run: 1, started: true, after: null });
+    expect(answer).toMatchObject({ run: 1, started: true, after: null });
     expect(decide(state, at(SUNDAY), IDLE)).toMatchObject({
       do: 'start-run',
       start: { trigger: 'on-demand', by: 'ann' },
@@ -301,12 +303,12 @@ describe('src/domain/cluster/decide', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), IDLE));
-    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toMatchObject({
       run: 2,
       started: false,
       after: 1,
     });
-    expect(actOnRequest(state, 'patchNow', { nodes: ['w-2'], by: 'bob' }, T0)).toEqual({
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-2'], by: 'bob' }, T0)).toMatchObject({
       run: 2,
       started: false,
       after: 1,

@@ -29,7 +29,13 @@ function suspendedRun({ run }: ClusterState): { run: ActiveRun; cursor: RunCurso
 describe('src/domain/cluster/packed-state', () => {
   it('restores what was packed, texts included while they fit', () => {
     const state = worstState(12);
-    state.request = { nodes: [state.nodes[3]?.name ?? '', 'gone'], by: 'ann', reason: null };
+    state.request = {
+      id: 'r1',
+      at: '2027-01-01T00:00:00.000Z',
+      nodes: [state.nodes[3]?.name ?? '', 'gone'],
+      by: 'ann',
+      reason: null,
+    };
     expect(carried(state)).toEqual(state);
     const { run, cursor } = suspendedRun(state);
     finishRun(state, run, cursor.settled, 'failed', '2027-01-03T02:00:00.000Z');
@@ -53,7 +59,7 @@ describe('src/domain/cluster/packed-state', () => {
     const reading = { at: T1, release: '1.31.3-1', kubernetesVersion: '1.31', releaseBefore: null, warnings: [] };
     const updated = { node: 'b', outcome: 'patched', appliedAt: T1, error: null, workflowRunId: randomUUID() } as const;
     const failed = { type: 'Aws', message: 'AWS ended the update of node group a as Failed', remedy: 'fix a' } as const;
-    state.request = { nodes: null, by: 'ann', reason: null };
+    state.request = { id: 'r1', at: '2027-01-01T00:00:00.000Z', nodes: null, by: 'ann', reason: null };
     const decision = decide(state, Date.parse(T1), IDLE);
     if (decision.do !== 'start-run') throw new Error(decision.do);
     const { policy } = decision.start;

@@ -140,7 +140,7 @@ describe('src/domain/cluster/requests', () => {
     expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann', reason: 'CVE' }, T0).run).toBe(2);
     expect(actOnRequest(state, 'cancelRun', { by: 'bob' }, T0)).toEqual({ run: 1, followUp: 2 });
     expect(state.request).toBeNull();
-    expect(actOnRequest(state, 'patchNow', { by: 'cid' }, T0)).toEqual({ run: 3, started: false, after: 1 });
+    expect(actOnRequest(state, 'patchNow', { by: 'cid' }, T0)).toMatchObject({ run: 3, started: false, after: 1 });
     const { run } = state;
     if (run !== null) finishRun(state, run, [], 'cancelled', T1);
     expect(state.runs.map(({ number, outcome }) => [number, outcome])).toEqual([
@@ -161,7 +161,7 @@ describe('src/domain/cluster/requests', () => {
   it('records a waiting run as cancelled, with the reason, after all its nodes were removed', () => {
     const state = newClusterState(clusterSpec(['w-1', 'w-2']), null, T0);
     actOnRequest(state, 'pause', {}, T0);
-    state.request = { nodes: ['w-2'], by: 'ann', reason: null };
+    state.request = { id: 'r1', at: '2027-01-01T00:00:00.000Z', nodes: ['w-2'], by: 'ann', reason: null };
     applySpecToState(state, clusterSpec(['w-1']), T1);
     expect(state.request).toBeNull();
     expect(state.nextRun).toBe(2);

@@ -34,7 +34,7 @@ function run(state: ClusterState, untried: string[] = []): void {
 describe('domain/cluster/reset', () => {
   it('starts nothing by itself: it pauses, forgets the request of then and counts no window that has passed', () => {
     const state = atRun(3);
-    state.request = { nodes: null, by: 'me', reason: null };
+    state.request = { id: 'r1', at: '2027-01-01T00:00:00.000Z', nodes: null, by: 'me', reason: null };
     noteReset(state, RESET);
     expect(state).toMatchObject({
       paused: { by: 'Temporal', at: RESET },

@@ -85,7 +85,7 @@ describe('src/domain/cluster/run-window', () => {
     expect(decision.message).toBe(
       'run 1 is suspended after 1 of 3: its window ended at 2027-01-03T04:00:00Z; the run goes on at 2027-01-10T00:00:00Z and is forecast to need 40m (a guess), which the window has room for',
     );
-    expect(clusterSummary(state, '')).toMatchObject({ state: 'waiting', run: { state: 'suspended' } });
+    expect(clusterSummary(state, '', 0)).toMatchObject({ state: 'waiting', run: { state: 'suspended' } });
   });
 
   it('continues a suspended run in the next window, and looks at a window only once', () => {
@@ -141,7 +141,7 @@ describe('src/domain/cluster/run-window', () => {
 
   it('lets a request wait for the next window, unless it ignores windows', () => {
     const state = scheduled();
-    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toEqual({
+    expect(actOnRequest(state, 'patchNow', { nodes: ['w-1'], by: 'ann' }, T0)).toMatchObject({
       ...{ run: 1, started: false, after: null, startsAt: '2027-01-03T00:00:00.000Z' },
       waitsFor:
         'the maintenance window of 2027-01-03T00:00:00Z; `ospatch patch demo --ignore-window` starts a run at once',

@@ -35,7 +35,7 @@ describe('src/domain/cluster/status-pages', () => {
         const request = parsePageRequest({ from, limit });
         const page = nodesPage(state, request);
         expect(JSON.stringify(page).length).toBeLessThan(max);
-        expect(JSON.stringify(statusPage(state, 'x', new RowVersions('a'), request)).length).toBeLessThan(max);
+        expect(JSON.stringify(statusPage(state, 'x', new RowVersions('a'), request, 0)).length).toBeLessThan(max);
         seen.push(...page.nodes.map(({ name }) => name));
         from = page.next;
       }
@@ -54,13 +54,13 @@ describe('src/domain/cluster/status-pages', () => {
     const state = idle();
     start(state, 'w-1');
     expect(nodesPage(state, { state: 'patching' })).toMatchObject({ total: 3, nodes: [{ name: 'w-1' }], next: null });
-    expect(clusterSummary(state, 'why')).toMatchObject({ explanation: 'why', counts: { patching: 1, unknown: 2 } });
-    expect(clusterSummary(state, 'why')).not.toHaveProperty('nodes');
+    expect(clusterSummary(state, 'why', 0)).toMatchObject({ explanation: 'why', counts: { patching: 1, unknown: 2 } });
+    expect(clusterSummary(state, 'why', 0)).not.toHaveProperty('nodes');
   });
 
   describe('changes', () => {
     const poll = (state: ClusterState, versions: RowVersions, since: string | null) => {
-      const { nodes, token, changedOnly } = statusPage(state, '', versions, defined({ since: since ?? undefined }));
+      const { nodes, token, changedOnly } = statusPage(state, '', versions, defined({ since: since ?? undefined }), 0);
       return { names: nodes.map(({ name }) => name), token, changedOnly };
     };
 

@@ -111,7 +111,7 @@ describe('src/domain/eks/node-groups', () => {
 describe('src/domain/eks/state', () => {
   it('starts a run of all groups without a list, and one of named groups with their names', () => {
     const state = newClusterState(spec(), null, T0);
-    state.request = { nodes: null, by: 'ann', reason: null };
+    state.request = { id: 'r1', at: '2027-01-01T00:00:00.000Z', nodes: null, by: 'ann', reason: null };
     expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({
       do: 'start-run',
       start: {
@@ -129,7 +129,7 @@ describe('src/domain/eks/state', () => {
       },
     });
     const named = newClusterState(spec({ nodeGroups: ['b', 'a'], force: true }), null, T0);
-    named.request = { nodes: null, by: 'ann', reason: null };
+    named.request = { id: 'r1', at: '2027-01-01T00:00:00.000Z', nodes: null, by: 'ann', reason: null };
     const decision = decide(named, Date.parse(T0), IDLE);
     expect(decision).toMatchObject({
       do: 'start-run',

@@ -48,11 +48,14 @@ describe('src/domain/cluster/requests: while a run is suspended', () => {
       const { runId } = await cluster.handle.describe();
       expect(await patch(cluster, { nodes: ['w-5'], ignoreWindow: true })).toMatchObject({ run: 2, started: true });
       const during = await passUntil(cluster, 'run 2 is in progress', ({ run }) => run?.number === 2, '1 minute');
-      expect(during).toMatchObject({ openRuns: [1], run: { state: 'running', total: 1 } });
+      expect(during).toMatchObject({
+        queued: [{ run: 1, state: 'set-aside', after: 2 }],
+        run: { state: 'running', total: 1 },
+      });
       const after = await passUntil(cluster, 'run 1 is back', ({ run }) => run?.number === 1, '1 minute');
       expect(after).toMatchObject({ lastRun: { number: 2, outcome: 'succeeded', patched: 1 } });
       expect(after).toMatchObject({ run: { state: 'suspended', done: 2, total: 5 } });
-      expect(after.openRuns).toBeUndefined();
+      expect(after.queued).toEqual([]);
       expect(count(after, 'waiting')).toBe(3);
       expect((await cluster.handle.describe()).runId).not.toBe(runId);
       const { lastRun } = await passUntil(cluster, 'run 1 has ended', isIdle);
