@@ -156,7 +156,11 @@ function runLines(status: StatusSubject): StatusLine[] {
   }
   if (run.state === 'suspended') {
     const times = { since: run.detail?.holdSince ?? null, until: nextWindow?.start ?? null };
-    return [line('active', 'window', `run ${run.number} waits for its next window`, explanation, times)];
+    const what = `run ${run.number} is suspended after ${run.done} of ${run.total}`;
+    const because = withoutStart(explanation, `${what}: `);
+    return nextWindow === null
+      ? [line('warning', 'window', what, because, { ...times, change: [`ospatch cancel ${cluster}`] })]
+      : [line('active', 'window', what, because, times)];
   }
   // Paused, it has no line of its own.
   if (run.state === 'paused' && (paused !== null || run.detail?.hold?.kind === 'budget')) return [];
@@ -233,7 +237,7 @@ function queuedLines(status: StatusSubject): StatusLine[] {
 
 function whyQueued({ run, paused, explanation }: StatusSubject, one: QueuedRun, isFirst: boolean): string {
   // The cluster says what the first one waits for.
-  if (isFirst && run === null && paused === null) return explanation;
+  if (isFirst && run === null && paused === null) return withoutStart(explanation, `run ${one.run}, `);
   const by =
     one.by === null
       ? ''
@@ -245,6 +249,10 @@ function whyQueued({ run, paused, explanation }: StatusSubject, one: QueuedRun, 
         ? 'the cluster is paused'
         : 'it waits for its turn';
   return `${by}${waits}`;
+}
+
+function withoutStart(text: string, start: string): string {
+  return text.startsWith(start) ? text.slice(start.length) : text;
 }
 
 /** Nothing needs anybody. */

@@ -224,11 +224,15 @@ const TABLE: [string, StatusSubject, ReturnType<typeof severityOf>, string][] = 
   [
     'a run is between two windows',
     status([fine], {
-      ...{ state: 'waiting', explanation: 'its window ended', nextWindow: windowAt('2026-11-29T00:00:00Z') },
+      ...{
+        state: 'waiting',
+        explanation: 'run 7 is suspended after 0 of 2: its window ended',
+        nextWindow: windowAt('2026-11-29T00:00:00Z'),
+      },
       run: runStatus(7, { state: 'suspended', detail: detail({ holdSince: SINCE }) }),
     }),
     'active',
-    `run 7 waits for its next window: its window ended, ${AT}, until 2026-11-29T00:00:00Z`,
+    `run 7 is suspended after 0 of 2: its window ended, ${AT}, until 2026-11-29T00:00:00Z`,
   ],
   [
     'a run is being cancelled, and its follow-up was cancelled with it',
@@ -252,7 +256,7 @@ const TABLE: [string, StatusSubject, ReturnType<typeof severityOf>, string][] = 
       queued: [{ ...request, after: null }],
     }),
     'active',
-    `run 8 is queued: run 8, requested by ann, waits for the window, ${AT}; next: ospatch cancel demo`,
+    `run 8 is queued: requested by ann, waits for the window, ${AT}; next: ospatch cancel demo`,
   ],
   [
     'the windows are not known',

@@ -111,11 +111,11 @@ describe('src/domain/cluster/requests: with conditions', () => {
       await cluster.apply(unscheduled(spec(cluster)));
       const notBefore = await inHours(cluster, 5);
       expect(await patch(cluster, { nodes: ['w-1'], notBefore })).toMatchObject({ run: 1, started: false });
-      expect(await explain(cluster)).toBe(
-        `run 1, requested by ann, waits for ${notBefore}, before which it was not to start`,
+      expect(await explain(cluster)).toContain(
+        `run 1 is queued: requested by ann, waits for ${notBefore}, before which it was not to start, since `,
       );
       await cluster.env.sleep('290 minutes');
-      expect(await cluster.status()).toMatchObject({ run: null, openRuns: [1] });
+      expect(await cluster.status()).toMatchObject({ run: null, queued: [{ run: 1, by: 'ann', notBefore }] });
       const { lastRun } = await passUntil(cluster, 'run 1 has ended', ({ lastRun: one }) => one !== null, '1 minute');
       expect(lastRun).toMatchObject({ number: 1, outcome: 'succeeded', patched: 1 });
       expect(Math.abs(Date.parse(lastRun?.startedAt ?? '') - Date.parse(notBefore))).toBeLessThan(60_000);
@@ -173,7 +173,7 @@ describe('src/domain/cluster/decide: blackouts and windows', () => {
       await cluster.env.sleep('1 hour');
       expect(await cluster.status()).toMatchObject({ run: null, lastRun: { number: 1 } });
       expect(await explain(cluster)).toMatch(
-        /^1 node that has joined the cluster waits for the end of a blackout until .* \(audit\)$/,
+        /^the boot patch of w-\d has not begun: 1 node that has joined the cluster waits for the end of a blackout until .* \(audit\)$/,
       );
       const { lastRun } = await passUntil(cluster, 'it is patched', (one) => one.lastRun?.number === 2);
       expect(lastRun).toMatchObject({ trigger: 'boot', total: 1, patched: 1 });

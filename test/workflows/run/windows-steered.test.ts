@@ -126,7 +126,7 @@ describe('src/domain/cluster/run-window', () => {
       await passUntil(cluster, 'the window is over', isSuspended);
       await cluster.apply(unscheduled(spec(cluster)));
       expect(await explain(cluster)).toMatch(
-        /^run 1 is suspended after 2 of 5: .*; the spec has no schedule any more, so nothing says when the run goes on; `ospatch cancel t-\w+` ends it, and it expires at .*Z$/,
+        /^run 1 is suspended after 2 of 5: .*; the spec has no schedule any more, so nothing says when the run goes on; `ospatch cancel t-\w+` ends it, and it expires at .*Z; next: ospatch cancel t-\w+$/,
       );
       expect(await cluster.status()).toMatchObject({ state: 'waiting', run: { state: 'suspended' } });
       await cluster.env.sleep('2 days');

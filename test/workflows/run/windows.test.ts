@@ -34,7 +34,7 @@ describe('src/workflows/run: in windows that end', () => {
           const first = await passUntil(cluster, 'the first window is over', isSuspended);
           expect(first).toMatchObject({ state: 'waiting', run: { number: 1, done: 2, total: 5 } });
           expect(await cluster.handle.query('explain')).toMatch(
-            /^run 1 waits for its next window: run 1 is suspended after 2 of 5: .*; the run goes on at .*T02:00:00Z and is forecast to need 1h1\dm, longer than the window of 1h, since .*, until .*T02:00:00Z$/,
+            /^run 1 is suspended after 2 of 5: .*; the run goes on at .*T02:00:00Z and is forecast to need 1h1\dm, longer than the window of 1h, since .*, until .*T02:00:00Z$/,
           );
           await passUntil(cluster, 'the second window is over', (one) => isSuspended(one) && one.run?.done === 4);
           const { lastRun } = await passUntil(cluster, 'the run has ended', ({ run }) => run === null);
