@@ -47,7 +47,7 @@ async function outputSchemas() {
     const found = new Map();
     for (const file of readdirSync(COMMANDS, { recursive: true })
       .filter((name) => name.endsWith('.ts'))
-      .sort()) {
+      .sort((a, b) => a.localeCompare(b))) {
       const [command] = file.replace(/\.ts$/, '').split(path.sep);
       if (WITHOUT_SCHEMA.has(command)) continue;
       const source = project.program.getSourceFile(path.join(COMMANDS, file));
@@ -124,7 +124,7 @@ class SchemaWriter {
     const alias = type.getAliasSymbol();
     if (alias !== undefined) return type.getAliasTypeArguments().length === 0 ? alias.name : null;
     const symbol = type.isClassOrInterface() ? type.getSymbol() : undefined;
-    return symbol === undefined || /^__/.test(symbol.name) || symbol.name === 'Array' ? null : symbol.name;
+    return symbol === undefined || symbol.name.startsWith('__') || symbol.name === 'Array' ? null : symbol.name;
   }
 
   inline(type) {

@@ -2,6 +2,8 @@
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, NodeLog, RunReport } from './client/cluster-client';
 export type { ClusterHealth } from './client/cluster-health';
+export type { ServerVersions } from './client/versions';
+export type { Poller, WorkerVersion } from './domain/inspection/workers';
 export type { Cleared } from './client/delete-ended';
 export type { ConnectOptions, TemporalSession } from './client/connection';
 export type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './client/doctor';

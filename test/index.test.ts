@@ -36,7 +36,7 @@ import type {
   SelfManagedSpec,
 } from '../src/index';
 import * as api from '../src/index';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -144,6 +144,19 @@ describe('src/index', () => {
     rmSync(dir, { recursive: true });
     // The compiler needs 1 s, and more on a busy machine.
   }, 90_000);
+
+  it('has every method of the client in docs/client.md, and no other', () => {
+    const text = readFileSync(path.join(__dirname, '../docs/client.md'), 'utf8');
+    const documented = [...text.matchAll(/^\| (`.*?) +\|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`(?:ClusterClient\.)?(\w+)[(`]/g)].map(([, name = '']) => name),
+    );
+    const errors = new Set<string>(api.ERROR_TYPES);
+    const own = (holder: object): string[] => Object.getOwnPropertyNames(holder);
+    const { prototype } = api.ClusterClient;
+    const hidden = ['constructor', 'doctor', 'inspector', 'signed', 'length', 'name', 'prototype'];
+    const methods = [...own(api.ClusterClient), ...own(prototype)].filter((name) => !hidden.includes(name));
+    expect(documented.filter((name) => !errors.has(name)).sort()).toEqual(methods.sort());
+  });
 
   it('exports exactly these values', () => {
     expect(Object.keys(api).sort()).toEqual([

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { environmentFor, mustRun, runProgram } from '../../src/dev/host';
+import { fencedBlocks } from '../support/markdown';
 
 const ROOT = path.join(__dirname, '../..');
 const MODULES = path.join(ROOT, 'node_modules');
@@ -134,7 +135,7 @@ describe('the npm package', () => {
     expect(stderr).not.toMatch(/Cannot find module|ENOENT/);
   });
 
-  it('has types that a program compiles against', async () => {
+  it('has types that a program and the examples of docs/client.md compile against', async () => {
     writeFileSync(
       path.join(project, 'program.ts'),
       `import { ClusterClient, loadSpecs, type ClusterSpec, type EksInspection, type NodeInspection } from 'ospatch';
@@ -150,19 +151,18 @@ export const done: Promise<void> = runWorker(options);
 export const wrong: ClusterSpec = {};
 `,
     );
-    const tsc = path.join(MODULES, '.bin/tsc');
-    const flags = [
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--skipLibCheck',
-      '--types',
-      'node',
-    ];
-    const compiled = await runProgram(tsc, [...flags, 'program.ts'], { cwd: project });
+    const examples = fencedBlocks(readFileSync(path.join(installed, 'docs/client.md'), 'utf8'), 'ts');
+    expect(examples.length).toBeGreaterThan(3);
+    const files = examples.map(({ line, code }) => {
+      const name = `client-md-line-${line}.mts`;
+      writeFileSync(path.join(project, name), code);
+      return name;
+    });
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    // Declaration files are checked too: a program may not want to skip that.
+    const compiled = await runProgram(path.join(MODULES, '.bin/tsc'), [...flags, 'program.ts', ...files], {
+      cwd: project,
+    });
     expect(compiled.stdout).toBe('');
   });
 

@@ -69,7 +69,7 @@ const RESTRICT_RETRY_MS = 10_000;
  * Temporal allows for a workflow task by default, a busy worker may never get through with that.
  */
 const LARGE_RUN = 500;
-const LARGE_RUN_TASK_TIMEOUT = '1 minute';
+const LARGE_RUN_TASK_TIMEOUT = '1 minute' as const;
 
 export class RunSupervisor {
   private scope: CancellationScope | null = null;

@@ -160,7 +160,7 @@ export const local = proxyLocalActivities<ClusterActivities>({
 });
 
 /** For looks at a node: a site whose workers have not taken one up by then has none, as far as anybody can wait. */
-export const SITE_ANSWERS_WITHIN = '20 seconds';
+export const SITE_ANSWERS_WITHIN = '20 seconds' as const;
 
 /** What every activity that reaches a node, or AWS, is started with. */
 export interface Options {
