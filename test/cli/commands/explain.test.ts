@@ -24,6 +24,63 @@ async function run(args: string[], explain: unknown) {
 describe('src/cli/commands/explain', () => {
   afterEach(() => jest.restoreAllMocks());
 
+  describe('of a field of the spec', () => {
+    const noServer = (): never => {
+      throw new Error('no server is needed');
+    };
+
+    test.each([
+      [['patching.rollout.maxUnavailable']],
+      [['spec.patching.rollout.maxUnavailable']],
+      [['--field', 'patching.rollout.maxUnavailable']],
+    ])('%j shows its values, default, meaning and an example without a server', async (args) => {
+      const { out, code } = await run(args, noServer);
+      expect(code).toBe(0);
+      expect(out).toMatch(
+        /^patching\.rollout\.maxUnavailable \(clusters of type self-managed\)\n  whole number from 1 to 5000, or share such as 10%; default: no such limit\n\n  How many nodes, /,
+      );
+      expect(out).toContain('\nExample:\n  patching:\n    rollout:\n      maxUnavailable: 20%\n');
+      expect(ClusterClient.connect).not.toHaveBeenCalled();
+    });
+
+    test('lists the fields below, and all of the spec', async () => {
+      const ssh = await run(['--field', 'ssh'], noServer);
+      expect(ssh.out).toContain('\nFields:\n  user  text\n    Login user: root, ');
+      expect(ssh.out).toContain('\n  port  whole number from 1 to 65535; default: 22\n    Port of sshd.\n');
+      const spec = await run(['--field', 'spec'], noServer);
+      expect(spec.out).toContain('\n  nodes  list of mappings; required\n');
+      expect(JSON.parse((await run(['spec.ssh', '-o', 'json'], noServer)).out)).toEqual([
+        expect.objectContaining({ path: 'ssh', clusterTypes: ['self-managed'], required: false }),
+      ]);
+    });
+
+    test.each([
+      [
+        ['patching.rolout'],
+        'patching has no field "rolout"; allowed: ',
+        'did you mean ospatch explain --field patching.rollout?',
+      ],
+      [['nodes[0].hostname'], 'nodes has no field "hostname"', 'did you mean ospatch explain --field nodes.host?'],
+      [['--field', 'schedule'], 'the spec has no field "schedule"', '--field patching.schedule?'],
+      [['name.x'], 'name has no field "x", nor any other', 'ospatch explain --field name lists the fields'],
+      [[], 'found neither the name of a cluster nor a field', 'ospatch explain NAME [NODE]'],
+      [['demo', '--field', 'ssh'], 'found both a name and a field', 'ospatch explain NAME [NODE]'],
+      [['patching.rollout', 'w-1'], 'found both a name and a field', 'ospatch explain NAME [NODE]'],
+    ])('%j is a usage error', async (args, message, remedy) => {
+      const { err, code } = await run(args, noServer);
+      expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+      expect(err).toContain(remedy);
+    });
+
+    test('a name that is no cluster may be a field', async () => {
+      const gone = new OspatchError({ type: 'NotFound', message: 'there is no cluster patching' });
+      expect((await run(['patching'], () => Promise.reject(gone))).err).toContain(
+        'fix: for the field of the spec: ospatch explain --field patching\n',
+      );
+      expect((await run(['prod'], () => Promise.reject(gone))).err).not.toContain('--field');
+    });
+  });
+
   test('prints a sentence each with what changes it, and JSON as it is', async () => {
     const asked: unknown[] = [];
     const explain = (cluster: string, node?: string) => {

@@ -71,11 +71,11 @@ async function removeNamed(
     noteEnded(context, [candidate]);
     if (!yes && !(await mayRemove(context, [candidate], `ospatch remove ${cluster}`))) return declined(context);
     const isJson = output === 'json';
-    const { error: _, ...removed } = await removeCluster(context, client, candidate, {
+    const { removed, cancelledRun } = await removeCluster(context, client, candidate, {
       isJson,
       ...defined({ reason }),
     });
-    if (isJson) printJson(context, removed);
+    if (isJson) printJson(context, { cluster, removed, cancelledRun });
   });
 }
 
