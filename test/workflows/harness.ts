@@ -401,6 +401,8 @@ export class Harness {
       dataConverter: dataConverter(this.keys, 'passthrough'),
       activities: { ...cluster.activities(), ...activities },
       ...options,
+      // Workflows in the thread of the test: a thread of their own for each of hundreds of workers takes longer than the test.
+      debugMode: true,
       // Determines how soon a cancelled activity notices.
       maxHeartbeatThrottleInterval: '200 ms',
       shutdownForceTime: SHUTDOWN_LIMIT,

@@ -81,7 +81,7 @@ describe('src/workflows/run: a run of hundreds of nodes', () => {
     const { workflow } = cluster.env.client;
     const runs: number[] = [];
     for await (const { historyLength } of workflow.list({ query: `WorkflowId = "${runId}"` })) runs.push(historyLength);
-    expect(runs.length).toBeGreaterThan(2);
+    expect(runs.length).toBeGreaterThan(1);
     expect(Math.max(...runs)).toBeLessThan(MAX_EVENTS);
   });
 });

@@ -167,7 +167,12 @@ describe('src/domain/cluster/decide: blackouts and windows', () => {
       const patching = { patchOnBoot: true, blackouts: [{ from, to, reason: 'audit' }] };
       const of = (names: string[]) => unscheduled(spec(cluster, patching, names));
       await cluster.apply(of(['w-1']));
-      await cluster.untilIdle(1);
+      await passUntil(
+        cluster,
+        'the first node is patched',
+        ({ run, lastRun }) => run === null && lastRun !== null,
+        '1 minute',
+      );
       await cluster.env.sleep('2 hours');
       await cluster.apply(of(['w-1', 'w-2']));
       await cluster.env.sleep('1 hour');
