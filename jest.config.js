@@ -73,7 +73,10 @@ module.exports = {
       // Those of `kubernetes-nodes` that are faults, and those that take too long for `make test`.
       ...slow,
       displayName: 'kubernetes-faults',
-      testMatch: ['<rootDir>/test/faults/**/*.{kube-nodes,long-kube-nodes}.test.ts'],
+      testMatch: [
+        '<rootDir>/test/faults/**/*.{kube-nodes,long-kube-nodes}.test.ts',
+        '<rootDir>/test/e2e/kubernetes.kube-nodes.test.ts',
+      ],
     },
   ],
 };

@@ -220,41 +220,43 @@ describe('e2e/kubernetes', () => {
     await allReady();
   });
 
-  it('completes the run although worker and API server are killed at random moments, and violates no budget', async () => {
-    const number = (await lastRunNumber()) + 1;
-    expect(await stack.cli('apply', '-f', spec('{timeout: 5m}'))).toMatchObject({ code: 0 });
-    await allReady();
-    for (const node of NAMES) await offerReboot(node);
-    const boots = stack.lab.nodes.map((node) => node.bootCount);
-    const transactions = NAMES.map((node) => stack.transactions(node));
-    expect(await stack.cli('patch', 'k')).toMatchObject({ code: 0 });
-    const ended = stack.runEnded('k', number, 540_000);
-    const moments = [random(8_000), random(40_000), random(40_000)];
-    const kills = async (): Promise<void> => {
-      for (const [at, delay] of moments.entries()) {
-        await sleep(delay);
-        if (at === 1) {
-          await plane.killApiServer();
-          await sleep(3_000);
-          await plane.restartApiServer();
-        } else {
-          await stack.worker.kill9();
-          await stack.startWorker();
+  // Takes two minutes; `make test-faults` has it. One kill in a drain is tested above.
+  if (process.env['OSPATCH_FAULTS'] === 'all')
+    it('completes the run although worker and API server are killed at random moments, and violates no budget', async () => {
+      const number = (await lastRunNumber()) + 1;
+      expect(await stack.cli('apply', '-f', spec('{timeout: 5m}'))).toMatchObject({ code: 0 });
+      await allReady();
+      for (const node of NAMES) await offerReboot(node);
+      const boots = stack.lab.nodes.map((node) => node.bootCount);
+      const transactions = NAMES.map((node) => stack.transactions(node));
+      expect(await stack.cli('patch', 'k')).toMatchObject({ code: 0 });
+      const ended = stack.runEnded('k', number, 540_000);
+      const moments = [random(8_000), random(40_000), random(40_000)];
+      const kills = async (): Promise<void> => {
+        for (const [at, delay] of moments.entries()) {
+          await sleep(delay);
+          if (at === 1) {
+            await plane.killApiServer();
+            await sleep(3_000);
+            await plane.restartApiServer();
+          } else {
+            await stack.worker.kill9();
+            await stack.startWorker();
+          }
         }
-      }
-    };
-    process.stdout.write(`kills after ${moments.join(', ')} ms\n`);
-    const killing = kills();
-    const seen = await watchWhile(ended);
-    await killing;
-    expect((await ended).lastRun).toMatchObject({ outcome: 'succeeded', total: 3 });
-    expect(seen.fewestReady).toBeGreaterThanOrEqual(2);
-    expect(seen.mostCordoned).toBe(1);
-    expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
-    expect(NAMES.map((node, at) => stack.transactions(node) - (transactions[at] ?? 0))).toEqual([1, 1, 1]);
-    await expectAllUncordoned();
-    await allReady();
-  });
+      };
+      process.stdout.write(`kills after ${moments.join(', ')} ms\n`);
+      const killing = kills();
+      const seen = await watchWhile(ended);
+      await killing;
+      expect((await ended).lastRun).toMatchObject({ outcome: 'succeeded', total: 3 });
+      expect(seen.fewestReady).toBeGreaterThanOrEqual(2);
+      expect(seen.mostCordoned).toBe(1);
+      expect(stack.lab.nodes.map((node, at) => node.bootCount - (boots[at] ?? 0))).toEqual([1, 1, 1]);
+      expect(NAMES.map((node, at) => stack.transactions(node) - (transactions[at] ?? 0))).toEqual([1, 1, 1]);
+      await expectAllUncordoned();
+      await allReady();
+    });
 
   it('refuses to drain the machine of another node', async () => {
     const number = (await lastRunNumber()) + 1;

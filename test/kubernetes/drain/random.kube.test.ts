@@ -16,7 +16,7 @@ import { startStage } from '../scenario';
 import { defined } from '../../../src/domain/shared/defined';
 
 /** `OSPATCH_DRAIN_STATES` sets a larger number of states. */
-const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 8);
+const STATES = Number(process.env['OSPATCH_DRAIN_STATES'] ?? 6);
 const TWINS = Math.ceil(STATES / 3);
 const AT_ONCE = 6;
 /** Some pods never end, so most of these drains reach this timeout. */

@@ -9,7 +9,7 @@ import { Harness } from '../harness';
 import type { Plan } from './simulated-fleet';
 import { SimulatedFleet, drawPlan } from './simulated-fleet';
 
-const FLEETS = Number(process.env['OSPATCH_FLEETS'] ?? 8);
+const FLEETS = Number(process.env['OSPATCH_FLEETS'] ?? 4);
 /** Half of them are the same in every run. */
 const FIXED_SEED = 12;
 const AT_ONCE = 4;
