@@ -68,6 +68,7 @@ import type { PlanOptions } from './run-plan';
 import type { RunPlan } from '../domain/run/plan';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
+import { temporalUiLink } from './ui-link';
 import type { ServerVersions } from './versions';
 import { StatusMemory, readLiveStatus, withStatusLines } from './live-status';
 
@@ -352,6 +353,16 @@ export class ClusterClient {
   async *backUp(): ReturnType<typeof backUpClusters> {
     const { backUpClusters: backUps } = await import('./backup.js');
     yield* backUps(this.calls);
+  }
+
+  /**
+   * The cluster in the Temporal UI; null where the address of the UI is not known: TEMPORAL_UI_URL, Temporal Cloud and
+   * `ospatch dev` tell it.
+   *
+   * @throws OspatchError `Usage` when TEMPORAL_UI_URL is no address
+   */
+  uiLink(cluster: string): string | null {
+    return temporalUiLink(this.session, cluster, process.env);
   }
 
   /** The versions of the Temporal server and of the workers of the task queue; needs no worker. */

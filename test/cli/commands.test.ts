@@ -318,6 +318,25 @@ describe('src/cli/commands', () => {
 
   const running = () => Promise.resolve({ state: 'running' });
 
+  test('patch says how to follow the run, and where the Temporal UI shows it', async () => {
+    const patch = () => Promise.resolve({ run: 3, started: true, after: null });
+    const link = 'https://ui/namespaces/default/workflows/cluster%2Fdemo';
+    const text = await run(['patch', 'demo'], { patch, uiLink: () => link });
+    expect(text).toEqual({
+      out: 'run 3 of demo started\n',
+      err: `follow: ospatch status demo --watch\nTemporal UI: ${link}\n`,
+      code: 0,
+    });
+    expect(JSON.parse((await run(['patch', 'demo', '-o', 'json'], { patch, uiLink: () => link })).out)).toMatchObject({
+      ui: link,
+    });
+    const noAddress = () => {
+      throw new OspatchError({ type: 'Usage', message: 'TEMPORAL_UI_URL: found "x"' });
+    };
+    const wrong = await run(['patch', 'demo'], { patch, uiLink: noAddress });
+    expect([wrong.code, wrong.err]).toEqual([0, expect.stringContaining('warning: TEMPORAL_UI_URL: found "x"\n')]);
+  });
+
   test('remove without a terminal requires --yes and removes nothing', async () => {
     const remove = jest.fn();
     const { code, err } = await run(['remove', 'demo'], {

@@ -126,5 +126,5 @@ export function summary(number: number, more: Partial<RunSummary> = {}): RunSumm
 
 /** A client with the given answers; every other call fails. */
 export function fakeClient(answers: { [K in keyof ClusterClient]?: unknown }): ClusterClient {
-  return { close: () => Promise.resolve(), ...answers } as unknown as ClusterClient;
+  return { close: () => Promise.resolve(), uiLink: () => null, ...answers } as unknown as ClusterClient;
 }

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Option } from 'commander';
@@ -34,6 +35,7 @@ export function registerDev(program: Command, context: CliContext): void {
 
 async function runStack(context: CliContext, { port, uiPort }: DevOptions): Promise<void> {
   const { startTemporalServer } = await import('../../dev/temporal-server.js');
+  const { devUiFile } = await import('../../client/ui-link.js');
   const { cacheDir } = await import('../../dev/host.js');
   const { checkWorkerSettings, workerFailure } = await import('../options/worker-settings.js');
   const { runWorker, workerOptionsFromEnv } = await import('../../worker.js');
@@ -42,6 +44,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
   const settings = workerOptionsFromEnv(process.env);
   checkWorkerSettings(context, settings);
   const dbFile = join(cacheDir('dev'), `temporal-${port}.db`);
+  const uiNote = devUiFile(port, process.env);
   const log = (line: string): void => printNote(context, line);
   const server = await startTemporalServer({ dbFile, port, uiPort, log });
   const address = `127.0.0.1:${port}`;
@@ -57,6 +60,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
         ...defined({ logTo: context.isTTY ? prettyLog(context) : undefined }),
       },
       (worker) => {
+        writeFileSync(uiNote, `${process.pid} http://127.0.0.1:${uiPort}\n`);
         print(context, describeStack(context, { address, uiPort, dbFile }));
         watcher = setInterval(() => {
           if (serverDied || isAlive(server.pid)) return;
@@ -69,6 +73,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
     throw workerFailure(error, address);
   } finally {
     clearInterval(watcher);
+    rmSync(uiNote, { force: true });
     await server.stop();
   }
   if (serverDied) throw workerFailure(new Error('the Temporal server ended'), address);

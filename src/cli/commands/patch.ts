@@ -5,7 +5,7 @@ import { clusterArgument, nodesOption, reasonOption, selectorOption } from '../o
 import { amountOption } from '../options/amount';
 import { momentOption } from '../options/moment';
 import type { CliContext } from '../io/context';
-import { outputOption, print, printJson } from '../io/output';
+import { outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
 import type { Amount } from '../../domain/spec/types';
@@ -66,17 +66,21 @@ async function patch(
   const before = wait ? await client.status(cluster) : null;
   const answer = await client.patch(cluster, message);
   const isJson = output === 'json';
+  const { uiLinks } = await import('../io/ui-link.js');
+  const ui = uiLinks(context, client)(cluster);
   if (!isJson) {
     const { oneLine } = await import('../render/text.js');
     print(context, oneLine(describeAnswer(cluster, answer), MAX_ANSWER));
+    if (!wait) printNote(context, `follow: ospatch status ${cluster} --watch`);
+    if (ui !== null) printNote(context, `Temporal UI: ${ui}`);
   }
   if (before === null) {
-    if (isJson) printJson(context, { cluster, ...answer });
+    if (isJson) printJson(context, { cluster, ...answer, ui });
     return;
   }
   const { waitForRun } = await import('../wait.js');
   const { end, result } = await waitForRun(context, client, answer, { cluster, before, toStderr: isJson });
-  if (isJson) printJson(context, { cluster, ...answer, end, summary: result });
+  if (isJson) printJson(context, { cluster, ...answer, ui, end, summary: result });
 }
 
 function describeAnswer(cluster: string, { run, started, after, waitsFor, startsAt }: PatchNowAnswer): string {

@@ -104,6 +104,20 @@ describe('src/cli/commands/apply/apply', () => {
     },
   );
 
+  test('apply names the address of what it created or changed in the Temporal UI', async () => {
+    const apply = ({ name }: { name: string }) => Promise.resolve(name === 'one' ? created : unchanged);
+    const uiLink = (name: string) => `https://ui/${name}`;
+    const two = `${yaml('one')}---\n${yaml('two')}`;
+    expect((await run(['apply', '-f', 'spec.yaml'], two, { apply, uiLink })).err).toBe(
+      '  Temporal UI: https://ui/one\n',
+    );
+    const { out } = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], two, { apply, uiLink });
+    expect((JSON.parse(out) as { clusters: { ui: string }[] }).clusters.map(({ ui }) => ui)).toEqual([
+      'https://ui/one',
+      'https://ui/two',
+    ]);
+  });
+
   test.each([
     ['unchanged', [], 0],
     ['changed', [{ path: 'patching.timeZone', before: 'UTC', after: 'Europe/Berlin' }], 3],

@@ -8,6 +8,7 @@ import { isNode } from '../../../domain/cluster/member';
 import type { ClusterSpec } from '../../../domain/spec/types';
 import { withSpecs } from './source';
 import type { CliContext } from '../../io/context';
+import { uiLinks } from '../../io/ui-link';
 import { colors, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
 import { applyOne, failed, planApply } from './plan';
@@ -34,7 +35,11 @@ export interface ApplySpecsOptions {
 }
 
 /** Result of `-o json`; `boot` is null when there was nothing to wait for. */
-type Reported = ApplyOutcome & { boot: { end: WaitResult<unknown>['end']; failed: string[] } | null };
+type Reported = ApplyOutcome & {
+  /** The cluster in the Temporal UI; null where that is not known. */
+  ui: string | null;
+  boot: { end: WaitResult<unknown>['end']; failed: string[] } | null;
+};
 
 const UNAVAILABLE: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
@@ -58,6 +63,7 @@ export async function applySpecs(context: CliContext, command: Command, options:
       if (pruneScope !== undefined) assertPruneScope(specs, pruneScope);
       const surplus = pruneScope === undefined ? [] : await findPruned(context, client, specs, pruneScope);
       if (pruneScope !== undefined && !dryRun && !(await mayPrune(context, surplus, pruneScope))) return;
+      const linkOf = uiLinks(context, client);
       const reported: Reported[] = [];
       let unavailable: ErrorInfo | null = null;
       for (const spec of specs) {
@@ -66,9 +72,11 @@ export async function applySpecs(context: CliContext, command: Command, options:
           unavailable === null
             ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory })
             : failed(spec, unavailable);
+        const ui = dryRun || outcome.result === 'failed' ? null : linkOf(outcome.cluster);
         if (unavailable === null) report(context, outcome, options);
+        if (ui !== null && !isJson && outcome.result !== 'unchanged') printNote(context, `  Temporal UI: ${ui}`);
         if (outcome.error !== null && UNAVAILABLE.includes(outcome.error.type)) unavailable = outcome.error;
-        reported.push({ ...outcome, boot: null });
+        reported.push({ ...outcome, ui, boot: null });
         applied.hasFailed ||= outcome.result === 'failed';
         applied.isDifferent ||= outcome.result !== 'failed' && outcome.result !== 'unchanged';
       }
