@@ -54,6 +54,7 @@ import { TemporalCalls } from './temporal-calls';
 import type { backUpClusters } from './backup';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterListItem } from './cluster-list';
+import type { ClusterOverview } from './fleet';
 import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
@@ -74,6 +75,7 @@ import { StatusMemory, readLiveStatus, withStatusLines } from './live-status';
 
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
+export type { ClusterOverview } from './fleet';
 export type { Cleared } from './delete-ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
@@ -321,6 +323,12 @@ export class ClusterClient {
   async list(): Promise<ClusterListItem[]> {
     const { listClusters } = await import('./cluster-list.js');
     return listClusters(this.calls);
+  }
+
+  /** What every cluster of the namespace needs, or what is next there, worst first. */
+  async fleet(): Promise<ClusterOverview[]> {
+    const { readFleet } = await import('./fleet.js');
+    return readFleet(this.calls);
   }
 
   /** The state of the cluster's workflow in Temporal; needs no worker. */

@@ -25,6 +25,10 @@ export interface ClusterListItem {
   lastOutcome: string | null;
   /** Nodes whose last patch failed; null when unknown. */
   failedNodes: number | null;
+  /** Nodes that need a reboot; null when unknown, as without the search attributes of ospatch. */
+  rebootPending: number | null;
+  /** What needs somebody, in short, worst first; `status -A` says more. Empty: nothing, as far as is known. */
+  problems: string[];
   createdAt: string;
   /** Task queues of sites, at most 20. */
   sites: string[];
@@ -55,13 +59,29 @@ export async function listClusters(calls: TemporalCalls): Promise<ClusterListIte
   await noteStuck(calls, items);
   await noteSites(calls, items);
   const shown = items.filter(({ state, stuck, looked }) => state !== 'ended' || stuck !== null || !looked);
+  for (const item of shown) item.problems = problemsOf(item);
   return shown.sort((a, b) => a.cluster.localeCompare(b.cluster));
 }
 
-/** Whether the cluster needs attention: its last run or one of its nodes has failed, or the cluster is stuck. */
-export function hasFailed({ lastOutcome, failedNodes, stuck, state }: ClusterListItem): boolean {
-  const runFailed = lastOutcome === 'failed' || lastOutcome === 'stopped' || lastOutcome === 'expired';
-  return runFailed || (failedNodes ?? 0) > 0 || stuck !== null || state === 'ended';
+/** Ends of a last run after which somebody has to do something. */
+const BAD_OUTCOMES: readonly (string | null)[] = ['failed', 'stopped', 'expired', 'cancelled'];
+
+/** What needs somebody, as far as the list knows, worst first. */
+export function problemsOf(item: Omit<ClusterListItem, 'problems'>): string[] {
+  const { state, ready, lastOutcome, failedNodes, rebootPending, stuck, sitesWithoutWorker } = item;
+  if (state === 'ended') return ['ended without remove'];
+  if (state === 'encrypted') return ['encrypted, and the key is not available here'];
+  if (stuck !== null) return ['stuck'];
+  if (state === 'not-patchable' || state === 'removing') return [];
+  const isInRun = state === 'running';
+  return [
+    ...(sitesWithoutWorker.length === 0 ? [] : [`no worker at ${sitesWithoutWorker.join(', ')}`]),
+    ...(failedNodes === null || failedNodes === 0 ? [] : [`${failedNodes} failed`]),
+    ...(BAD_OUTCOMES.includes(lastOutcome) && !isInRun ? [`last run ${lastOutcome ?? ''}`] : []),
+    ...(ready === false && !isInRun ? ['boot patch not done'] : []),
+    ...(rebootPending === null || rebootPending === 0 ? [] : [`${rebootPending} reboot-pending`]),
+    ...(state === 'paused' ? ['paused'] : []),
+  ];
 }
 
 /** The stuck clusters; `notLooked`: number of clusters that could not be inspected in time. */
@@ -75,13 +95,10 @@ export async function findStuckClusters(
 
 async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
   const items = new Map<string, ClusterListItem>();
-  const unreadable: unknown[] = [];
   const take = async (one: Execution, state?: 'ended'): Promise<void> => {
     const cluster = nameOf(one);
-    const memo = await readMemo(session, one).catch((error: unknown) => {
-      if (state === undefined) unreadable.push(error);
-      return { state: 'encrypted' };
-    });
+    // A cluster with a lost key must not hide the others.
+    const memo = await readMemo(session, one).catch(() => ({ state: 'encrypted' }));
     const isRemoved =
       state === 'ended' && isCompleted(one) && ['removing', 'encrypted'].includes(String(memo['state']));
     if (isRemoved || (state === 'ended' && items.has(cluster))) return;
@@ -94,9 +111,6 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
     for await (const one of find(session, 'ExecutionStatus = "Paused"')) await take(one);
   });
   for (const one of await readEnded(session)) await take(one, 'ended');
-  // A cluster with a lost key must not hide the others.
-  const open = [...items.values()].filter(({ state }) => state !== 'ended').length;
-  if (unreadable.length > 0 && session.keyIds.length === 0 && unreadable.length >= open) throw unreadable[0];
   return [...items.values()];
 }
 
@@ -169,6 +183,8 @@ function toItem(execution: Execution, memo: Record<string, unknown>): ClusterLis
     nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
     lastOutcome: typeof memo['lastOutcome'] === 'string' ? memo['lastOutcome'] : null,
     failedNodes: typeof memo['failedNodes'] === 'number' ? memo['failedNodes'] : null,
+    rebootPending: attributeOf(execution, 'PatchRebootPending'),
+    problems: [],
     createdAt: textOr(memo['createdAt'], new Date(startOf(execution) * 1000).toISOString()),
     sites: textsOf(memo['sites']),
     sitesWithoutWorker: [],
@@ -222,6 +238,13 @@ async function noteSites(calls: TemporalCalls, items: readonly ClusterListItem[]
   const counts = await Promise.all(sites.map((site) => calls.countWorkers(site)));
   const without = new Set(sites.filter((_, at) => counts[at] === 0));
   for (const item of items) item.sitesWithoutWorker = item.sites.filter((site) => without.has(site));
+}
+
+/** A whole number; null when the attribute is not registered. Search attributes are never encrypted. */
+function attributeOf({ searchAttributes }: Execution, name: string): number | null {
+  const { data } = searchAttributes?.indexedFields?.[name] ?? {};
+  const text = data === null || data === undefined ? '' : Buffer.from(data).toString('utf8');
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
 function textsOf(value: unknown): string[] {

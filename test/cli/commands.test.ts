@@ -3,13 +3,15 @@ import { ClusterClient } from '../../src/client/cluster-client';
 import { runCli } from '../../src/cli/main';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
+import type { ClusterOverview } from '../../src/client/fleet';
 import type { LiveStatus } from '../../src/client/live-status';
+import { severityOf } from '../../src/domain/explain/status-line';
 import type { QueuedRun, RunSummary } from '../../src/domain/cluster/messages';
 import { withDrain } from '../../src/domain/inspection/drain';
 import { describeStuck } from '../../src/domain/inspection/stuck';
 import { failedInspection } from '../../src/domain/inspection/node';
 import type { DrainPreview } from '../../src/domain/kubernetes/types';
-import { nodeInspection } from '../support/builders';
+import { clusterSpec, nodeInspection } from '../support/builders';
 import { ListOption } from '../../src/cli/options/repeated';
 import { fakeClient, fakeTerminal, node, runStatus, status, summary } from './support';
 
@@ -258,6 +260,71 @@ describe('src/cli/commands', () => {
       expect(err).toContain('the request for run 8 of demo is gone');
       expect(code).toBe(1);
     });
+  });
+
+  describe('status -A', () => {
+    const overview = (cluster: string, more: Partial<LiveStatus>): ClusterOverview => {
+      const { statusLines, state, type, lastRun } = status([node('w-1', { state: 'up-to-date' })], {
+        cluster,
+        ...more,
+      });
+      return {
+        cluster,
+        type,
+        state,
+        statusLines,
+        severity: severityOf(statusLines),
+        lastRun,
+        nextWindow: null,
+        counts: {},
+      };
+    };
+    const paused = { at: '2026-11-23T10:00:00Z', by: 'ann', reason: 'freeze' };
+    const fleet = [overview('prod-eu', { state: 'paused', paused }), overview('lab', {})];
+    const answers = { fleet: () => Promise.resolve(fleet) };
+
+    test('shows one sentence for each cluster, with the next command', async () => {
+      const { out, code } = await run(['status', '-A'], answers);
+      expect(out).toMatch(
+        /^prod-eu +paused +prod-eu is paused: by ann \(freeze\), since 2026-11-23 10:00:00 \(2h\) +ospatch resume prod-eu$/m,
+      );
+      expect(out).toMatch(/^lab +idle +the node of lab is up to date: /m);
+      expect(out).toContain('Times are in UTC');
+      expect(code).toBe(0);
+    });
+
+    test.each([
+      [['--problems'], ['prod-eu']],
+      [['--state', 'idle'], ['lab']],
+      [['--problems', '--state', 'idle'], []],
+    ])('with %j shows %j', async (options, expected) => {
+      const { out } = await run(['status', '-A', '-o', 'json', ...options], answers);
+      expect((JSON.parse(out) as ClusterOverview[]).map(({ cluster }) => cluster)).toEqual(expected);
+    });
+
+    test.each([
+      [['-A', 'demo'], '-A shows all clusters'],
+      [['-A', '--watch'], 'follows one cluster'],
+      [['-A', '--state', 'failed'], 'allowed: idle, running'],
+      [['demo', '--state', 'paused'], 'allowed: unknown, up-to-date'],
+      [['demo', '--problems'], 'needs -A'],
+      [[], 'takes the name of a cluster'],
+    ])('refuses %j', async (options, message) => {
+      const { err, code } = await run(['status', ...options]);
+      expect(err).toContain(message);
+      expect(code).toBe(2);
+    });
+  });
+
+  test('status shows the nodes that --state and --selector choose', async () => {
+    const nodes = [node('w-1', { state: 'failed' }), node('w-2', { state: 'failed' }), node('w-3')];
+    const spec = clusterSpec(['w-1', 'w-2', 'w-3']);
+    const labelled = spec.nodes.map((one) => ({ ...one, labels: { zone: one.name === 'w-1' ? 'a' : 'b' } }));
+    const { out } = await run(['status', 'demo', '--state', 'failed', '-l', 'zone=b', '-o', 'json'], {
+      statusAmongClusters: () => Promise.resolve(status(nodes)),
+      spec: () => Promise.resolve({ ...spec, nodes: labelled }),
+    });
+    expect((JSON.parse(out) as LiveStatus).nodes.map(({ name }) => name)).toEqual(['w-2']);
   });
 
   test('status -o json has exactly the documented fields', async () => {

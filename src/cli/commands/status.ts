@@ -1,7 +1,12 @@
+import { Argument } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
 import type { LiveStatus } from '../../client/live-status';
-import { clusterArgument } from '../options/arguments';
+import { NODE_STATES } from '../../domain/node/status';
+import { defined } from '../../domain/shared/defined';
+import { OspatchError } from '../../domain/shared/errors';
+import { show } from '../../domain/spec/issues';
+import { CLUSTER_STATES, parseClusterName, selectorOption } from '../options/arguments';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
@@ -15,6 +20,8 @@ const EXAMPLES = `
 Examples:
   ospatch status prod-eu
   ospatch status prod-eu --all
+  ospatch status prod-eu --state failed -l zone=a
+  ospatch status -A --problems
   ospatch status prod-eu --watch
   ospatch status prod-eu --watch -o json | jq -r .explanation
   ospatch status prod-eu -o json | jq '.nodes[] | {name, patchedVersion, lastAppliedPatchTime}'
@@ -31,6 +38,10 @@ Times are in your time zone (set TZ for another one); JSON has ISO 8601.`;
 interface StatusOptions {
   watch?: boolean;
   all?: boolean;
+  allClusters?: boolean;
+  problems?: boolean;
+  state?: string;
+  selector?: string;
   output: OutputFormat;
 }
 
@@ -38,25 +49,77 @@ export function registerStatus(program: Command, context: CliContext): void {
   program
     .command('status')
     .description('show what a cluster is doing, and the state of every node')
-    .addArgument(clusterArgument())
-    .option('--watch', 'refresh until Ctrl-C or until the cluster is removed')
+    .addArgument(new Argument('[name]', 'name of the cluster').argParser(parseClusterName))
+    .option('-A, --all-clusters', 'one sentence for each cluster of the namespace, the worst first')
+    .option('--problems', 'with -A: only clusters that need somebody')
+    .option('--state <state>', 'only nodes in this state, or with -A only clusters')
+    .addOption(selectorOption())
+    .option('-w, --watch', 'refresh until Ctrl-C or until the cluster is removed')
     .option('--all', 'list every node of a large cluster, also those that nobody has to look at')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((cluster: string, options: StatusOptions, command: Command) =>
+    .action((cluster: string | undefined, options: StatusOptions, command: Command) =>
       runCommand(context, () => {
+        const what = statusRequest(cluster, options);
         return withClient(command, (client) =>
-          showStatus(context, client, cluster, { ...options, where: globalOptions(command) }),
+          what.cluster === null
+            ? showFleet(context, client, options)
+            : showStatus(context, client, what.cluster, { ...options, where: globalOptions(command) }),
         );
       }),
     );
+}
+
+/** @throws OspatchError `Usage` */
+function statusRequest(cluster: string | undefined, options: StatusOptions): { cluster: string | null } {
+  const { allClusters = false, watch = false, problems = false, all = false, state, selector } = options;
+  if (allClusters) {
+    if (cluster !== undefined) throw usage('-A shows all clusters, so it takes no name');
+    if (watch) throw usage('--watch follows one cluster; with -A, repeat the command');
+    if (all || selector !== undefined) throw usage(`-A shows no nodes, so it takes no ${all ? '--all' : '--selector'}`);
+    assertOneOf(state, CLUSTER_STATES);
+    return { cluster: null };
+  }
+  if (cluster === undefined) throw usage('status takes the name of a cluster, or -A for all of them');
+  if (problems) throw usage('--problems chooses clusters, so it needs -A');
+  if (watch && (state !== undefined || selector !== undefined))
+    throw usage('--watch shows all nodes, so it takes neither --state nor --selector');
+  assertOneOf(state, NODE_STATES);
+  return { cluster };
+}
+
+function assertOneOf(state: string | undefined, allowed: readonly string[]): void {
+  if (state === undefined || allowed.includes(state)) return;
+  throw usage(`--state is ${show(state)}; allowed: ${allowed.join(', ')}`);
+}
+
+function usage(message: string): OspatchError {
+  return new OspatchError({ type: 'Usage', message, remedy: 'ospatch status --help' });
+}
+
+async function showFleet(
+  context: CliContext,
+  client: ClusterClient,
+  { problems = false, state, output }: StatusOptions,
+): Promise<void> {
+  const all = await client.fleet();
+  const fleet = all
+    .filter(({ severity }) => !problems || severity === 'error' || severity === 'warning')
+    .filter((one) => state === undefined || one.state === state);
+  if (output === 'json') return printJson(context, fleet);
+  if (all.length === 0) return printNote(context, 'no clusters yet; create one with: ospatch apply -f FILE');
+  if (fleet.length === 0)
+    return printNote(context, state === undefined ? 'no cluster needs anybody' : `no such cluster is ${state}`);
+  const { renderFleet } = await import('../render/fleet.js');
+  const { ownZone } = await import('../render/text.js');
+  print(context, renderFleet(fleet, { now: context.now(), zone: ownZone(), color: colors(context) }));
 }
 
 async function showStatus(
   context: CliContext,
   client: ClusterClient,
   cluster: string,
-  { watch = false, all = false, output, where }: StatusOptions & { where: ServerOptions },
+  { watch = false, all = false, state, selector, output, where }: StatusOptions & { where: ServerOptions },
 ): Promise<void> {
   const { renderStatus } = await import('../render/status.js');
   const { ownZone } = await import('../render/text.js');
@@ -66,7 +129,10 @@ async function showStatus(
     const orders = { client, cluster, where };
     return watchStatus(context, client, { cluster, orders, describe, asJson: output === 'json' });
   }
-  const status = await client.statusAmongClusters(cluster);
+  const whole = await client.statusAmongClusters(cluster);
+  const { chosenNodes } = await import('../../client/chosen-nodes.js');
+  const nodes = await chosenNodes(client, whole, defined({ state, selector }));
+  const status = { ...whole, nodes };
   if (output === 'json') printJson(context, status);
   else print(context, describe(status));
 }

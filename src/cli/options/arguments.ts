@@ -31,6 +31,22 @@ export function selectorOption(): Option {
   return new Option('-l, --selector <labels>', 'only nodes whose labels match, e.g. zone=a,canary!=no');
 }
 
+/** States of clusters, as `list` shows them. */
+export const CLUSTER_STATES = [
+  'idle',
+  'running',
+  'paused',
+  'waiting',
+  'removing',
+  'not-patchable',
+  'ended',
+  'encrypted',
+] as const;
+
+export function clusterStateOption(): Option {
+  return new Option('--state <state>', 'only clusters in this state').choices(CLUSTER_STATES);
+}
+
 export function reasonOption(): Option {
   return new Option('--reason <text>', 'why, for the history').argParser(parseReason);
 }

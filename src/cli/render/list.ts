@@ -2,42 +2,40 @@ import type { ClusterListItem } from '../../client/cluster-client';
 import { asSentence } from '../../domain/shared/text';
 import type { Colors } from './table';
 import { renderTable } from './table';
-import { NONE, formatStart, formatTime, oneLine, ownZone } from './text';
+import { NONE, formatStart, oneLine, ownZone } from './text';
 
 const MAX_CAUSE = 600;
 
 /** One line per cluster; below, the causes and remedies of stuck clusters. */
 export function renderList(clusters: readonly ClusterListItem[], color: Colors, zone: string = ownZone()): string {
   const rows = clusters.map((one) => {
-    const { cluster, type, state, ready, nextWindow, createdAt, stuck } = one;
+    const { cluster, type, state, problems, nextWindow, stuck } = one;
     return [
       oneLine(cluster),
       oneLine(type),
       stateOf(one, color),
-      failedOf(one, color),
-      ready === null || stuck !== null || state === 'not-patchable' ? NONE : ready ? 'yes' : 'no',
+      lastRunOf(one, color),
+      problems.length === 0 ? NONE : (state === 'paused' ? color.yellow : color.red)(oneLine(problems.join(', '))),
       nextWindow === null || stuck !== null ? NONE : formatStart(nextWindow, zone),
-      formatTime(createdAt, zone).slice(0, 10),
     ];
   });
-  const table = renderTable(['Cluster', 'Type', 'State', 'Failed', 'Ready', 'Next window', 'Created'], rows, color);
-  return [table, ...stuckLines(clusters, color)].join('\n');
+  const head = ['Cluster', 'Type', 'State', 'Last run', 'Problems', 'Next window'];
+  const table = renderTable(head, rows, color, ['Type']);
+  const note = color.dim(`Times are in ${zone}; set TZ for another zone.`);
+  return [table, ...stuckLines(clusters, color), '', note].join('\n');
 }
 
-/** The number of failed nodes, or a failed run without failed nodes. */
-function failedOf({ failedNodes, lastOutcome }: ClusterListItem, color: Colors): string {
-  if (failedNodes === null) return NONE;
-  if (failedNodes > 0) return color.red(String(failedNodes));
+function lastRunOf({ lastOutcome, stuck, state }: ClusterListItem, color: Colors): string {
+  if (lastOutcome === null || stuck !== null || state === 'ended') return NONE;
   const isBad = lastOutcome === 'failed' || lastOutcome === 'stopped' || lastOutcome === 'expired';
-  return isBad ? color.red(`run ${lastOutcome}`) : '0';
+  return isBad ? color.red(oneLine(lastOutcome)) : oneLine(lastOutcome);
 }
 
 /** The last state shown by a stuck cluster is outdated. */
-function stateOf({ state, stuck, sitesWithoutWorker }: ClusterListItem, color: Colors): string {
+function stateOf({ state, stuck }: ClusterListItem, color: Colors): string {
   if (state === 'ended') return color.red('ended');
   if (stuck !== null) return color.red('stuck');
-  if (sitesWithoutWorker.length === 0) return oneLine(state);
-  return `${oneLine(state)}, no worker at ${oneLine(sitesWithoutWorker.join(', '))}`;
+  return oneLine(state);
 }
 
 function stuckLines(clusters: readonly ClusterListItem[], color: Colors): string[] {

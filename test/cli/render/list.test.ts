@@ -1,5 +1,5 @@
 import type { ClusterListItem } from '../../../src/client/cluster-list';
-import { hasFailed } from '../../../src/client/cluster-list';
+import { problemsOf } from '../../../src/client/cluster-list';
 import { renderList } from '../../../src/cli/render/list';
 import { PLAIN } from '../support';
 
@@ -11,6 +11,8 @@ const ITEM: ClusterListItem = {
   nextWindow: null,
   lastOutcome: 'succeeded',
   failedNodes: 0,
+  rebootPending: null,
+  problems: [],
   createdAt: '2027-01-01T00:00:00Z',
   sites: [],
   sitesWithoutWorker: [],
@@ -19,37 +21,35 @@ const ITEM: ClusterListItem = {
 };
 
 describe('src/cli/render/list', () => {
-  test('names the task queues of sites without a worker beside the state', () => {
-    const sites = ['site-b', 'site-c'];
-    const text = renderList([{ ...ITEM, sites, sitesWithoutWorker: ['site-b'] }], PLAIN, 'UTC');
-    expect(text).toMatch(/^prod-eu +self-managed +running, no worker at site-b +0 +yes +- +2027-01-01$/m);
-    expect(renderList([{ ...ITEM, sites, sitesWithoutWorker: [] }], PLAIN, 'UTC')).not.toContain('worker');
-  });
-
-  test('counts failed nodes, and marks a failed run without one', () => {
+  test('shows the result of the last run, problems, and the zone of its times', () => {
+    const nextWindow = '2027-01-03T00:00:00Z';
     const text = renderList(
       [
-        { ...ITEM, failedNodes: 3, lastOutcome: 'failed' },
-        { ...ITEM, cluster: 'lab', lastOutcome: 'stopped' },
-        { ...ITEM, cluster: 'new', lastOutcome: null, failedNodes: null },
+        { ...ITEM, state: 'idle', lastOutcome: 'stopped', problems: ['3 failed', 'last run stopped'], nextWindow },
+        { ...ITEM, cluster: 'new', lastOutcome: null },
       ],
       PLAIN,
       'UTC',
     );
-    expect(text).toMatch(/^prod-eu +self-managed +running +3 +yes/m);
-    expect(text).toMatch(/^lab +self-managed +running +run stopped +yes/m);
-    expect(text).toMatch(/^new +self-managed +running +- +yes/m);
+    expect(text).toMatch(/^prod-eu +self-managed +idle +stopped +3 failed, last run stopped +Sun 2027-01-03 00:00$/m);
+    expect(text).toMatch(/^new +self-managed +running +- +- +-$/m);
+    expect(text).toContain('Times are in UTC');
   });
 
   test.each([
-    [{}, false],
-    [{ failedNodes: 1 }, true],
-    [{ lastOutcome: 'stopped' }, true],
-    [{ lastOutcome: 'cancelled' }, false],
-    [{ state: 'ended' }, true],
-    [{ lastOutcome: null, failedNodes: null }, false],
-  ])('marks %j as needing attention: %s', (more, expected) => {
-    expect(hasFailed({ ...ITEM, ...more })).toBe(expected);
+    [{}, []],
+    [{ state: 'idle', failedNodes: 1, lastOutcome: 'stopped' }, ['1 failed', 'last run stopped']],
+    [{ state: 'idle', lastOutcome: 'cancelled' }, ['last run cancelled']],
+    [{ state: 'running', lastOutcome: 'stopped', ready: false }, []],
+    [{ state: 'idle', ready: false }, ['boot patch not done']],
+    [{ state: 'idle', rebootPending: 2 }, ['2 reboot-pending']],
+    [{ state: 'paused' }, ['paused']],
+    [{ state: 'ended' }, ['ended without remove']],
+    [{ state: 'encrypted', ready: null }, ['encrypted, and the key is not available here']],
+    [{ sitesWithoutWorker: ['site-b'] }, ['no worker at site-b']],
+    [{ lastOutcome: null, failedNodes: null }, []],
+  ])('finds in %j the problems %j', (more, expected) => {
+    expect(problemsOf({ ...ITEM, ...more })).toEqual(expected);
   });
 
   test('gives the reason why a cluster is stuck instead of its last known state', () => {
