@@ -164,12 +164,12 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
 
 /** In all 200 events. */
 export const KEPT_EVENTS: Readonly<Record<EventClass, number>> = {
-  actions: 70,
+  actions: 60,
   rejections: 15,
   runs: 40,
-  windows: 25,
+  windows: 40,
   limits: 15,
-  nodes: 35,
+  nodes: 30,
 };
 
 /** Characters kept of a class, whatever people write as reasons. */
