@@ -29,7 +29,7 @@ import { registerPlan } from './commands/plan';
 import { registerRbac } from './commands/rbac';
 import { registerRecover } from './commands/recover';
 import { registerRelease } from './commands/release';
-import { registerRemove } from './commands/remove';
+import { registerRemove } from './commands/remove/index';
 import { registerReplay } from './commands/replay';
 import { registerResume } from './commands/resume';
 import { registerSchema } from './commands/schema';

@@ -47,6 +47,43 @@ function seeing(...nodes: InspectionSummary[]): Answers {
 }
 
 describe('src/cli/commands/doctor/index', () => {
+  describe('with many clusters', () => {
+    const names = Array.from({ length: 9 }, (_, at) => `c-${at}`);
+
+    async function inspectAll(terminal: ReturnType<typeof fakeTerminal>): Promise<number> {
+      let [atOnce, most] = [0, 0];
+      const diagnoseCluster = async ({ name }: { name: string }) => {
+        most = Math.max(most, (atOnce += 1));
+        // The first ones take longest.
+        await new Promise((resolve) => setTimeout(resolve, name === 'c-0' ? 20 : 2));
+        atOnce -= 1;
+        return clusterDiagnosis(name, [], []);
+      };
+      const client = fakeClient({ diagnoseInstallation: () => Promise.resolve(WELL), diagnoseCluster });
+      jest.spyOn(ClusterClient, 'connect').mockResolvedValue(client);
+      writeFileSync(join(cwd, 'many.yaml'), names.map((name) => specText('{}', name)).join('---\n'));
+      await runCli(['doctor', '-f', 'many.yaml', '-o', 'json'], terminal.context);
+      return most;
+    }
+
+    it('inspects several at the same time, within a limit, and reports them in their order', async () => {
+      const terminal = fakeTerminal({ cwd });
+      expect(await inspectAll(terminal)).toBe(4);
+      const { clusters } = JSON.parse(terminal.out()) as DoctorReport;
+      expect(clusters.map(({ cluster }) => cluster)).toEqual(names);
+      expect(terminal.err()).toBe('');
+    });
+
+    it('counts them on a terminal, and leaves no trace of that', async () => {
+      const terminal = fakeTerminal({ cwd, isErrorTTY: true });
+      await inspectAll(terminal);
+      expect(terminal.err()).toContain(
+        '\r\u001b[Kinspecting clusters: 0 of 9 ...\r\u001b[Kinspecting clusters: 1 of 9 ...',
+      );
+      expect(terminal.err()).toMatch(/inspecting clusters: 9 of 9 \.\.\.\r\u001b\[K$/);
+    });
+  });
+
   it.each([
     ['error', [problem('sudo', 'sudo refuses', 'allow it')], 1],
     ['warning', [warning('units', '1 unit has failed', 'look')], 0],

@@ -7,12 +7,17 @@ import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
 import type { Finding, Severity } from '../../../domain/inspection/finding';
 import { findingOfError, ok, warning, worstOf } from '../../../domain/inspection/finding';
 import { diagnoseSchedule } from '../../../domain/inspection/installation';
+import { mapConcurrently } from '../../../domain/shared/map-concurrently';
 import type { ClusterSpec } from '../../../domain/spec/types';
 import type { CliContext } from '../../io/context';
+import { showProgress } from '../../io/progress';
 import { withClient } from '../../options/session';
 import { invalidSpec, loadSource, printProblems } from '../../options/spec-source';
 import type { SpecSources } from '../../options/spec-source';
 import { sourcesInCommand } from '../../../client/load/sources';
+
+/** The nodes of each cluster are inspected side by side already, with connections that workers limit. */
+const CLUSTERS_AT_ONCE = 4;
 
 /** The JSON of `doctor`. */
 export interface DoctorReport {
@@ -32,12 +37,17 @@ export async function diagnoseFile(context: CliContext, command: Command, source
   const file = sourcesInCommand(source);
   const names = loaded.specs.map(({ name }) => name);
   return withInstallation(command, names, async (client, { hasWorker }) => {
-    const clusters: ClusterDiagnosis[] = [];
-    for (const spec of loaded.specs) {
-      const found = [...specFindings(loaded, spec), ...(await scheduleFindings(context, spec))];
-      clusters.push(await diagnose(client, spec, found, { hasWorker, file }));
+    const progress = showProgress(context, 'inspecting clusters', loaded.specs.length);
+    try {
+      return await mapConcurrently(loaded.specs, CLUSTERS_AT_ONCE, async (spec) => {
+        const found = [...specFindings(loaded, spec), ...(await scheduleFindings(context, spec))];
+        const diagnosis = await diagnose(client, spec, found, { hasWorker, file });
+        progress.step();
+        return diagnosis;
+      });
+    } finally {
+      progress.end();
     }
-    return clusters;
   });
 }
 
