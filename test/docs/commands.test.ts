@@ -1,0 +1,165 @@
+/** Commands in the documents: those of ospatch are parsed by the program with their options, of the others what they name exists. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { buildProgram } from '../../src/cli/program';
+import { fakeTerminal } from '../cli/support';
+import { runOffline } from '../cli/offline-context';
+import { fencedBlocks } from '../support/markdown';
+import { shellCommands } from '../support/shell-commands';
+
+const ROOT = path.join(__dirname, '../..');
+
+const DOCUMENTS = [
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+  ...readdirSync(path.join(ROOT, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+];
+
+/** Not run: they change the machine of the reader, or need what a test has not. Those of docs/messages.md are run by their own test. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  temporal:
+    'run by test/workflows/clients.test.ts as far as docs/messages.md has them; the others need a server with versions',
+  kubectl: 'needs a cluster; test/kubernetes runs the same rights',
+  yq: 'a program of the reader; test/workflows/clients.test.ts has a stand-in',
+  git: 'publishes a release',
+  npm: 'links or publishes the package; test/e2e/package.test.ts packs and installs it',
+  npx: 'runs what is installed; test/e2e/package.test.ts does',
+  tar: 'looks into a package that is to be published',
+  ssh: 'a login to the node of the reader',
+  openssl: 'makes a key',
+  less: 'a pager',
+  install: 'makes a directory in /etc',
+  mkdir: 'makes a directory',
+  cd: 'changes the directory',
+  umask: 'a setting of the shell',
+  '[': 'a test of the shell',
+  visudo: 'on the machine that manages the rules; test/node/sudoers.test.ts checks the rule',
+};
+
+interface Example {
+  where: string;
+  words: string[];
+}
+
+function examples(): Example[] {
+  return DOCUMENTS.flatMap((name) =>
+    fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8')).flatMap(({ language, line, code }) => {
+      // A block without a language is a command and perhaps its output, so only commands of ospatch are known as such.
+      if (!['', 'sh', 'console', 'bash'].includes(language)) return [];
+      const lines =
+        language === ''
+          ? code
+              .split('\n')
+              .filter((text) => /^(\$ )?([A-Z_]+=\S+ )*ospatch |\| ospatch /.test(text))
+              .join('\n')
+          : code;
+      return shellCommands(lines.replace(/^\$ /gm, '')).map((words) => ({ where: `${name}:${line}`, words }));
+    }),
+  );
+}
+
+/** Usages of ospatch in the middle of sentences. */
+function inlineUsages(): Example[] {
+  return DOCUMENTS.filter((name) => name !== 'CHANGELOG.md').flatMap((name) => {
+    const text = readFileSync(path.join(ROOT, name), 'utf8').replace(/^ *```[\s\S]*?^ *```/gm, '');
+    return [...text.matchAll(/`(ospatch [a-z][^`]*)`/g)].flatMap(([, code = '']) =>
+      shellCommands(code.replace(/\s+/g, ' ')).map((words) => ({ where: name, words })),
+    );
+  });
+}
+
+/** The program, whose commands do nothing. */
+function inertProgram(): Command {
+  const program = buildProgram(fakeTerminal().context);
+  const silence = (command: Command): void => {
+    if (command.commands.length === 0) command.action(() => undefined);
+    command.commands.forEach(silence);
+  };
+  silence(program);
+  return program;
+}
+
+async function problemOf({ where, words }: Example): Promise<string[]> {
+  try {
+    await inertProgram().parseAsync(words.slice(1), { from: 'user' });
+    return [];
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    return /help|version/.test(code ?? '') ? [] : [`${where}: ${words.join(' ')}: ${message}`];
+  }
+}
+
+/** Whether what a command of this repository names is there. */
+function missing({ where, words }: Example): string[] {
+  const [program = '', ...rest] = words;
+  if (program === 'make') {
+    const targets = readFileSync(path.join(ROOT, 'Makefile'), 'utf8');
+    return rest
+      .filter((target) => !new RegExp(`^${target}:`, 'm').test(targets))
+      .map((target) => `${where}: make ${target}`);
+  }
+  const file = program === 'node' ? rest.find((word) => !word.startsWith('-')) : program;
+  if (file?.includes('/') === true)
+    return existsSync(path.join(ROOT, file)) ? [] : [`${where}: ${file} does not exist`];
+  return NOT_RUN[program] === undefined ? [`${where}: ${program} is neither checked nor listed as not run`] : [];
+}
+
+describe('the commands in the documents', () => {
+  const all = examples();
+  const isOurs = ({ words }: Example): boolean => words[0] === 'ospatch';
+
+  it('are parsed by the program, with their arguments and options', async () => {
+    const ours = all.filter(isOurs);
+    expect(ours.length).toBeGreaterThan(60);
+    expect((await Promise.all(ours.map(problemOf))).flat()).toEqual([]);
+  });
+
+  it('name files and targets that exist, or are listed with the reason why nothing is tried', () => {
+    expect(all.filter((one) => !isOurs(one)).flatMap(missing)).toEqual([]);
+    const used = new Set(all.map(({ words }) => words[0]));
+    expect(Object.keys(NOT_RUN).filter((program) => !used.has(program))).toEqual([]);
+  });
+
+  it('exist where a sentence names them, with their options', () => {
+    const program = inertProgram();
+    const problems = inlineUsages().flatMap(({ where, words: [, ...words] }) => {
+      let command = program;
+      const options = words.filter((word) => word.startsWith('-')).map((word) => word.replace(/[=,.].*$/, ''));
+      for (const word of words) {
+        const inner = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (inner === undefined) break;
+        command = inner;
+      }
+      if (command === program) return [`${where}: no command in: ospatch ${words.join(' ')}`];
+      const known = [program, command, command.parent ?? program].flatMap((one) =>
+        one.options.flatMap(({ short, long }) => [short, long]),
+      );
+      return options
+        .filter((option) => !['--help', '-h'].includes(option) && !known.includes(option))
+        .map((option) => `${where}: ${option} in: ospatch ${words.join(' ')}`);
+    });
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('the examples of specs', () => {
+  it('are valid, with the host keys beside them', async () => {
+    expect(await runOffline(['validate', '-f', 'examples'], { cwd: ROOT })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('are valid in the documents too, but for host keys and names of files', async () => {
+    for (const name of DOCUMENTS) {
+      for (const { code, line } of fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8'), 'yaml')) {
+        if (!code.startsWith('apiVersion')) continue;
+        const { stdout, stderr } = await runOffline(['validate', '-f', '-', '-o', 'json'], { input: code });
+        const { problems } = JSON.parse(stdout) as { problems: { path: string; severity: string }[] };
+        const others = problems.filter((one) => one.severity === 'error' && !/hostKeys/.test(one.path));
+        expect([`${name}:${line}`, others, stderr.includes('error') && problems.length === 0]).toEqual([
+          `${name}:${line}`,
+          [],
+          false,
+        ]);
+      }
+    }
+  });
+});
