@@ -11,6 +11,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import type { Finding } from '../domain/inspection/finding';
 import type { NodeInspection } from '../domain/inspection/node';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
@@ -208,6 +209,12 @@ export class ClusterClient {
     if (status.type !== 'self-managed') return status;
     const { withSharedMachines } = await import('./machines.js');
     return withStatusLines({ ...status, nodes: await withSharedMachines(this.calls, cluster, status.nodes) });
+  }
+
+  /** By cluster: which nodes of these applied specs are the same machine as another node. */
+  async sharedMachines(specs: readonly ClusterSpec[]): Promise<Map<string, Finding[]>> {
+    const { sharedMachinesOf } = await import('./machines.js');
+    return sharedMachinesOf(this.calls, specs);
   }
 
   /** The status without nodes. */

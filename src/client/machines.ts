@@ -52,7 +52,23 @@ export async function withSharedMachines(
   });
 }
 
-async function otherClusters(calls: TemporalCalls, own: string): Promise<string[]> {
+/** Nodes of each applied spec that are the same machine as another node, in the clusters that answer quickly. */
+export async function sharedMachinesOf(
+  calls: TemporalCalls,
+  specs: readonly ClusterSpec[],
+): Promise<Map<string, Finding[]>> {
+  const names = (await otherClusters(calls, null)).slice(0, MAX_CLUSTERS);
+  const { machines } = await readAll(calls, names, STATUS_LIMIT_MS);
+  return new Map(
+    specs.map((spec) => {
+      const others = machines.filter(({ cluster }) => cluster !== spec.name);
+      const own = machines.filter(({ cluster }) => cluster === spec.name);
+      return [spec.name, sharedMachines(own.length > 0 ? own : machinesOf(spec, []), others)];
+    }),
+  );
+}
+
+async function otherClusters(calls: TemporalCalls, own: string | null): Promise<string[]> {
   const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ExecutionStatus = "Running"`;
   try {
     return await calls.call(null, async () => {

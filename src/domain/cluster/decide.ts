@@ -181,7 +181,7 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     if (context.continueAsNewDue) return { do: 'continue-as-new', message: 'continue-as-new is due' };
     return {
       ...{ do: 'refresh-facts', ...firstSlice(refresh.nodes) },
-      message: `facts of ${refresh.nodes.length} reboot-pending node${refresh.nodes.length === 1 ? '' : 's'} are refreshed`,
+      message: `facts of ${refresh.nodes.length} node${refresh.nodes.length === 1 ? '' : 's'} are refreshed`,
     };
   }
   const beginning = nextBeginning(schedule);
@@ -493,9 +493,9 @@ function nextPrefetch(
 
 /** The nodes whose facts need a refresh, and when the refresh is due. */
 function nextRefresh(state: ClusterState): { nodes: string[]; atMs: number } {
-  const rest = namesAfter(state, state.factsRefreshedUpTo, waitsForReboot) ?? [];
+  const rest = namesAfter(state, state.factsRefreshedUpTo, isToBeRead) ?? [];
   if (rest.length > 0) return { nodes: rest, atMs: 0 };
-  return { nodes: namesOf(state.nodes, waitsForReboot), atMs: refreshFactsAt(state) };
+  return { nodes: namesOf(state.nodes, isToBeRead), atMs: state.confirmMachines === true ? 0 : refreshFactsAt(state) };
 }
 
 /** Null when no node has the name `upTo`. */
@@ -521,9 +521,10 @@ function refreshFactsAt(state: ClusterState): number {
   return last + REFRESH_FACTS_EVERY_MS;
 }
 
-/** Nodes on which a manual reboot or restart is expected. */
-function waitsForReboot(node: MemberStatus): boolean {
-  return mayBeConnectedTo(node) && (node.rebootRequired === true || node.restartRequired === true);
+/** Nodes on which a manual reboot or restart is expected, and those that may be other machines now. */
+function isToBeRead(node: MemberStatus): boolean {
+  if (!mayBeConnectedTo(node)) return false;
+  return node.rebootRequired === true || node.restartRequired === true || node.machineUnconfirmed === true;
 }
 
 /** Quarantined nodes are not contacted. */

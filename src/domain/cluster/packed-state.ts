@@ -55,8 +55,9 @@ type PackedNode = [
   recentPatchSeconds: number[] | 0,
   /** Stored only when the spec does not have them. */
   named: [name: string, role: NodeRole] | 0,
-  /** Missing: there is none. */
-  stateSince?: Moment,
+  /** Missing, or null: there is none. */
+  stateSince?: Moment | null,
+  machineUnconfirmed?: 1,
 ];
 
 type PackedNodeGroup = [
@@ -219,7 +220,7 @@ class Packer {
   private node({ kind: _, ...node }: NodeStatus, at: number): PackedNode {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
-    const { patchedVersion, kernel, packageSetDigest, machineId, ...rest } = most;
+    const { patchedVersion, kernel, packageSetDigest, machineId, machineUnconfirmed, ...rest } = most;
     const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, stateSince, ...others } =
       rest;
     others satisfies Record<string, never>;
@@ -246,7 +247,7 @@ class Packer {
       lock ?? 0,
       recentPatchSeconds ?? 0,
       isNamed ? 0 : [name, role],
-      ...this.momentIfAny(stateSince),
+      ...(machineUnconfirmed === true ? ([this.moment(stateSince ?? null), 1] as const) : this.momentIfAny(stateSince)),
     ];
   }
 
@@ -433,8 +434,29 @@ class Unpacker {
   private node(packed: PackedNode, at: number): NodeStatus {
     const [state, lastOutcome, bootPatch, rebootRequired, restartRequired, lastAppliedPatchTime] = packed;
     const [, , , , , , patchedVersion, kernel, pendingUpdates, packageSetDigest, machineId, lastCheckedTime] = packed;
-    const [, , , , , , , , , , , , lastError, warnings, quarantine, ineffectiveReboot, lock, recent, named, since] =
-      packed;
+    const [
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      ,
+      lastError,
+      warnings,
+      quarantine,
+      ineffectiveReboot,
+      lock,
+      recent,
+      named,
+      since,
+      moved,
+    ] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -454,7 +476,10 @@ class Unpacker {
       rebootRequired: rebootRequired === null ? null : rebootRequired === 1,
       ...defined({ restartRequired: restartRequired === 1 ? (true as const) : undefined }),
       packageSetDigest: this.textOrNull(packageSetDigest),
-      ...defined({ machineId: machineId === null ? undefined : this.text(machineId) }),
+      ...defined({
+        machineId: machineId === null ? undefined : this.text(machineId),
+        machineUnconfirmed: moved === 1 ? (true as const) : undefined,
+      }),
       lastCheckedTime: this.time(lastCheckedTime),
       lastError: error,
       warnings: warnings.map((warning) => this.warning(name, warning)),

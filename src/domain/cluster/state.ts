@@ -7,7 +7,9 @@ import { nodeGroupRows } from '../eks/rows';
 import { isNode, transition, withStateSince } from './member';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
-import { newNodeStatus, toNodeError } from '../node/status';
+import { toNodeError } from '../node/status';
+import type { MachineChange } from './machine-change';
+import { confirmed, machineChange, newMachine, unconfirmed } from './machine-change';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { waitsForNextWindow } from '../run/window-end';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
@@ -133,6 +135,8 @@ export interface ClusterState {
   reset?: WorkflowReset;
   /** When the facts of reboot-pending nodes were last refreshed. */
   factsRefreshedAt: string | null;
+  /** Facts are refreshed at once, because machines are unconfirmed that nobody has looked at. Absent: there are none. */
+  confirmMachines?: true;
   /** The last node of the refresh in progress. Absent: no refresh is in progress. */
   factsRefreshedUpTo?: string;
   /** The last window for which packages were downloaded. */
@@ -163,7 +167,7 @@ export function newClusterState(
     createdBy,
     createdAt: now,
     nodes: isSelfManaged(spec)
-      ? spec.nodes.map((node) => enter(node, spec))
+      ? spec.nodes.map((node) => newMachine(node, spec))
       : isEks(spec)
         ? nodeGroupRows(spec, [])
         : [],
@@ -200,29 +204,36 @@ export function applySpecToState(state: ClusterState, spec: ClusterSpec, now: st
   if (changes.length === 0) return [];
   const before = state.spec;
   state.spec = spec;
+  // A node of the same name on another machine is another node.
+  const replaced = new Set<string>();
   if (isSelfManaged(before) && isSelfManaged(spec)) {
     const known = new Map(state.nodes.filter(isNode).map((node) => [node.name, node]));
     const trust = new Map(before.nodes.map((node) => [node.name, trustKey(node)]));
-    const renamed = renamedNodes(before, spec);
-    keepFormer(state, spec, new Set(renamed.values()));
+    const changed = machineChanges(before, spec);
+    const moved = new Set([...changed].flatMap(([name, change]) => (change === 'same' ? [] : [name])));
+    const renamed = renamedNodes(before, spec, moved);
+    for (const [name, change] of changed) if (change === 'other' || renamed.has(name)) replaced.add(name);
+    keepFormer(state, spec, { renamed: new Set(renamed.values()), replaced });
+    if ([...changed.values()].includes('unconfirmed')) state.confirmMachines = true;
     state.nodes = spec.nodes.map((node) => {
       const status = known.get(node.name);
       const former = known.get(renamed.get(node.name) ?? '');
-      if (status === undefined && former !== undefined) return underNewName(former, node, spec);
-      return status === undefined
-        ? enter(node, spec)
-        : {
-            ...(trust.get(node.name) === trustKey(node) ? status : transition(status, { kind: 'trust-changed' })),
-            role: node.role,
-            bootPatch: owedNow(status, spec),
-          };
+      const isKept = status !== undefined && !replaced.has(node.name);
+      if (!isKept && former !== undefined) return underNewName(former, node, spec);
+      if (!isKept) return newMachine(node, spec, status);
+      const released = trust.get(node.name) === trustKey(node) ? status : transition(status, { kind: 'trust-changed' });
+      return {
+        ...(changed.get(node.name) === 'unconfirmed' ? unconfirmed(released) : released),
+        role: node.role,
+        bootPatch: owedNow(status, spec),
+      };
     });
   }
   if (isEks(spec)) state.nodes = nodeGroupRows(spec, state.nodes);
   if (isPatchable(before) && isPatchable(spec)) {
     const present = new Set(state.nodes.map((node) => node.name));
     for (const run of [state.run, state.aside ?? null]) {
-      const gone = (run?.nodes ?? []).filter((name) => !present.has(name));
+      const gone = (run?.nodes ?? []).filter((name) => !present.has(name) || replaced.has(name));
       if (run !== null) run.removed = [...new Set([...run.removed, ...gone])];
     }
     const asked = state.request?.nodes ?? null;
@@ -286,7 +297,9 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   state.nodes = state.nodes.map((node) => {
     const one = fresh.get(node.name);
     if (one === undefined) return node;
-    const after = recognised(state, transition(node, { kind: 'settled', settled: one }));
+    const machineId = one.kind === 'node' ? one.reading?.machineId : undefined;
+    const settledNode = transition(onMachine(state, node, machineId), { kind: 'settled', settled: one });
+    const after = recognised(state, settledNode);
     return withStateSince(node, after, now);
   });
 }
@@ -526,8 +539,12 @@ export function remember(state: ClusterState, requestId: string | undefined, ans
 /** Records a reading taken outside a run. */
 export function readNode(state: ClusterState, name: string, reading: NodeReading): void {
   updateNodes(state, new Set([name]), (node) =>
-    withStateSince(node, recognised(state, transition(node, { kind: 'read', reading })), reading.at),
+    withStateSince(node, recognised(state, read(state, node, reading)), reading.at),
   );
+}
+
+function read(state: ClusterState, node: MemberStatus, reading: NodeReading): MemberStatus {
+  return transition(onMachine(state, node, reading.machineId), { kind: 'read', reading });
 }
 
 /** Records the progress of a facts refresh; `rest` nodes are left. */
@@ -537,6 +554,7 @@ export function noteRefresh(state: ClusterState, upTo: string, rest: number, now
     return;
   }
   delete state.factsRefreshedUpTo;
+  delete state.confirmMachines;
   state.factsRefreshedAt = now;
 }
 
@@ -556,11 +574,10 @@ export function notePrefetched(
   const message = `the packages for the window of ${window} were not downloaded: ${error ?? ''}`;
   const warning = { kind: 'prefetch-failed', message, remedy: null } as const;
   updateNodes(state, new Set([name]), (node) => {
-    const read =
-      reading === null ? node : withStateSince(node, transition(node, { kind: 'read', reading }), reading.at);
-    if (error === null) return read;
-    const others = read.warnings.filter(({ kind }) => kind !== 'prefetch-failed');
-    return { ...read, warnings: [warning, ...others].slice(0, MAX_STATUS_WARNINGS) };
+    const now = reading === null ? node : withStateSince(node, read(state, node, reading), reading.at);
+    if (error === null) return now;
+    const others = now.warnings.filter(({ kind }) => kind !== 'prefetch-failed');
+    return { ...now, warnings: [warning, ...others].slice(0, MAX_STATUS_WARNINGS) };
   });
 }
 
@@ -569,21 +586,36 @@ function owedNow(status: NodeStatus, spec: SelfManagedSpec): NodeStatus['bootPat
   return status.bootPatch === 'pending' && !spec.patching.patchOnBoot ? 'not-required' : status.bootPatch;
 }
 
-function enter(node: NodeSpec, spec: SelfManagedSpec): NodeStatus {
-  return newNodeStatus(node.name, node.role, spec.patching.patchOnBoot ? 'pending' : 'not-required');
+/** By name, of the nodes that both specs have. */
+function machineChanges(before: SelfManagedSpec, after: SelfManagedSpec): Map<string, MachineChange> {
+  const old = new Map(before.nodes.map((node) => [node.name, node]));
+  return new Map(
+    after.nodes.flatMap((node) => {
+      const known = old.get(node.name);
+      return known === undefined ? [] : [[node.name, machineChange(known, node, { before, after })] as const];
+    }),
+  );
 }
 
 /**
- * New name to old name, for each node that left the spec while the same machine (same address and host keys) was added.
+ * New name to old name, for each machine (same address and host keys) that the new spec has under another name. `moved`: names
+ * of which the address or the host keys have changed.
  */
-function renamedNodes(before: SelfManagedSpec, after: SelfManagedSpec): Map<string, string> {
+function renamedNodes(
+  before: SelfManagedSpec,
+  after: SelfManagedSpec,
+  moved: ReadonlySet<string>,
+): Map<string, string> {
   const names = { before: namesOf(before), after: namesOf(after) };
   const gone = new Map(
-    before.nodes.filter(({ name }) => !names.after.has(name)).map((node) => [trustKey(node), node.name]),
+    before.nodes
+
+      .filter(({ name }) => !names.after.has(name) || moved.has(name))
+      .map((node) => [trustKey(node), node.name]),
   );
   return new Map(
     after.nodes
-      .filter(({ name }) => !names.before.has(name))
+      .filter(({ name }) => !names.before.has(name) || moved.has(name))
       .flatMap((node) => {
         const old = gone.get(trustKey(node));
         return old === undefined ? [] : [[node.name, old] as const];
@@ -607,21 +639,42 @@ function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfMa
   };
 }
 
-function keepFormer(state: ClusterState, after: SelfManagedSpec, renamed: ReadonlySet<string>): void {
+function keepFormer(
+  state: ClusterState,
+  after: SelfManagedSpec,
+  { renamed, replaced }: { renamed: ReadonlySet<string>; replaced: ReadonlySet<string> },
+): void {
   const names = namesOf(after);
-  const gone = state.nodes
-    .filter(isNode)
-    .flatMap(({ name, machineId, lastAppliedPatchTime }) =>
-      names.has(name) || renamed.has(name) || machineId === undefined || lastAppliedPatchTime === null
-        ? []
-        : [{ machineId, lastAppliedPatchTime }],
-    );
+  rememberMachines(
+    state,
+    state.nodes.filter(isNode).filter(({ name }) => !renamed.has(name) && (!names.has(name) || replaced.has(name))),
+  );
+}
+
+function rememberMachines(state: ClusterState, nodes: readonly NodeStatus[]): void {
+  const gone = nodes.flatMap(({ machineId, lastAppliedPatchTime }) =>
+    machineId === undefined || lastAppliedPatchTime === null ? [] : [{ machineId, lastAppliedPatchTime }],
+  );
   if (gone.length > 0) state.formerNodes = [...(state.formerNodes ?? []), ...gone].slice(-KEPT_FORMER_NODES);
+}
+
+/** The node as it was before this reading, or a new one when the reading is of another machine. */
+function onMachine(state: ClusterState, node: MemberStatus, machineId: string | undefined): MemberStatus {
+  if (!isNode(node) || node.machineUnconfirmed !== true || machineId === undefined) return node;
+  if (machineId === node.machineId || !isSelfManaged(state.spec)) return confirmed(node);
+  rememberMachines(state, [node]);
+  return { ...newMachine(node, state.spec, node), state: node.state === 'patching' ? 'patching' : 'unknown' };
+}
+
+/** Copies of one disk share a machine id, which then says nothing. */
+function isCopied({ nodes }: ClusterState, { name, machineId }: NodeStatus): boolean {
+  return nodes.some((one) => isNode(one) && one.name !== name && one.machineId === machineId);
 }
 
 /** A node without history whose machine has one takes that history over. */
 function recognised(state: ClusterState, node: MemberStatus): MemberStatus {
   if (!isNode(node) || node.lastAppliedPatchTime !== null || node.machineId === undefined) return node;
+  if (isCopied(state, node)) return node;
   const former = (state.formerNodes ?? []).findLast(({ machineId }) => machineId === node.machineId);
   return former === undefined ? node : { ...node, lastAppliedPatchTime: former.lastAppliedPatchTime };
 }

@@ -63,6 +63,7 @@ export const EXPLANATION_KINDS = [
   'hidden-updates',
   'pending',
   'never-checked',
+  'machine-unconfirmed',
   'nothing-to-do',
 ] as const;
 export type ExplanationKind = (typeof EXPLANATION_KINDS)[number];

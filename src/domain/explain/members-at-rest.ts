@@ -38,6 +38,7 @@ export function memberLines(status: Members, nowMs: number): StatusLine[] {
     ...reboots(status),
     ...restarts(status),
     ...locked(status, nowMs),
+    ...unconfirmed(status),
   ];
 }
 
@@ -174,6 +175,26 @@ function locked({ cluster, nodes }: Members, nowMs: number): StatusLine[] {
         since: earliest(all.map(({ lock }) => lock.at)),
         until: all.length === 1 ? first.lock.until : null,
         change: [`ospatch unlock ${cluster} ${first.name}`],
+      },
+    ),
+  ];
+}
+
+/** What is shown of them may be of another machine. */
+function unconfirmed(status: Members): StatusLine[] {
+  const names = status.nodes
+    .filter((node) => isNode(node) && node.machineUnconfirmed === true && !isInWork(node))
+    .map(({ name }) => name);
+  if (names.length === 0) return [];
+  const because = `${names.length === 1 ? 'its address or host key has' : 'their addresses or host keys have'} changed, and nobody has looked yet`;
+  return [
+    line(
+      'warning',
+      'machine-unconfirmed',
+      `${someOf(names)} may be ${names.length === 1 ? 'another machine' : 'other machines'}`,
+      because,
+      {
+        change: [patchAgain(status, names)],
       },
     ),
   ];

@@ -67,6 +67,8 @@ export interface NodeStatus extends CommonStatus {
   packageSetDigest: string | null;
   /** From the last reading. Absent: not reported, or not read yet. */
   machineId?: string;
+  /** The address or the host keys have changed since the machine id was read. Absent: they have not. */
+  machineUnconfirmed?: true;
   /**
    * The host-key mismatch because of which the node is not contacted, until its trusted host keys change or a request
    * names the node. Absent: not quarantined.

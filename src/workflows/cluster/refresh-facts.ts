@@ -1,5 +1,5 @@
 /**
- * Reads the facts of nodes that wait for a reboot: some at a time, in a child workflow each time, so that neither fills the
+ * Reads the facts of nodes that wait for a reboot, or may be other machines now: some at a time, in a child workflow each time, so that neither fills the
  * history of the cluster nor keeps the cluster from a fresh one.
  */
 import { startChild } from '@temporalio/workflow';
@@ -44,7 +44,11 @@ async function refreshNodes(state: ClusterState, names: ReadonlySet<string>): Pr
   const child = await startLockedChild(workflowId, () =>
     startChild(refreshFacts, {
       ...CHILD_OPTIONS,
-      ...{ workflowId, args: [input], staticSummary: `refresh facts of ${nodes.length} nodes with a pending reboot` },
+      ...{
+        workflowId,
+        args: [input],
+        staticSummary: `refresh facts of ${nodes.length} node${nodes.length === 1 ? '' : 's'}`,
+      },
     }),
   );
   return child === null ? null : child.result();

@@ -38,7 +38,9 @@ describe('src/cli/commands/apply/apply', () => {
   });
 
   async function run(args: string[], text: string, answers: Parameters<typeof fakeClient>[0] = {}) {
-    const connect = jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient(answers));
+    const sharedMachines = () => Promise.resolve(new Map());
+    const client = fakeClient({ sharedMachines, ...answers });
+    const connect = jest.spyOn(ClusterClient, 'connect').mockResolvedValue(client);
     writeFileSync(path.join(cwd, 'spec.yaml'), text);
     const terminal = fakeTerminal({ cwd });
     await runCli(args, terminal.context);
@@ -103,6 +105,20 @@ describe('src/cli/commands/apply/apply', () => {
       expect(apply).not.toHaveBeenCalled();
     },
   );
+
+  test('apply warns of nodes that are machines of other nodes, once for what it has changed', async () => {
+    const finding = { message: 'w-1 and node w-9 of cluster lab have the same address', remedy: 'remove one' };
+    const sharedMachines = jest.fn().mockResolvedValue(new Map([['one', [finding]]]));
+    const answers = { apply: () => Promise.resolve(created), sharedMachines };
+    const text = await run(['apply', '-f', 'spec.yaml'], yaml('one'), answers);
+    expect(text.err).toContain(`warning: one: ${finding.message}\n  fix: remove one\n`);
+    expect(text.code).toBe(0);
+    const json = await run(['apply', '-f', 'spec.yaml', '-o', 'json'], yaml('one'), answers);
+    expect(JSON.parse(json.out)).toMatchObject({ clusters: [{ warnings: [finding] }] });
+    sharedMachines.mockClear();
+    await run(['apply', '-f', 'spec.yaml'], yaml('one'), { ...answers, apply: () => Promise.resolve(unchanged) });
+    expect(sharedMachines).not.toHaveBeenCalled();
+  });
 
   test('apply names the address of what it created or changed in the Temporal UI', async () => {
     const apply = ({ name }: { name: string }) => Promise.resolve(name === 'one' ? created : unchanged);

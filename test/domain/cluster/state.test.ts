@@ -1,9 +1,26 @@
-import { applySpecToState, finishRun, newClusterState, settleNodes } from '../../../src/domain/cluster/state';
+import { decide } from '../../../src/domain/cluster/decide';
+import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
+import {
+  applySpecToState,
+  finishRun,
+  newClusterState,
+  noteRefresh,
+  readNode,
+  settleNodes,
+} from '../../../src/domain/cluster/state';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { notTried, skippedBecauseRemoved } from '../../../src/domain/run/run';
-import { beginRun, clusterSpec, nodeSpec, settled } from '../../support/builders';
+import type { NodeReading, NodeStatus } from '../../../src/domain/node/status';
+import type { NodeSpec } from '../../../src/domain/spec/types';
+import { nodesOf } from '../../support/members';
+import { IDLE, beginRun, clusterSpec, nodeSpec, randomHostKey, settled } from '../../support/builders';
 
 const T0 = '2027-01-01T00:00:00.000Z';
+
+const reading: NodeReading = {
+  ...{ at: T0, osVersion: 'Debian GNU/Linux 13.1', kernel: '6.12', pendingUpdates: 4, rebootRequired: false },
+  ...{ packageSetDigest: 'sha256:1', warnings: [] },
+};
 
 function patchedState(names: string[], machineId = 'abc'): ClusterState {
   const state = newClusterState(clusterSpec(names), null, T0);
@@ -92,12 +109,144 @@ describe('src/domain/cluster/state', () => {
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: applied });
     });
 
+    it('does not take over the history of a machine id that copies share', () => {
+      const state = patchedState(['w-1', 'w-2']);
+      const copy = (): NodeReading => ({ ...reading, machineId: 'copied', at: T0 });
+      for (const name of ['w-1', 'w-2']) readNode(state, name, copy());
+      const spec = clusterSpec(['w-2', 'w-3']);
+      applySpecToState(state, spec, T0);
+      readNode(state, 'w-3', copy());
+      expect(state.nodes[1]).toMatchObject({ name: 'w-3', machineId: 'copied', lastAppliedPatchTime: null });
+    });
+
+    it('keeps its history when two nodes exchange their machines', () => {
+      const state = patchedState(['w-1', 'w-2']);
+      const before = nodesOf(state.nodes).map(({ machineId }) => machineId);
+      const spec = clusterSpec(['w-1', 'w-2']);
+      const [one = nodeSpec('w-1'), two = nodeSpec('w-2')] = spec.nodes;
+      applySpecToState(
+        state,
+        {
+          ...spec,
+          nodes: [
+            { ...two, name: 'w-1' },
+            { ...one, name: 'w-2' },
+          ],
+        },
+        T0,
+      );
+      expect(nodesOf(state.nodes).map(({ name, machineId }) => [name, machineId])).toEqual([
+        ['w-1', before[1]],
+        ['w-2', before[0]],
+      ]);
+    });
+
     it('is a new node on another machine', () => {
       const state = patchedState(['w-1']);
       applySpecToState(state, renamed({ host: '10.9.9.9' }), T0);
       const end = settled('worker-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
       settleNodes(state, beginRun(state, ['worker-1']), [end], T0);
       expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', lastAppliedPatchTime: null });
+    });
+  });
+
+  describe('another machine under the same name', () => {
+    const own = nodeSpec('w-1');
+    const [otherKey, otherHost] = [{ hostKeys: [randomHostKey()] }, { host: '10.9.9.9' }];
+    const applied = (more: Partial<NodeSpec>, patchOnBoot = true): ClusterState => {
+      const state = patchedState(['w-1']);
+      applySpecToState(state, { ...clusterSpec(['w-1'], { patchOnBoot }), nodes: [{ ...own, ...more }] }, T0);
+      return state;
+    };
+    const readAs = (state: ClusterState, machineId?: string): NodeStatus | undefined => {
+      readNode(state, 'w-1', { ...reading, at: T0, ...(machineId === undefined ? {} : { machineId }) });
+      return nodesOf(state.nodes)[0];
+    };
+    const asBefore = { state: 'patched', lastAppliedPatchTime: expect.any(String), bootPatch: 'not-required' };
+    const asNew = { state: 'unknown', lastAppliedPatchTime: null, bootPatch: 'pending' };
+
+    it('is a new node at once when address and host keys are others, and owes the boot patch', () => {
+      const state = applied({ ...otherKey, ...otherHost });
+      expect(state.nodes[0]).toMatchObject({ ...asNew, patchedVersion: null, lastOutcome: null });
+      expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({ do: 'start-run', start: { trigger: 'boot' } });
+      expect(applied({ ...otherKey, ...otherHost }, false).nodes[0]).toMatchObject({
+        ...asNew,
+        bootPatch: 'not-required',
+      });
+    });
+
+    it('regains its history when the reading shows that it was renumbered and got new keys', () => {
+      expect(readAs(applied({ ...otherKey, ...otherHost }), 'abc-w-1')?.lastAppliedPatchTime).toEqual(
+        expect.any(String),
+      );
+    });
+
+    it.each([
+      ['the address', otherHost],
+      ['the port', { ssh: { ...own.ssh, port: 2222 } }],
+      ['the host key', otherKey],
+    ])('is looked for at once when only %s has changed, and the machine id decides', (_, more) => {
+      const state = applied(more);
+      expect(state.nodes[0]).toMatchObject({ ...asBefore, machineUnconfirmed: true });
+      expect(decide(state, Date.parse(T0), IDLE)).toMatchObject({ do: 'refresh-facts', nodes: ['w-1'] });
+      const same = readAs(applied(more), 'abc-w-1');
+      expect(same).toMatchObject(asBefore);
+      expect(same).not.toHaveProperty('machineUnconfirmed');
+      const other = readAs(applied(more), 'another');
+      expect(other).toMatchObject({ ...asNew, machineId: 'another', patchedVersion: reading.osVersion });
+      expect(other).not.toHaveProperty('machineUnconfirmed');
+    });
+
+    it('looks once, and again hours later when that has told nothing', () => {
+      const state = applied(otherHost);
+      noteRefresh(state, 'w-1', 0, T0);
+      expect(decide(state, Date.parse(T0), IDLE).do).toBe('sleep');
+      expect(decide(state, Date.parse(T0) + 6 * 3_600_000, IDLE)).toMatchObject({ do: 'refresh-facts' });
+    });
+
+    it('is no other machine for an empty machine id, before or after', () => {
+      const state = applied(otherHost);
+      expect(readAs(state)).toMatchObject({ ...asBefore, machineUnconfirmed: true });
+      const unread = patchedState(['w-1']);
+      unread.nodes = nodesOf(unread.nodes).map(({ machineId: _, ...node }) => node);
+      applySpecToState(unread, { ...clusterSpec(['w-1']), nodes: [{ ...own, ...otherHost }] }, T0);
+      expect(readAs(unread, 'abc')).toMatchObject(asBefore);
+    });
+
+    it('is no other machine when the machine id was made anew under the same address and key', () => {
+      expect(readAs(patchedState(['w-1']), 'made-anew')).toMatchObject({ ...asBefore, machineId: 'made-anew' });
+    });
+
+    it('is no other machine when a host key was added', () => {
+      expect(applied({ hostKeys: [...own.hostKeys, randomHostKey()] }).nodes[0]).not.toHaveProperty(
+        'machineUnconfirmed',
+      );
+    });
+
+    it('keeps the lock of the name', () => {
+      const state = patchedState(['w-1']);
+      const lock = { at: T0, by: 'ann', reason: null, until: null };
+      state.nodes = nodesOf(state.nodes).map((node) => ({ ...node, lock }));
+      applySpecToState(state, { ...clusterSpec(['w-1']), nodes: [{ ...own, ...otherKey, ...otherHost }] }, T0);
+      expect(state.nodes[0]).toMatchObject({ lock });
+    });
+
+    it('gets the outcome of its own patch, and none of a run that began with the machine before', () => {
+      const state = applied(otherHost);
+      const run = beginRun(state, ['w-1']);
+      const end = settled('w-1', { outcome: 'up-to-date', appliedAt: null, workflowRunId: 'r' });
+      settleNodes(state, run, [{ ...end, reading: { ...reading, machineId: 'another' } }], T0);
+      expect(state.nodes[0]).toMatchObject({ state: 'up-to-date', bootPatch: 'done', lastAppliedPatchTime: null });
+      const during = patchedState(['w-1']);
+      const old = beginRun(during, ['w-1']);
+      applySpecToState(during, { ...clusterSpec(['w-1']), nodes: [{ ...own, ...otherKey, ...otherHost }] }, T0);
+      settleNodes(during, old, [end], T0);
+      expect(during.nodes[0]).toMatchObject({ state: 'unknown', lastOutcome: null });
+    });
+
+    it('stays unconfirmed through continue-as-new', () => {
+      const state = applied(otherHost);
+      expect(unpackState(packState(state)).nodes).toEqual(state.nodes);
     });
   });
 });

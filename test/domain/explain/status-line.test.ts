@@ -121,6 +121,12 @@ const TABLE: [string, StatusSubject, ReturnType<typeof severityOf>, string][] = 
     `w-2 is locked: by ann (incident), ${AT}; next: ospatch unlock demo w-2`,
   ],
   [
+    'a node may be another machine',
+    status([{ ...fine, machineUnconfirmed: true }]),
+    'warning',
+    'w-1 may be another machine: its address or host key has changed, and nobody has looked yet; next: ospatch patch demo --nodes w-1',
+  ],
+  [
     'a lock is over',
     status([{ ...fine, lock: { at: SINCE, by: 'ann', reason: 'incident', until: SINCE } }]),
     'ok',

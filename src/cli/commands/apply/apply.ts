@@ -18,6 +18,7 @@ import type { ApplyOutcome } from './plan';
 import { renderApply, renderApplyError } from '../../render/apply';
 import type { SpecSources } from '../../options/spec-source';
 import { withClient } from '../../options/session';
+import { oneLine } from '../../render/text';
 import { waitForBootPatch } from '../../wait';
 import type { WaitResult } from '../../wait';
 
@@ -39,7 +40,11 @@ type Reported = ApplyOutcome & {
   /** The cluster in the Temporal UI; null where that is not known. */
   ui: string | null;
   boot: { end: WaitResult<unknown>['end']; failed: string[] } | null;
+  /** Nodes that are the same machine as another node. */
+  warnings: { message: string; remedy: string | null }[];
 };
+
+const MAX_WARNING = 600;
 
 const UNAVAILABLE: readonly ErrorType[] = ['NoServer', 'NoWorker'];
 
@@ -76,12 +81,13 @@ export async function applySpecs(context: CliContext, command: Command, options:
         if (unavailable === null) report(context, outcome, options);
         if (ui !== null && !isJson && outcome.result !== 'unchanged') printNote(context, `  Temporal UI: ${ui}`);
         if (outcome.error !== null && UNAVAILABLE.includes(outcome.error.type)) unavailable = outcome.error;
-        reported.push({ ...outcome, ui, boot: null });
+        reported.push({ ...outcome, ui, boot: null, warnings: [] });
         applied.hasFailed ||= outcome.result === 'failed';
         applied.isDifferent ||= outcome.result !== 'failed' && outcome.result !== 'unchanged';
       }
       const isSafe = !applied.hasFailed;
       const pruned = await prune(context, client, surplus, { isDryRun: dryRun, isJson, isSafe });
+      if (!dryRun) await warnOfSharedMachines(context, client, specs, reported);
       if (wait) await waitForAll(context, client, specs, reported, isJson);
       if (isJson) printJson(context, { dryRun, clusters: reported, ...defined({ pruned: pruneScope && pruned }) });
     },
@@ -96,6 +102,28 @@ function report(context: CliContext, outcome: ApplyOutcome, { output, dryRun }: 
   }
   if (output === 'json') return;
   for (const line of renderApply(outcome, dryRun, colors(context))) print(context, line);
+}
+
+/** Of what was created or changed: the same file applied again has nothing new. */
+async function warnOfSharedMachines(
+  context: CliContext,
+  client: ClusterClient,
+  specs: readonly ClusterSpec[],
+  reported: readonly Reported[],
+): Promise<void> {
+  const changed = new Map(
+    reported.filter(({ result }) => result === 'created' || result === 'updated').map((one) => [one.cluster, one]),
+  );
+  const applied = specs.filter(({ name, type }) => type === 'self-managed' && changed.has(name));
+  if (applied.length === 0) return;
+  const color = colors(context, 'stderr');
+  for (const [cluster, findings] of await client.sharedMachines(applied)) {
+    for (const { message, remedy } of findings) {
+      changed.get(cluster)?.warnings.push({ message, remedy });
+      printNote(context, `${color.yellow('warning:')} ${cluster}: ${oneLine(message, MAX_WARNING)}`);
+      if (remedy !== null) printNote(context, `  ${color.bold('fix:')} ${oneLine(remedy, MAX_WARNING)}`);
+    }
+  }
 }
 
 async function waitForAll(
