@@ -43,6 +43,8 @@ function firstLine(error: Error): string {
 }
 
 function inOurWords(why: string): string {
+  const [, missing] = /^Profile '(.*)' not found in config data/s.exec(why) ?? [];
+  if (missing !== undefined) return `profile ${JSON.stringify(missing)} is not in the file`;
   const [, place, keys] = /^Validation error: key\(s\) unrecognized(?: in (\S+))?: (.*)$/s.exec(why) ?? [];
   if (keys === undefined) return why;
   return `unknown key ${keys}${place === undefined ? '' : ` in ${place}`}; allowed: ${ALLOWED[place?.split('.')[2] ?? (place === undefined ? 'file' : 'profile')] ?? ''}`;

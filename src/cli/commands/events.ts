@@ -60,6 +60,7 @@ async function parseSince(text: string | undefined, now: number): Promise<number
   throw new OspatchError({
     type: 'Usage',
     message: `--since: found ${JSON.stringify(text.slice(0, 60))}; allowed: a duration such as 2h or 3d, or a time such as 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00Z`,
+    remedy: 'correct the time, or leave --since out for all events',
   });
 }
 

@@ -89,6 +89,7 @@ function readAfter(context: CliContext, after: string | undefined, parse: (text:
   throw new OspatchError({
     type: 'Usage',
     message: `--after: found ${JSON.stringify(after)}; allowed: a time from 1970 to 2199, e.g. 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00+01:00`,
+    remedy: 'correct the time, or leave --after out for windows from now on',
   });
 }
 

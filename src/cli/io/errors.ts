@@ -40,7 +40,7 @@ function printError(context: CliContext, error: OspatchError): void {
 export function usualRemedy(type: ErrorType): string {
   switch (type) {
     case 'InvalidSpec':
-      return 'correct the spec (docs/spec.md), then see `ospatch validate -f FILE`';
+      return 'correct the spec; `ospatch explain --field spec` and docs/spec.md explain its fields';
     case 'Usage':
       return 'correct the command line or the setting; `ospatch COMMAND --help` shows what is allowed';
     case 'Refused':

@@ -15,8 +15,16 @@ export function explainUsageErrors(command: Command): void {
   command.commands.forEach(explainUsageErrors);
 }
 
+const MISSING_OPTION = 'commander.missingMandatoryOptionValue';
+
 function usageError(command: Command, error: CommanderError): OspatchError {
   const [message = '', suggestion] = error.message.split('\n(Did you mean ');
+  // Commander looks for what is missing first, which an option of another tool was to give.
+  const unknown = error.code === MISSING_OPTION ? command.args.find((arg) => /^-./.test(arg)) : undefined;
+  if (unknown !== undefined) {
+    const hint = ofOtherOption(command, unknown) ?? `${nameOf(command)} --help shows what is allowed`;
+    return new OspatchError({ type: 'Usage', message: `unknown option ${show(unknown)}`, remedy: hint });
+  }
   const remedy = specificRemedy(command, error.code, message) ?? didYouMean(command, error.code, suggestion);
   return new OspatchError({
     type: 'Usage',
@@ -33,11 +41,9 @@ function specificRemedy(command: Command, code: string, message: string): string
     case 'commander.unknownOption':
       return ofOtherOption(command, word);
     case 'commander.missingArgument':
-      return word === 'name'
-        ? `name the cluster, e.g. ${nameOf(command)} prod-eu; \`ospatch list\` lists the names`
-        : null;
-    case 'commander.missingMandatoryOptionValue':
-      return missingOption(command);
+      return missingArgument(command, word);
+    case MISSING_OPTION:
+      return missingOption(command, word);
     case 'commander.optionMissingArgument':
       return word.startsWith('--prune ')
         ? '--prune PREFIX removes clusters whose names begin with PREFIX and that no spec names, --prune-all all of the namespace'
@@ -56,10 +62,18 @@ function ofOtherOption(command: Command, flag: string): string | null {
   return hints.find(({ needs }) => needs === undefined || has(needs))?.hint ?? null;
 }
 
+function missingArgument(command: Command, name: string): string | null {
+  const [cluster = 'prod-eu'] = command.args;
+  const call = `${nameOf(command)} ${cluster}`;
+  if (name === 'name') return `name the cluster, e.g. ${call}; \`ospatch list\` lists the names`;
+  if (name === 'node') return `name the node, e.g. ${call} w-1; \`ospatch status ${cluster}\` lists the nodes`;
+  return null;
+}
+
 /** The specs of a command are given with -f, which other tools take without. */
-function missingOption(command: Command): string | null {
+function missingOption(command: Command, flags: string): string | null {
   const [first] = command.args;
-  if (command.options.every(({ long, mandatory }) => long !== '--file' || !mandatory)) return null;
+  if (!flags.includes('--file')) return `give it, e.g. ${nameOf(command)} ... ${flags.replace('<text>', '"TEXT"')}`;
   return `name the specs, e.g. ${nameOf(command)} -f ${first ?? 'prod-eu.yaml'}`;
 }
 

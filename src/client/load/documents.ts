@@ -47,10 +47,15 @@ export function parseDocuments(text: string): { documents: SpecDocument[]; probl
       const quote = code === 'DUPLICATE_KEY' ? null : openQuoteBefore(text, pos[0]);
       const isUnclosed = quote !== null && code === 'MISSING_CHAR';
       const place = positionOf(isUnclosed ? quote : pos[0]);
-      const why = code === 'DUPLICATE_KEY' ? describeDuplicate(document, pos[0], positionOf) : oneLine(message);
+      const why =
+        code === 'DUPLICATE_KEY'
+          ? describeDuplicate(document, pos[0], positionOf)
+          : isUnclosed
+            ? 'the quote that opens here is not closed'
+            : oneLine(message);
       const hint =
         quote === null || isUnclosed ? '' : `; perhaps the quote of line ${positionOf(quote).line} is not closed`;
-      problems.push({ severity: 'error', ...place, message: notYaml(place, `${why}${hint}`) });
+      problems.push({ severity: 'error', ...place, message: notYaml(`${why}${hint}`) });
     }
     if (other !== undefined || isEmpty(document)) continue;
     try {
@@ -59,15 +64,15 @@ export function parseDocuments(text: string): { documents: SpecDocument[]; probl
       documents.push({ value, isBroken, locate: (path, at) => positionOf(offsetOf(document, path, at)) });
     } catch (error) {
       const place = positionOf(document.contents?.range?.[0] ?? 0);
-      const message = notYaml(place, oneLine(error instanceof Error ? error.message : String(error)));
+      const message = notYaml(oneLine(error instanceof Error ? error.message : String(error)));
       problems.push({ severity: 'error', ...place, message });
     }
   }
   return { documents, problems };
 }
 
-function notYaml({ line }: Position, why: string): string {
-  return `line ${line}: not valid YAML: ${why}`;
+function notYaml(why: string): string {
+  return `not valid YAML: ${why}`;
 }
 
 /** Names the key at `offset` that occurs earlier in the same mapping. */

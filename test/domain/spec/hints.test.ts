@@ -51,8 +51,8 @@ describe('src/domain/spec/hints', () => {
   });
 
   it.each([
-    ['a: 1\nb: "open\nc: 2\n', 2, /^line 2: not valid YAML: Missing closing "quote$/],
-    ["a: 1\nb: 'open\nc: 2\nd: 'x'\n", 2, /Missing closing 'quote$/],
+    ['a: 1\nb: "open\nc: 2\n', 2, /^not valid YAML: the quote that opens here is not closed$/],
+    ["a: 1\nb: 'open\nc: 2\nd: 'x'\n", 2, /the quote that opens here is not closed$/],
     ['a: "x"\nb: [1\nc: 2\n', 3, /^(?!.*quote)/],
   ])('finds where the quote opens in %j', (text, line, message) => {
     expect(parseDocuments(text).problems).toEqual([
