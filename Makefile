@@ -13,7 +13,7 @@ test: ## Run all checks and all tests (as root; otherwise without real nodes)
 	@scripts/test.sh
 
 test-unit: ## Run the fast tests only
-	@scripts/setup.sh deps
+	@scripts/setup.sh deps terminal
 	@npm run --silent test:unit
 
 test-faults: ## Inject every fault at every step on real nodes, and print the results (needs root, 30 min)

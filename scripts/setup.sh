@@ -3,6 +3,7 @@
 #   deps         node_modules
 #   build        lib/ (needs deps)
 #   linters      shellcheck
+#   terminal     tmux, which records terminals in tests
 #   temporal     the Temporal development server        (these five need deps;
 #   test-server  the test server that skips time         all of them are kept in
 #   lab          the images of the node lab (root)       the cache directory)
@@ -39,17 +40,22 @@ setup_build() {
   npm run --silent build
 }
 
-setup_linters() {
-  if command -v shellcheck >/dev/null; then return; fi
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then fail "shellcheck is missing: install it with your package manager"; fi
-  echo "Installing shellcheck with apt-get (usually 10 s) ..."
-  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install shellcheck >/dev/null
+setup_linters() { install_program shellcheck; }
+
+setup_terminal() { install_program tmux; }
+
+# The package has the name of the program.
+install_program() {
+  if command -v "$1" >/dev/null; then return; fi
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then fail "$1 is missing: install it with your package manager"; fi
+  echo "Installing $1 with apt-get (usually 10 s) ..."
+  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "$1" >/dev/null
 }
 
 prepare=()
 for part in "$@"; do
   case $part in
-    deps | build | linters) "setup_$part" ;;
+    deps | build | linters | terminal) "setup_$part" ;;
     temporal | test-server | lab | kubernetes | python) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac

@@ -142,7 +142,7 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
     context.setExitCode(EXIT_INTERRUPTED);
     printNote(
       context,
-      `detached: ${what} continues. Follow: ospatch status ${cluster} --watch   Cancel: ospatch cancel ${cluster}`,
+      `detached: ${what} continues\n  follow: ospatch status ${cluster} --watch\n  cancel: ospatch cancel ${cluster}`,
     );
   }
   return { end, result: null };

@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const LOOK_EVERY_MS = 40;
-const LIMIT_MS = 15_000;
+/** A machine may have much else to do. */
+const LIMIT_MS = 40_000;
 
 export class Tmux {
   private readonly dir = mkdtempSync(path.join(tmpdir(), 'ospatch-tmux-'));
@@ -66,18 +67,36 @@ export class TmuxTerminal {
     await this.tmux('resize-window', '-t', this.pane, '-x', String(columns), '-y', String(rows));
   }
 
+  /** Sends a signal to the job in the foreground, as `kill` does. */
+  async signal(name: string): Promise<void> {
+    const { stdout } = await this.tmux('display-message', '-p', '-t', this.pane, '#{pane_tty}');
+    const { stdout: jobs } = await run('ps', ['-o', 'pid=,stat=', '-t', stdout.trim()]);
+    const [, pid] = /^ *(\d+) +\S*\+/m.exec(jobs) ?? [];
+    if (pid === undefined) throw new Error(`no job is in the foreground:\n${jobs}`);
+    process.kill(Number(pid), `SIG${name}`);
+  }
+
   /** The screen and what has left it, without trailing spaces and empty lines. */
   async text(): Promise<string> {
-    const { stdout } = await this.tmux('capture-pane', '-p', '-S', '-', '-t', this.pane);
+    return this.capture('-S', '-');
+  }
+
+  /** The screen alone. */
+  async screen(): Promise<string> {
+    return this.capture();
+  }
+
+  private async capture(...range: string[]): Promise<string> {
+    const { stdout } = await this.tmux('capture-pane', '-p', ...range, '-t', this.pane);
     return stdout.replace(/ +$/gm, '').trimEnd();
   }
 
   /** The text as soon as it matches, twice in a row. @throws Error with the text, when it never does */
-  async until(pattern: RegExp): Promise<string> {
+  async until(pattern: RegExp, read: () => Promise<string> = () => this.text()): Promise<string> {
     const end = Date.now() + LIMIT_MS;
     let last = '';
     for (;;) {
-      const text = await this.text();
+      const text = await read();
       if (pattern.test(text) && text === last) return text;
       if (Date.now() > end) throw new Error(`the terminal does not show ${pattern}:\n${text}`);
       last = text;

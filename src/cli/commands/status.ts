@@ -151,5 +151,8 @@ async function watchStatus(
     context.setExitCode(EXIT_INTERRUPTED);
   }
   if (status?.run)
-    printNote(context, `detached: run ${status.run.number} of ${cluster} continues. Cancel: ospatch cancel ${cluster}`);
+    printNote(
+      context,
+      `detached: run ${status.run.number} of ${cluster} continues\n  cancel: ospatch cancel ${cluster}`,
+    );
 }

@@ -8,6 +8,7 @@ import { STATE_ORDER, countStates } from './counts';
 import { budgetOf, endOf, inWorkOf, nextOf, percentOf, withBar } from './run-fields';
 import type { StatusView } from './member-cells';
 import { countOutcomes, liveByName } from './status';
+import { renderStatusLine } from './status-line';
 import { renderTable } from './table';
 import { formatElapsed, formatStart, oneLine, plural } from './text';
 
@@ -38,7 +39,11 @@ export function renderFrame(status: LiveStatus, view: LiveView): string[] {
   const { color } = view;
   const width = color.columns ?? Infinity;
   const unit = memberNameOf(status.type);
-  const top = [heading(status, view), ...detailLines(status, view)].flatMap((line) => wrapText(line, width));
+  const top = topLines(
+    [heading(status, view), ...troubleLines(status, view), ...detailLines(status, view)],
+    view,
+    width,
+  );
   const bottom = [
     ...(status.stuck === undefined ? [] : [color.red(`stuck: ${oneLine(status.stuck.message, 600)}`)]),
     ...(status.stuck === undefined ? [] : [`fix: ${oneLine(status.stuck.remedy, 600)}`]),
@@ -80,6 +85,25 @@ function withMarks(head: string[], rows: string[][], marked: number | null): [he
   return [indent(head, ' '), rows.map((row, at) => indent(row, at === marked ? '>' : ' '))];
 }
 
+/** The heading, and as many details as half of the terminal holds. */
+function topLines([first = '', ...details]: readonly string[], { height }: LiveView, width: number): string[] {
+  const lines = wrapText(first, width);
+  for (const detail of details) {
+    const more = wrapText(detail, width);
+    if (lines.length + more.length > height / 2) break;
+    lines.push(...more);
+  }
+  return lines;
+}
+
+/** What needs somebody; what merely goes on is told by the rest of the frame. */
+function troubleLines({ statusLines, run }: LiveStatus, view: LiveView): string[] {
+  // The table has the other nodes, and the heading the run.
+  const lines = run === null ? statusLines : statusLines.slice(0, 1);
+  const isTrouble = lines[0]?.severity === 'error' || lines[0]?.severity === 'warning';
+  return isTrouble ? renderStatusLine(lines, view).split('\n') : [];
+}
+
 function detailLines(status: LiveStatus, view: LiveView): string[] {
   const { run } = status;
   if (run === null || view.height < HEIGHT_FOR_DETAILS) return [];
@@ -99,7 +123,8 @@ function heading(status: LiveStatus, view: LiveView): string {
   const name = view.color.bold(oneLine(status.cluster));
   const pausedBy = paused === null ? '' : ` by ${oneLine(paused.by)}`;
   if (run !== null) {
-    const went = run.state === 'running' ? '' : `, ${run.state}`;
+    const isTold = run.state === 'running' || (run.state === 'paused' && paused !== null);
+    const went = isTold ? '' : `, ${run.state}`;
     const elapsed = formatElapsed(run.startedAt, view.now);
     return `${name}  run ${run.number} (${run.trigger})  ${run.done} of ${plural(run.total, memberNameOf(status.type))}  ${elapsed}${went}${pausedBy === '' ? '' : `, paused${pausedBy}`}`;
   }

@@ -99,7 +99,9 @@ function endOf({ endsAt, forecast, windows }: RunPlan, zone: string): string {
   const end = windows.at(-1)?.end ?? null;
   const leftMs = end === null ? 0 : Math.floor((Date.parse(end) - Date.parse(endsAt)) / MINUTE_MS) * MINUTE_MS;
   const left =
-    end === null ? '' : `, ${formatDuration(Math.abs(leftMs))} ${leftMs < 0 ? 'after' : 'before'} the window`;
+    end === null
+      ? ''
+      : `, ${formatDuration(Math.abs(leftMs))} ${leftMs < 0 ? 'after' : 'before'} the end of the window`;
   return `about ${formatStart(toMinute(endsAt), zone)}${left}${restsOn(forecast)}`;
 }
 

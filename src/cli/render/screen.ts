@@ -5,7 +5,8 @@ const SHOW_CURSOR = '\u001b[?25h';
 // The terminal truncates long lines, so that a frame has as many rows as lines.
 const WRAP_OFF = '\u001b[?7l';
 const WRAP_ON = '\u001b[?7h';
-const CLEAR_TO_LINE_END = '\u001b[K';
+// Before the text: behind a line as wide as the terminal the cursor stands on the last character.
+const CLEAR_LINE = '\u001b[2K';
 const CLEAR_BELOW = '\u001b[J';
 const CLEAR_ALL = '\u001b[2J\u001b[H';
 
@@ -33,7 +34,7 @@ export class Screen {
     const back = !isFirst && size !== this.size ? CLEAR_ALL : this.drawn === 0 ? '' : `\r\u001b[${this.drawn}A`;
     this.size = size;
     this.drawn = lines.length;
-    const text = lines.map((line) => `${line}${CLEAR_TO_LINE_END}\n`).join('');
+    const text = lines.map((line) => `${CLEAR_LINE}${line}\n`).join('');
     this.out.write(HIDE_CURSOR + WRAP_OFF + back + text + CLEAR_BELOW + WRAP_ON);
   }
 

@@ -24,13 +24,20 @@ export function renderTable(
   if (totalOf(natural) <= room) return renderRows([titles, ...rows], natural);
   const filled = head.flatMap((_, column) => (rows.some((row) => (row[column] ?? '') !== '') ? [column] : []));
   const leftOut = spare.filter((title) => filled.includes(head.indexOf(title)));
+  let crowded: string | null = null;
   for (let count = 0; count <= leftOut.length; count += 1) {
     const missing = leftOut.slice(0, count);
     const kept = filled.filter((column) => !missing.includes(head[column] ?? ''));
     const all = [titles, ...rows].map((row) => kept.map((column) => row[column] ?? ''));
     const widths = narrowedWidths(all, room);
-    if (widths !== null) return [renderRows(all, widths), ...noteOf(missing, room)].join('\n');
+    if (widths === null) continue;
+    const table = [renderRows(all, widths), ...noteOf(missing, room)].join('\n');
+    // The last column has the sentences, which nobody can read word by word.
+    const last = Math.min(LONG_WORD, naturalWidths(all).at(-1) ?? 0);
+    if ((widths.at(-1) ?? 0) >= last) return table;
+    crowded ??= table;
   }
+  if (crowded !== null) return crowded;
   return rows.map((row) => renderFields(zip(head, row), color)).join('\n\n');
 }
 

@@ -26,8 +26,12 @@ describe('src/cli/render/live', () => {
     const bad = node('z-9', { state: 'failed', lastError: { type: 'DiskFull', message: 'no space left' } });
     const frame = renderFrame(status([...fine, bad]), { ...VIEW, height: 12, notice: 'no worker. Still trying' });
     expect(frame.length).toBeLessThan(12);
-    expect(frame[3]).toMatch(/^z-9 +failed .*DiskFull: no space left/);
-    expect(frame.at(-2)).toBe('and 495 more nodes: 495 up-to-date');
+    expect(frame.slice(1, 3)).toEqual([
+      expect.stringMatching(/^z-9 failed: no space left/),
+      expect.stringMatching(/^ {2}next: /),
+    ]);
+    expect(frame[5]).toMatch(/^z-9 +failed .*DiskFull: no space left/);
+    expect(frame.at(-2)).toBe('and 497 more nodes: 497 up-to-date');
     expect(frame.at(-1)).toBe('no worker. Still trying');
   });
 

@@ -34,7 +34,16 @@ const atRest = [
 function item(cluster: string, more: Partial<ClusterListItem>): ClusterListItem {
   return {
     ...{ cluster, type: 'self-managed', state: 'idle', ready: true, nextWindow: at(7_200), lastOutcome: 'succeeded' },
-    ...{ failedNodes: 0, createdAt: at(-90_000), sites: [], sitesWithoutWorker: [], stuck: null, looked: true },
+    ...{
+      failedNodes: 0,
+      rebootPending: 0,
+      problems: [],
+      createdAt: at(-90_000),
+      sites: [],
+      sitesWithoutWorker: [],
+      stuck: null,
+      looked: true,
+    },
     ...more,
   };
 }
@@ -138,7 +147,13 @@ export function preparedClient(): ClusterClient {
       Promise.resolve([
         item('prod-eu', {}),
         item('prod-us-east-with-a-long-name', { state: 'running', nextWindow: null }),
-        item('edge', { failedNodes: 3, lastOutcome: 'failed', sites: ['site-b'], sitesWithoutWorker: ['site-b'] }),
+        item('edge', {
+          failedNodes: 3,
+          lastOutcome: 'failed',
+          problems: ['3 failed', 'no worker at site-b'],
+          sites: ['site-b'],
+          sitesWithoutWorker: ['site-b'],
+        }),
         item('eks-prod', { type: 'eks', ready: false, failedNodes: null, lastOutcome: null }),
       ]),
     plan: (cluster: string) => Promise.resolve({ ...planOf(Number(/\d+/.exec(cluster)?.[0] ?? 3)), cluster }),

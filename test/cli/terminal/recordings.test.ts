@@ -5,7 +5,8 @@ import type { TmuxTerminal } from '../../support/tmux';
 import { Tmux } from '../../support/tmux';
 
 const ROOT = path.resolve(__dirname, '../../..');
-const SHELL = `cd ${ROOT} && exec ${process.execPath} -r ./tools/register.js test/cli/terminal/prepared-shell.ts`;
+const OSPATCH = `${process.execPath} -r ./tools/register.js test/cli/terminal/prepared-shell.ts`;
+const SHELL = `cd ${ROOT} && exec ${OSPATCH}`;
 const ROWS = 30;
 const PROMPT = /^(\[\d+\] )?\$$/m;
 /** The prompt is the last line. */
@@ -43,6 +44,8 @@ async function record(columns: number): Promise<string> {
     await shoot(command, AT_PROMPT);
   }
   await watch(terminal, shoot);
+  if (columns === 140)
+    shots.push(`---- the display after a resize to 60 columns and 16 rows\n${await resize(terminal)}`);
   await clear(terminal);
   await enter(terminal, 'ospatch patch fleet-3 --wait');
   await shoot('a wait', /worker-003/);
@@ -52,7 +55,22 @@ async function record(columns: number): Promise<string> {
   return shots.join('\n\n');
 }
 
-async function watch(terminal: TmuxTerminal, shoot: (name: string, pattern: RegExp) => Promise<void>): Promise<void> {
+type Shoot = (name: string, pattern: RegExp) => Promise<void>;
+
+/** A display in 140 columns that becomes one of 60 columns and 16 rows. */
+async function resize(terminal: TmuxTerminal): Promise<string> {
+  await clear(terminal);
+  await enter(terminal, 'ospatch status fleet-60 --watch');
+  await terminal.until(/a guess that assumes 20m per node/);
+  await terminal.resize(60, 16);
+  const small = await terminal.until(/Enter detail {2}p (pause|resume) {2}r retry {2}s skip$/, () => terminal.screen());
+  await terminal.keys('q');
+  await terminal.until(AT_PROMPT);
+  await terminal.resize(140, ROWS);
+  return small;
+}
+
+async function watch(terminal: TmuxTerminal, shoot: Shoot): Promise<void> {
   await clear(terminal);
   await enter(terminal, 'ospatch status fleet-60 --watch');
   await shoot('the display', /> worker-001/);
@@ -98,17 +116,57 @@ async function enter(terminal: TmuxTerminal, line: string): Promise<void> {
   await terminal.keys('Enter');
 }
 
+beforeAll(() => {
+  tmux = new Tmux({ TZ: 'UTC', LC_ALL: 'C.UTF-8', TERM: 'screen-256color' });
+});
+afterAll(() => tmux.close());
+
 describe('recordings of a terminal', () => {
   const sizes = [40, 80, 140];
 
   beforeAll(async () => {
-    tmux = new Tmux({ TZ: 'UTC', LC_ALL: 'C.UTF-8', TERM: 'screen-256color' });
     texts = new Map(await Promise.all(sizes.map(async (columns) => [columns, await record(columns)] as const)));
   }, 60_000);
-  afterAll(() => tmux.close());
 
   test.each(sizes)('with %i columns are as kept', (columns) => {
     const text = texts.get(columns) ?? '';
     expect(text).toBe(golden(__dirname, `terminal-${columns}`, text));
+  });
+});
+
+/** What the terminal of a shell is set to, as the first line of its modes. */
+async function modesOf(terminal: TmuxTerminal): Promise<string> {
+  await enter(
+    terminal,
+    `stty -a | tr ' ' '\\n' | grep -Ex '(-?)(echo|icanon|isig);?' | tr -d ';' | sort | xargs echo MODES`,
+  );
+  const text = await terminal.until(/MODES .*\nREADY$/);
+  return text.split('\n').at(-2) ?? '';
+}
+
+describe('a terminal after a display', () => {
+  const READY = /(^|\n)READY$/;
+
+  test('is as before after a stop, a continuation, and every signal that ends the display', async () => {
+    const ends = ['TERM', 'HUP'].map(async (signal) => {
+      const terminal = await tmux.open(100, ROWS, `cd ${ROOT} && PS1='READY ' exec bash --norc --noprofile -i`);
+      await terminal.until(READY);
+      await enter(terminal, `${OSPATCH} status fleet-3 --watch`);
+      await terminal.until(/> worker-001/);
+      await terminal.keys('x', 'y');
+      await terminal.keys('C-z');
+      await terminal.until(READY);
+      const whileStopped = await modesOf(terminal);
+      await enter(terminal, 'clear; fg');
+      await terminal.until(/> worker-001/);
+      await terminal.signal(signal);
+      await terminal.until(READY);
+      return [whileStopped, await modesOf(terminal)];
+    });
+    const cooked = 'MODES echo icanon isig';
+    expect(await Promise.all(ends)).toEqual([
+      [cooked, cooked],
+      [cooked, cooked],
+    ]);
   });
 });
