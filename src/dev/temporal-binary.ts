@@ -27,7 +27,7 @@ export async function findTemporal(log: Log): Promise<string> {
     if (which('go') === undefined) {
       throw new Error(
         `No Temporal server: it cannot be downloaded (${why}) and there is no Go to build it. ` +
-          'Install the temporal command line tool, or set TEMPORAL_ADDRESS to a running server.',
+          'Install the temporal command line tool; for a server that runs elsewhere, `ospatch worker --address` is enough.',
       );
     }
     log(`The Temporal server cannot be downloaded here (${why}), so it is built from source.`);

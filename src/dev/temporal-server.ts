@@ -45,18 +45,10 @@ export interface TemporalServer {
   uiUrl: string | undefined;
   /** Undefined for an external server. */
   pid: number | undefined;
-  /** Shuts the server down; no-op for an external server. */
+  /** Shuts the server down. */
   stop(): Promise<void>;
   /** Kills the server, like a crash. */
   kill9(): Promise<void>;
-}
-
-/** The server from TEMPORAL_ADDRESS, else one started for this process. */
-export async function useTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
-  const address = process.env['TEMPORAL_ADDRESS'];
-  if (address === undefined || address === '') return startTemporalServer(options);
-  const nothing = async () => undefined;
-  return { address, uiUrl: undefined, pid: undefined, stop: nothing, kill9: nothing };
 }
 
 /** Starts a server and waits until it answers. The server ends with this process at the latest. */

@@ -8,7 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 
 import { processStartTime } from '../../src/dev/host';
 import type { TemporalServer } from '../../src/dev/temporal-server';
-import { startTemporalServer, useTemporalServer } from '../../src/dev/temporal-server';
+import { startTemporalServer } from '../../src/dev/temporal-server';
 import { waitFor } from '../support/wait-for';
 
 const BUILT_SERVER = path.join(__dirname, '../../lib/dev/temporal-server.js');
@@ -57,17 +57,6 @@ describe('src/dev/temporal-server', () => {
     const description = await new Client({ connection: after }).workflow.getHandle('kept').describe();
     await after.close();
     expect(description.status.name).toBe('RUNNING');
-  });
-
-  it('uses the server of TEMPORAL_ADDRESS and leaves that server running', async () => {
-    process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
-    try {
-      const server = await useTemporalServer();
-      expect(server).toMatchObject({ address: '127.0.0.1:1', pid: undefined });
-      await server.stop();
-    } finally {
-      delete process.env['TEMPORAL_ADDRESS'];
-    }
   });
 
   it('stops when the process that started the server is killed', async () => {
