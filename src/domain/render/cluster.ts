@@ -1,5 +1,5 @@
 /** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
-import { NO_VALUE, text } from './markdown';
+import { NO_VALUE, readableTimes, text } from './markdown';
 import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
 import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member';
@@ -30,54 +30,47 @@ const SEVERITY: readonly NodeState[] = [
   'up-to-date',
 ];
 
-/** What needs somebody or what is next, the node table, and the rest of the summary. `statusLine`: one sentence. */
+/** What needs somebody or what is next, the rest of the summary, and the node table. `statusLine`: one sentence. */
 export function renderCluster(status: ClusterStatus, statusLine: string): string {
   if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(statusLine)}`;
-  return [
+  const { run, lastRun, lastRejection } = status;
+  const kind = status.type === 'eks' ? 'node-group' : 'node';
+  const window = `${windowText(status.nextWindow)}${status.timeZone === null ? '' : ` (${status.timeZone})`}`;
+  const paragraphs = [
     `**${text(statusLine)}**`,
-    '',
-    ...memberTable(status),
-    '',
-    `**State:** ${status.state}${status.ready ? '' : ', not ready'}`,
-    '',
-    `**Next window:** ${windowText(status.nextWindow)}${status.timeZone === null ? '' : ` (${status.timeZone})`}`,
-    ...(status.loopError === null ? [] : ['', `**Error:** ${text(status.loopError)}`]),
-    ...(status.reset === null ? [] : ['', `**Reset:** ${text(status.reset)}`]),
-    ...(status.scheduleError === null ? [] : ['', `**Schedule error:** ${text(status.scheduleError)}`]),
-    ...(status.run === null
+    `**State:** ${status.state}${status.ready ? '' : ', not ready'}. **Next window:** ${window}`,
+    ...(status.loopError === null ? [] : [`**Error:** ${text(status.loopError)}`]),
+    ...(status.reset === null ? [] : [`**Reset:** ${text(status.reset)}`]),
+    ...(status.scheduleError === null ? [] : [`**Schedule error:** ${text(status.scheduleError)}`]),
+    ...(run === null
       ? []
       : [
-          '',
-          `**Run ${status.run.number}** (${status.run.trigger}): ${status.run.state}, ${status.run.done} of ${status.run.total} ${memberNameOf(status.type)}s`,
-          ...(status.run.detail === undefined
-            ? []
-            : ['', ...detailLines(status.run.detail, status.type === 'eks' ? 'node-group' : 'node')]),
+          `**Run ${run.number}** (${run.trigger}): ${run.state}, ${run.done} of ${run.total} ${memberNameOf(status.type)}s`,
+          ...(run.detail === undefined ? [] : detailParagraphs(run.detail, kind)),
         ]),
-    ...(status.lastRun === null
+    ...(lastRun === null
+      ? []
+      : [`**Last run:** ${lastRun.number} (${lastRun.trigger}), ${lastRun.outcome} at ${lastRun.endedAt}`]),
+    ...(lastRejection === null
       ? []
       : [
-          '',
-          `**Last run:** ${status.lastRun.number} (${status.lastRun.trigger}), ${status.lastRun.outcome} at ${status.lastRun.endedAt}`,
+          `**Last refusal:** ${text(lastRejection.request)} by ${text(lastRejection.by)} at ${lastRejection.at}: ${text(lastRejection.message)}`,
         ]),
-    ...(status.lastRejection === null
-      ? []
-      : [
-          '',
-          `**Last refusal:** ${text(status.lastRejection.request)} by ${text(status.lastRejection.by)} at ${status.lastRejection.at}: ${text(status.lastRejection.message)}`,
-        ]),
-  ].join('\n');
+    memberTable(status).join('\n'),
+  ];
+  return readableTimes(paragraphs.join('\n\n'));
 }
 
-/** The details of a run workflow. */
-export function renderRunProgress(progress: RunProgressPage, kind: MemberKind): string {
+/** The details of a run workflow. `end`: how it has ended; null: it has not. */
+export function renderRunProgress(progress: RunProgressPage, kind: MemberKind, end: string | null = null): string {
   const rows = failedFirst(progress.settled).map((one) => `| ${settledCells(one).map(text).join(' | ')} |`);
-  return [
-    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${inFlightOf(progress)}`,
-    '',
-    ...detailLines(progress, kind),
-    ...RUN_HEADS[kind],
-    ...rows,
-  ].join('\n');
+  const ended = end === null ? '' : ` (${text(end)})`;
+  const paragraphs = [
+    `**Run ${progress.run}:** ${progress.done} of ${progress.total} ${memberName(kind)}s${ended}${inFlightOf(progress)}`,
+    ...(end === null ? detailParagraphs(progress, kind) : []),
+    [...RUN_HEADS[kind], ...rows].join('\n'),
+  ];
+  return readableTimes(paragraphs.join('\n\n'));
 }
 
 /** As many rows as a page can show: half of them for failures, the rest for those that have settled last. */
@@ -89,7 +82,7 @@ function failedFirst(settled: readonly MemberSettled[]): MemberSettled[] {
 }
 
 /** What of a run with several places, stages or a budget is to be seen beyond its counts. */
-function detailLines(detail: RunDetail, kind: MemberKind): string[] {
+function detailParagraphs(detail: RunDetail, kind: MemberKind): string[] {
   const { limits, failures, inFlightCount, lostCount, waitingCount, upcoming, hold, stage, stages } = detail;
   const lost = lostCount === 0 ? '' : `, ${lostCount} lost`;
   const parts = [
@@ -98,8 +91,8 @@ function detailLines(detail: RunDetail, kind: MemberKind): string[] {
     ...(stages > 1 ? [`stage ${stage} of ${stages}`] : []),
   ];
   const wait = hold === null ? '' : `, not yet: ${text(describeHold(hold, memberName(kind)))}`;
-  const next = waitingCount === 0 ? [] : ['', `**Next:** ${text(someOf(upcoming, MAX_NAMES, waitingCount))}${wait}`];
-  return [`**Limits:** ${parts.join('; ')}`, ...next, ''];
+  const next = waitingCount === 0 ? [] : [`**Next:** ${text(someOf(upcoming, MAX_NAMES, waitingCount))}${wait}`];
+  return [`**Limits:** ${parts.join('; ')}`, ...next];
 }
 
 function inFlightOf({ inFlight, inFlightCount }: RunProgressPage): string {
@@ -123,7 +116,7 @@ function settledCells(one: MemberSettled): string[] {
 /** The details of a node patch workflow. */
 export function renderNodePatch(cluster: string, trigger: RunTrigger, result: NodePatchResult): string {
   const ended = result.endedAt !== '';
-  return [
+  const lines = [
     `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended ? `: ${result.outcome}` : ''}`,
     '',
     '| Step | Started | Seconds |',
@@ -143,7 +136,8 @@ export function renderNodePatch(cluster: string, trigger: RunTrigger, result: No
     ...renderDrain(result),
     ...result.warnings.flatMap(({ message }) => ['', `**Warning:** ${text(message)}`]),
     ...(result.error === null ? [] : ['', `**${result.error.type}:** ${text(result.error.message)}`]),
-  ].join('\n');
+  ];
+  return readableTimes(lines.join('\n'));
 }
 
 function renderDrain({ drain }: NodePatchResult): string[] {

@@ -1,5 +1,5 @@
 /** Markdown for the Temporal UI about node groups of EKS. */
-import { NO_VALUE, text } from './markdown';
+import { NO_VALUE, readableTimes, text } from './markdown';
 import type { NodeGroupRecord } from '../eks/record';
 import type { NodeGroupStatus } from '../eks/status';
 import type { RunTrigger } from '../run/run';
@@ -32,7 +32,7 @@ export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, resu
   const last = after ?? before;
   const ended = result.endedAt === '' ? '' : `: ${result.outcome}`;
   const release = after === null ? before?.release : `${before?.release ?? NO_VALUE} → ${after.release}`;
-  return [
+  const lines = [
     `**${text(result.node)}** of ${text(cluster)}, run ${result.run} (${trigger})${ended}`,
     '',
     '| Step | Started | Seconds |',
@@ -43,7 +43,8 @@ export function renderNodegroupUpdate(cluster: string, trigger: RunTrigger, resu
     ...(updateId === null ? [] : ['', `**Update at AWS:** ${text(updateId)}`]),
     ...(last?.health ?? []).flatMap((issue) => ['', `**Health:** ${text(issue)}`]),
     ...(error === null ? [] : ['', `**${error.type}:** ${text(error.message)}`]),
-  ].join('\n');
+  ];
+  return readableTimes(lines.join('\n'));
 }
 
 /** `ok`, or the codes of the health issues. */

@@ -34,6 +34,7 @@ import type { Decision, LoopContext, PassedWindow, RunStart } from '../../domain
 import { decide } from '../../domain/cluster/decide';
 import { DecisionCounter, REST_MS, generationMs } from '../../domain/cluster/pace';
 import type { StatusPage } from '../../domain/cluster/messages';
+import { readableTimes } from '../../domain/render/markdown';
 import type { RunProgress } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
@@ -308,7 +309,7 @@ class ClusterLoop {
     this.state.loopError = `the cluster keeps deciding without an end (${decision.do}: ${decision.message}); the cluster is idle until ${new Date(Date.now() + REST_MS).toISOString()}`;
     this.publish();
     const { removing } = this.state;
-    await condition(() => this.state.removing !== removing, REST_MS, { summary: this.state.loopError });
+    await condition(() => this.state.removing !== removing, REST_MS, { summary: readableTimes(this.state.loopError) });
   }
 
   private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
@@ -324,7 +325,7 @@ class ClusterLoop {
     }
     const wakeAt = Math.min(...wakeUps);
     await condition(() => this.isStale, Math.max(1, wakeAt - now), {
-      summary: `sleep until ${new Date(wakeAt).toISOString()}: ${decision.message}`,
+      summary: readableTimes(`sleep until ${new Date(wakeAt).toISOString()}: ${decision.message}`),
     });
   }
 

@@ -2,6 +2,7 @@
  * The download of packages before a window: on some nodes at a time, in a child workflow each time, so that neither fills
  * the history of the cluster nor keeps the cluster from a fresh one.
  */
+import { readableTimes } from '../../domain/render/markdown';
 import { startChild } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
 import { isSelfManaged, noteNodesPrefetched, notePrefetched } from '../../domain/cluster/state';
@@ -49,7 +50,7 @@ async function prefetch(
     startChild(prefetchNodes, {
       ...CHILD_OPTIONS,
       ...{ workflowId, args: [input] },
-      staticSummary: `download packages of ${nodes.length} nodes for the window of ${window}`,
+      staticSummary: `download packages of ${nodes.length} nodes for the window of ${readableTimes(window)}`,
     }),
   );
   return child === null ? null : child.result();

@@ -378,7 +378,9 @@ export class RunSupervisor {
       await child.signal(restrictSignal, restrictions);
     } catch {
       // A run workflow that has just ended needs no restriction; one that goes on gets it again.
-      void condition(() => this.child !== child, RESTRICT_RETRY_MS).then((ended) => {
+      void condition(() => this.child !== child, RESTRICT_RETRY_MS, {
+        summary: 'send the limits to the run again',
+      }).then((ended) => {
         if (ended || this.lastSent !== key) return;
         this.lastSent = UNSENT;
         this.changed();

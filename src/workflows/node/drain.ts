@@ -183,7 +183,10 @@ export class NodeDrain {
     if (!this.mayBeCordoned) return;
     const { cluster, node, policy } = this.input;
     const error = await this.record.step('uncordon', async () => {
-      if (this.cordonOpen) await CancellationScope.nonCancellable(() => sleep(IN_FLIGHT_CORDON_GRACE));
+      if (this.cordonOpen)
+        await CancellationScope.nonCancellable(() =>
+          sleep(IN_FLIGHT_CORDON_GRACE, { summary: 'let a cordon that was begun end before the uncordon' }),
+        );
       return uncordonOwn(cluster, node, policy, {
         run: (body) => this.waits.run('uncordon', body, (how) => ({ type: 'KubernetesApi', message: how })),
         onLong: () => this.notices.notifyRun(waitsForUncordon(cluster, node.name)),

@@ -17,6 +17,8 @@ const ASKED_AGAIN_MS = 15 * MINUTE_MS;
 /** What was seen of the node before is looked at anew after such a wait. */
 const LONG_MS = 10 * SECOND_MS;
 
+const ASKS_AGAIN = { summary: 'ask the run again whether the node may be taken out of service' };
+
 export class NodeOutage {
   private granted: boolean;
   private answer: boolean | null = null;
@@ -63,7 +65,7 @@ export class NodeOutage {
     const isAnswered = (): boolean => this.answer !== null;
     for (let pauseMs = FIRST_ASKED_AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, ASKED_AGAIN_MS)) {
       await this.ask();
-      if (await condition(isAnswered, pauseMs)) return this.answer === true;
+      if (await condition(isAnswered, pauseMs, ASKS_AGAIN)) return this.answer === true;
     }
   }
 

@@ -412,7 +412,9 @@ class NodePatch {
   /** A unit may be between two tries, or just have been started by what it needs. */
   private async lookAgain(before: NodeFacts, facts: NodeFacts): Promise<NodeFacts> {
     if (this.steps.cancelled || !mayRecover(before, facts)) return facts;
-    await CancellationScope.nonCancellable(() => sleep(UNIT_RETRY_MS));
+    await CancellationScope.nonCancellable(() =>
+      sleep(UNIT_RETRY_MS, { summary: 'units that were started again get a moment' }),
+    );
     return this.steps.verify();
   }
 

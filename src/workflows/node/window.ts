@@ -4,6 +4,8 @@ import type { RunWindow } from '../../domain/run/window-end';
 import { beginBy, windowOver } from '../../domain/run/window-end';
 import { failureOf } from '../shared/failures';
 
+const LATEST_BEGIN = { summary: 'the latest moment at which the node still begins in this window' };
+
 export class PatchWindow {
   private isCordoned = false;
 
@@ -63,7 +65,7 @@ export class PatchWindow {
       const { beginByMs } = this;
       const isOther = (): boolean => watch.isDone || this.beginByMs !== beginByMs;
       if (beginByMs === null) await condition(isOther);
-      else if (!(await condition(isOther, Math.max(1, beginByMs - Date.now())))) return;
+      else if (!(await condition(isOther, Math.max(1, beginByMs - Date.now()), LATEST_BEGIN))) return;
     }
   }
 }

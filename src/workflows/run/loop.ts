@@ -345,7 +345,7 @@ export class RunLoop implements PatchOwner {
       const isOther = (): boolean => this.runWindow !== runWindow;
       const leftMs = (closesMs(runWindow) ?? 0) - Date.now();
       if (leftMs <= 0) await condition(isOther);
-      else if (!(await condition(isOther, leftMs))) {
+      else if (!(await condition(isOther, leftMs, { summary: 'the end of the maintenance window' }))) {
         this.changed();
         await condition(isOther);
       }
@@ -432,7 +432,7 @@ export class RunLoop implements PatchOwner {
     const untilMs = Math.min(latestMs ?? Infinity, lookAtMs);
     await CancellationScope.nonCancellable(async () => {
       if (untilMs === Infinity) await condition(isStale);
-      else await condition(isStale, Math.max(1, untilMs - Date.now()));
+      else await condition(isStale, Math.max(1, untilMs - Date.now()), { summary: 'look again what can be started' });
     });
   }
 

@@ -41,7 +41,9 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
     // A node patch that was terminated cannot take its cordon off any more.
     cleanUp: async (failure) => {
       if (policy.kubernetes === undefined) return failure;
-      await CancellationScope.nonCancellable(() => sleep(ORPHAN_ACTIVITY_GRACE));
+      await CancellationScope.nonCancellable(() =>
+        sleep(ORPHAN_ACTIVITY_GRACE, { summary: `${name}: let its last activity end before the uncordon` }),
+      );
       const inTheWay = await uncordonOwn(cluster, node, policy);
       return inTheWay === null ? failure : leftCordoned(cluster, name, inTheWay, failure);
     },

@@ -274,7 +274,7 @@ export class RunPatches {
 
   /** The next look is not at once. */
   private async unwatched(failure: unknown): Promise<never[]> {
-    if (!isCancellation(failure)) await sleep(WATCH_RETRY_MS);
+    if (!isCancellation(failure)) await sleep(WATCH_RETRY_MS, { summary: 'look again for the ends of node patches' });
     return [];
   }
 

@@ -54,7 +54,7 @@ export class ProgressReporter {
     for (;;) {
       await condition(() => this.isDue || this.ended);
       const pause = sentAt + progressIntervalMs(Date.now() - Date.parse(startedAt)) - Date.now();
-      if (pause > 0) await condition(() => this.ended, pause);
+      if (pause > 0) await condition(() => this.ended, pause, { summary: 'the next report to the cluster' });
       // The report has no notices of nodes that are left lost.
       const isLast = this.ended;
       if (isLast && !this.unreported.lost.some(({ node }) => this.isInWork(node))) return;

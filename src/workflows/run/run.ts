@@ -42,6 +42,8 @@ export async function run(input: RunInput): Promise<RunResult> {
     [outageRequestSignal, (value) => loop.outageRequested(parseOutageRequest(value))],
   );
   const report = await loop.execute();
+  const end = report.end === 'suspended' ? 'goes on in another workflow' : report.outcome;
+  setCurrentDetails(renderRunProgress(progressPage(loop.progress(), {}), input.policy.kind, end));
   publishRunEnd(report, input.searchAttributes);
   return endRun(report, runFailure(input, report));
 }
