@@ -6,7 +6,8 @@ import { isNode } from '../domain/cluster/member';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { CliContext } from './io/context';
 import { EXIT_INTERRUPTED } from './io/interrupt';
-import { print, printNote } from './io/output';
+import { colors, print, printNote } from './io/output';
+import { wrapIndented } from './render/columns';
 import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
 import { oneLine } from './render/text';
 import { watchCluster } from './watch';
@@ -149,5 +150,6 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
 }
 
 function say(context: CliContext, { toStderr }: WaitOptions, lines: readonly string[]): void {
-  for (const line of lines) (toStderr ? printNote : print)(context, line);
+  const { columns } = colors(context, toStderr ? 'stderr' : 'stdout');
+  for (const line of lines) (toStderr ? printNote : print)(context, wrapIndented(line, columns));
 }

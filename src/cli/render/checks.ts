@@ -2,6 +2,7 @@
 import type { NodeInspection } from '../../domain/inspection/node';
 import type { Severity } from '../../domain/inspection/finding';
 import type { ErrorType } from '../../domain/shared/errors';
+import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, oneLine, plural } from './text';
@@ -38,7 +39,8 @@ export function renderChecks(nodes: readonly NodeInspection[], color: Colors): s
   const findings = nodes.flatMap((node) => describeFindings(node, color));
   const usable = nodes.filter(({ verdict }) => verdict !== 'error').length;
   const summary = `${usable} of ${plural(nodes.length, 'node')} can be patched`;
-  return [table, ...(findings.length > 0 ? [findings.join('\n')] : []), summary].join('\n\n');
+  const parts = [table, ...(findings.length > 0 ? [findings.join('\n')] : []), summary];
+  return wrapIndented(parts.join('\n\n'), color.columns);
 }
 
 function row({ node, facts, error, os, pending }: NodeInspection, color: Colors): string[] {

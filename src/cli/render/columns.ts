@@ -27,7 +27,18 @@ export function wrapText(text: string, width: number): string[] {
   return text.split('\n').flatMap((line) => (textWidth(line) <= width ? [line] : wrapLine(line, width)));
 }
 
-/** The same, and longer words are broken: no line exceeds the width. Without colours. */
+/** The same, each line with the indent of the line that it continues. */
+export function wrapIndented(text: string, width = Infinity): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      const indent = /^ */.exec(line)?.[0] ?? '';
+      return wrapText(line.slice(indent.length), width - indent.length).map((part) => `${indent}${part}`);
+    })
+    .join('\n');
+}
+
+/** The same as `wrapText`, and longer words are broken: no line exceeds the width. Without colours. */
 export function foldText(text: string, width: number): string[] {
   return wrapText(text.replaceAll('\t', '    '), width).flatMap((line) => foldLine(line, Math.max(2, width)));
 }

@@ -1,5 +1,6 @@
 /** All clusters, each with the sentence that its own status begins with. */
 import type { ClusterOverview } from '../../client/cluster-client';
+import { wrapIndented } from './columns';
 import type { StatusView } from './member-cells';
 import { paint, statusSentence } from './status-line';
 import { renderTable } from './table';
@@ -24,5 +25,5 @@ export function renderFleet(
     ];
   });
   const table = renderTable(['Cluster', 'State', 'Status', 'Next'], rows, color, ['State']);
-  return `${table}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`;
+  return wrapIndented(`${table}\n\n${color.dim(`Times are in ${zone}; set TZ for another zone.`)}`, color.columns);
 }

@@ -2,6 +2,7 @@
 import { commandOf } from '../../domain/cluster/event-text';
 import type { ClusterHistory, RunSummary } from '../../domain/cluster/messages';
 import { countOutcomes } from './status';
+import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, cellText, formatElapsed, formatTime, oneLine, ownZone } from './text';
@@ -46,7 +47,7 @@ export function renderHistory(
         ]),
     color.dim(`Times are in ${zone}; set TZ for another zone.`),
   ];
-  return parts.join('\n\n');
+  return wrapIndented(parts.join('\n\n'), color.columns);
 }
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {

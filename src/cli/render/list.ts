@@ -1,5 +1,6 @@
 import type { ClusterListItem } from '../../client/cluster-client';
 import { asSentence } from '../../domain/shared/text';
+import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatStart, oneLine, ownZone } from './text';
@@ -22,7 +23,7 @@ export function renderList(clusters: readonly ClusterListItem[], color: Colors, 
   const head = ['Cluster', 'Type', 'State', 'Last run', 'Problems', 'Next window'];
   const table = renderTable(head, rows, color, ['Type']);
   const note = color.dim(`Times are in ${zone}; set TZ for another zone.`);
-  return [table, ...stuckLines(clusters, color), '', note].join('\n');
+  return wrapIndented([table, ...stuckLines(clusters, color), '', note].join('\n'), color.columns);
 }
 
 function lastRunOf({ lastOutcome, stuck, state }: ClusterListItem, color: Colors): string {

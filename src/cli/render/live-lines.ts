@@ -53,8 +53,9 @@ function describeRest(before: LiveStatus, after: LiveStatus): string[] {
   const zone = ownZone();
   const { lastRejection: rejection, nextWindow: next } = after;
   const isRejected = rejection !== null && before.lastRejection?.at !== rejection.at;
-  // A run is reported as such.
-  const isOther = before.state !== after.state && before.run === null && after.run === null;
+  // Runs and pauses are reported as such.
+  const isTold = before.run !== null || after.run !== null || (before.paused === null) !== (after.paused === null);
+  const isOther = before.state !== after.state && !isTold;
   const hasMoved = before.nextWindow?.start !== next?.start || before.nextWindow?.end !== next?.end;
   return [
     ...describeLocks(before, after),

@@ -3,6 +3,7 @@ import { isNewest } from '../../domain/eks/releases';
 import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../../domain/eks/node-groups';
 import type { NodeGroupRecord } from '../../domain/eks/record';
 import type { NodeGroupStatus } from '../../domain/eks/status';
+import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, formatTime, oneLine, plural } from './text';
@@ -56,7 +57,7 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspecti
   if (error !== null) {
     const fix = error.remedy === undefined ? '' : `\n  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`;
     parts.push(`${color.red('AWS')}  ${oneLine(error.message, 700)}${fix}`);
-    return parts.join('\n\n');
+    return wrapIndented(parts.join('\n\n'), color.columns);
   }
   if (fargateProfiles !== null && fargateProfiles.length > 0) {
     const names = fargateProfiles.slice(0, 10).map((name) => oneLine(name, 100));
@@ -66,7 +67,7 @@ export function renderNodeGroups({ error, groups, fargateProfiles }: EksInspecti
   }
   const updatable = groups.flatMap((group) => (group.ok && group.skipReason === null ? [group.facts] : []));
   parts.push(`${updatable.length} of ${plural(groups.length, 'node group')} can be updated${preview(updatable)}`);
-  return parts.join('\n\n');
+  return wrapIndented(parts.join('\n\n'), color.columns);
 }
 
 /** Summary of newer releases. */

@@ -27,7 +27,7 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
     line,
     ...(run.error?.remedy === undefined ? [] : [`  fix: ${oneLine(run.error.remedy)}`]),
     ...failed.flatMap(({ node, error }) => describeFailure(node, error)),
-    ...refused.map(({ node, error }) => `${oneLine(node)} skipped: ${oneLine(error?.message, 500)}`),
+    ...refused.map(({ node, error }) => `${oneLine(node)} skipped: ${oneLine(error?.message)}`),
     ...describeReboots(pending.map(({ node }) => node)),
     ...settled.flatMap(({ node, reading }) => describeWarnings(node, reading?.warnings ?? [])),
   ];
@@ -57,7 +57,7 @@ export function describeBootPatch(
 
 function describeFailure(node: string, error: NodeError | null): string[] {
   if (error === null) return [`${oneLine(node)} failed`];
-  const line = `${oneLine(node)}: ${oneLine(error.message, 500)}`;
+  const line = `${oneLine(node)}: ${oneLine(error.message)}`;
   return error.remedy === undefined ? [line] : [line, `  fix: ${oneLine(error.remedy)}`];
 }
 

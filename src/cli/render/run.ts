@@ -8,6 +8,7 @@ import { colorOutcome } from './history';
 import { recordFields as nodeGroupFields } from './node-groups';
 import { colorState } from './member-cells';
 import { cancelledBy, countOutcomes } from './status';
+import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderFields } from './table';
 import { formatElapsed, formatTime, formatTook, oneLine, ownZone, plural } from './text';
@@ -16,18 +17,15 @@ type NodeOfRun = RunReport['nodes'][number];
 
 export function renderRun(cluster: string, report: RunReport, color: Colors, zone: string = ownZone()): string {
   const nodes = report.nodes.map((node) => renderNode(node, color, zone));
-  return [
-    heading(cluster, report, color, zone),
-    ...nodes,
-    color.dim(`Times are in ${zone}; set TZ for another zone.`),
-  ].join('\n\n');
+  const note = color.dim(`Times are in ${zone}; set TZ for another zone.`);
+  return wrapIndented([heading(cluster, report, color, zone), ...nodes, note].join('\n\n'), color.columns);
 }
 
 function heading(cluster: string, { run, summary }: RunReport, color: Colors, zone: string): string {
   if (summary === null) return `${color.bold(`Run ${run} of ${cluster}`)}: in progress, or older than the last 20 runs`;
   const { trigger, by, reason, startedAt, endedAt } = summary;
   const who = by === null ? '' : ` by ${oneLine(by)}`;
-  const why = reason === null ? '' : `: ${oneLine(reason, 500)}`;
+  const why = reason === null ? '' : `: ${oneLine(reason)}`;
   const took = formatElapsed(startedAt, Date.parse(endedAt));
   return [
     `${color.bold(`Run ${run} of ${cluster}`)} (${trigger}${who})${why}`,
@@ -45,11 +43,11 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
         ? recordFields(record, zone)
         : groupFields(record, zone);
   for (const { message } of record?.warnings ?? settled.reading?.warnings ?? []) {
-    fields.push(['Warning', oneLine(message, 500)]);
+    fields.push(['Warning', oneLine(message)]);
   }
-  if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message, 500)}`]);
-  if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy, 300)]);
-  const lines = fields.length === 0 ? [] : renderFields(fields, color).split('\n');
+  if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message)}`]);
+  if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy)]);
+  const lines = fields.length === 0 ? [] : renderFields(fields, indented(color)).split('\n');
   const packages = (record?.kind === 'node' ? record.changes : []).map((change) => `  ${renderPackage(change)}`);
   return [
     `${color.bold(oneLine(node))}  ${state}`,
@@ -86,7 +84,7 @@ function groupFields(record: NodeGroupRecord, zone: string): [string, string][] 
     ...nodeGroupFields(record),
     stepsField(record),
   ];
-  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value)] as [string, string]]));
 }
 
 function startedField({ startedAt, endedAt }: PatchRecord, zone: string): [string, string] {
@@ -115,7 +113,7 @@ function recordFields(record: NodePatchResult, zone: string): [string, string][]
     ['Drain', describeDrain(record)],
     ['Packages', changes.length === 0 ? 'none changed' : `${changes.length} changed`],
   ];
-  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value, 1_000)] as [string, string]]));
+  return fields.flatMap(([name, value]) => (value === null ? [] : [[name, oneLine(value)] as [string, string]]));
 }
 
 function describeRestarts({ restarts }: NodePatchResult): string | null {
@@ -140,4 +138,9 @@ function renderPackage({ name, arch, from, to }: PackageChange): string {
   const title = oneLine(arch === undefined ? name : `${name}:${arch}`);
   if (from === null) return `${title} ${oneLine(to)} (new)`;
   return to === null ? `${title} ${oneLine(from)} (removed)` : `${title} ${oneLine(from)} -> ${oneLine(to)}`;
+}
+
+/** What stands below a node begins two columns to the right. */
+function indented(color: Colors): Colors {
+  return color.columns === undefined ? color : { ...color, columns: Math.max(1, color.columns - 2) };
 }
