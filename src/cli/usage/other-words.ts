@@ -173,7 +173,10 @@ export const OTHER_OPTIONS: Readonly<Record<string, readonly OptionHint[]>> = {
   ),
   ...same(
     ['-v', '--verbose', '--debug', '--log-level'],
-    [{ hint: '`ospatch doctor` and `ospatch explain NAME` say what is wrong; OSPATCH_LOG_LEVEL is for workers' }],
+    [
+      { needs: '--version', hint: '`ospatch version` shows the versions' },
+      { hint: '`ospatch doctor` and `ospatch explain NAME` say what is wrong; OSPATCH_LOG_LEVEL is for workers' },
+    ],
   ),
   ...same(['-q', '--quiet', '--silent'], [{ hint: 'the exit code says how a command ended; 2>/dev/null drops notes' }]),
 };

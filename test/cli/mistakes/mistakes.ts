@@ -93,6 +93,8 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
   'ansible: --limit': line('patch prod-eu --limit w-1'),
   'ansible: --forks': line('patch prod-eu --forks 5'),
   'ansible: --check': line('patch prod-eu --check'),
+  '-v for the version': line('-v'),
+  '-v for more output': line('patch prod-eu -v'),
   '--reboot': line('patch prod-eu --reboot'),
   '--json': line('status prod-eu --json'),
   'a typing mistake in an option': line('patch prod-eu --raeson test'),

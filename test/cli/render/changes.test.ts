@@ -1,3 +1,4 @@
+import pc from 'picocolors';
 import { renderChanges as render } from '../../../src/cli/render/changes';
 import type { SpecChange } from '../../../src/domain/spec/diff';
 import { PLAIN } from '../support';
@@ -58,6 +59,15 @@ describe('src/cli/render/changes', () => {
     const rows = render(changes, PLAIN);
     expect(rows).toHaveLength(30);
     expect(rows[29]).toBe(`  ~ nodes[w-29].host: a -> ${'b'.repeat(200)}`);
+  });
+
+  test('is green, red and yellow on a terminal that has colours', () => {
+    const change = { path: 'nodes[w-1].zone', before: 'a', after: 'b' };
+    const colors = { ...pc.createColors(true), columns: 80 };
+    const row = (one: SpecChange): string | undefined => render([one], colors)[0];
+    expect(row({ ...change, before: null })).toBe(`  ${colors.green('+ nodes[w-1].zone: b')}`);
+    expect(row({ ...change, after: null })).toBe(`  ${colors.red('- nodes[w-1].zone: a')}`);
+    expect(row(change)).toBe(`  ${colors.yellow('~')} nodes[w-1].zone: a -> b`);
   });
 
   test('counts the rows beyond 20', () => {
