@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../version';
 import type { CliContext } from './io/context';
+import { chooseFormat } from './io/output-format';
 import { addGlobalOptions } from './options/global-options';
 import { refuseRepeatedOptions } from './options/repeated';
 import { explainUsageErrors } from './usage/errors';
@@ -102,6 +103,7 @@ export function buildProgram(context: CliContext): Command {
     .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 usage or invalid spec, 130 after Ctrl-C.');
   addGlobalOptions(program);
   for (const register of COMMANDS) register(program, context);
+  program.hook('preAction', (_, command) => chooseFormat(context, command));
   refuseRepeatedOptions(program);
   explainUsageErrors(program);
   return program;

@@ -1,7 +1,7 @@
 /** What a pipe gets of a followed cluster: lines of text, or JSON documents. */
 import type { LiveStatus } from '../client/live-status';
 import type { CliContext } from './io/context';
-import { print, printNote } from './io/output';
+import { print, printJsonLine, printNote } from './io/output';
 import { describeChanges } from './render/live-lines';
 import { formatClock, ownZone } from './render/text';
 
@@ -44,7 +44,7 @@ export function jsonView(context: CliContext): PipeView {
     show: (status) => {
       // The forecast moves with time.
       const now = JSON.stringify({ ...status, runEnd: undefined });
-      if (now !== last) print(context, JSON.stringify(status));
+      if (now !== last) printJsonLine(context, status);
       last = now;
     },
     say: (line) => printNote(context, line),

@@ -107,7 +107,10 @@ describe('src/cli without a server', () => {
       [['next', '-f', 'a.yaml', 'extra'], 'error: found "extra" after -f, which is no file'],
       [['next', '-f', 'a.yaml', '--count', '0'], '--count: found "0"; allowed: a whole number from 1 to 1000.'],
       [['next', '-f', 'a.yaml', '--count', '1001'], 'allowed: a whole number from 1 to 1000.'],
-      [['validate', '-f', 'a.yaml', '-o', 'xml'], '-o, --output: found "xml"; allowed: text, json.'],
+      [
+        ['validate', '-f', 'a.yaml', '-o', 'xml'],
+        '-o, --output: found "xml"; allowed: text, wide, json, yaml, name, jsonpath=TEMPLATE.',
+      ],
       [['--timeout', '5', 'schema'], '--timeout: found "5"; allowed: a duration with a unit'],
       [[], 'Usage: ospatch'],
     ])('%j exits 2 with the reason', async (args, message) => {

@@ -53,7 +53,8 @@ function completedOption(option: Option): CompletedOption {
 }
 
 function valuesOf(name: string, choices: string[] | undefined): Values {
-  if (choices !== undefined) return { kind: 'words', words: choices };
+  // What stands for a value of the user is left to the user.
+  if (choices !== undefined) return { kind: 'words', words: choices.map((word) => word.replace(/=[A-Z]+$/, '=')) };
   const word = name.toLowerCase();
   if (word.startsWith('file')) return { kind: 'files' };
   if (word.startsWith('dir')) return { kind: 'directories' };

@@ -14,6 +14,12 @@ export interface CliContext {
   now(): number;
   /** Absolute; base of relative file names. */
   cwd: string;
+  /** Prints data; absent: as JSON. */
+  format?: (value: unknown) => string;
+  /** Before each document of several. Absent: none, and each is one line. */
+  separator?: string;
+  /** Nothing is cut or left out because of the width of the terminal. Absent: the width counts. */
+  isWide?: boolean;
   /** 0 success, 1 failure, 2 usage or invalid spec, 3 a difference if asked for. The process ends with it when the command is done. */
   setExitCode(code: 0 | 1 | 2 | 3 | 130): void;
 }

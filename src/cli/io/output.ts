@@ -1,13 +1,8 @@
-import { Option } from 'commander';
 import pc from 'picocolors';
 import type { CliContext } from './context';
 
-export type OutputFormat = 'text' | 'json';
-
-/** `-o text|json`, for every command that prints data. */
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text');
-}
+export { documentOption, outputOption } from './output-format';
+export type { OutputFormat } from './output-format';
 
 /** Prints lines to standard output. */
 export function print(context: CliContext, text: string): void {
@@ -19,8 +14,16 @@ export function printNote(context: CliContext, text: string): void {
   context.stderr.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
+/** Prints data in the form that `-o` names: JSON, or one that is derived from it. */
 export function printJson(context: CliContext, value: unknown): void {
-  print(context, JSON.stringify(value, null, 2));
+  const text = context.format === undefined ? JSON.stringify(value, null, 2) : context.format(value);
+  if (text !== '') print(context, text);
+}
+
+/** Prints one of several documents: a line each as JSON. */
+export function printJsonLine(context: CliContext, value: unknown): void {
+  const { format = JSON.stringify, separator = '' } = context;
+  print(context, `${separator}${format(value)}`);
 }
 
 export interface Colors extends ReturnType<typeof pc.createColors> {
@@ -32,7 +35,10 @@ export interface Colors extends ReturnType<typeof pc.createColors> {
 export function colors(context: CliContext, stream: 'stdout' | 'stderr' = 'stdout'): Colors {
   const isTerminal = stream === 'stdout' ? context.isTTY : context.isErrorTTY;
   const refused = (context.env['NO_COLOR'] ?? '') !== '' || context.env['TERM'] === 'dumb';
-  return { ...pc.createColors(isTerminal && !refused), columns: isTerminal ? columnsOf(context, stream) : undefined };
+  return {
+    ...pc.createColors(isTerminal && !refused),
+    columns: isTerminal && context.isWide !== true ? columnsOf(context, stream) : undefined,
+  };
 }
 
 function columnsOf(context: CliContext, stream: 'stdout' | 'stderr'): number | undefined {

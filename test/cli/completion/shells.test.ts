@@ -57,7 +57,7 @@ describe('src/cli/completion', () => {
     const script = await scriptOf('bash');
     for (const [line, words] of CASES)
       expect([line, inBash(script, line)]).toEqual([line, expect.arrayContaining(words)]);
-    expect(inBash(script, 'ospatch apply --output = js')).toEqual(['json']);
+    expect(inBash(script, 'ospatch apply --output = js')).toEqual(['json', 'jsonpath=']);
     expect(inBash(script, 'ospatch status prod-eu ')).toEqual(['']);
   });
 
