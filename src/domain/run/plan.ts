@@ -35,7 +35,7 @@ export interface PlannedNode {
   reason: string | null;
   /** Packages that would change; null: not known. */
   pending: number | null;
-  /** How many of them come from a security archive; null: the package manager does not say. */
+  /** How many of them fix a security problem, by archive or advisory; null: the package manager does not say. */
   security: number | null;
   /** Newer packages that would not be installed: held, phased, excluded. They are no part of `pending`. */
   keptBack: { name: string; reason: string }[];

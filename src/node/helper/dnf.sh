@@ -82,7 +82,7 @@ dnf_plan() { plan_phase; }
 dnf_pending() {
   dnf_setup
   # Outside of a job nothing is written.
-  [ "$refresh" = yes ] || logs=$1
+  [ "$refresh" = yes ] || { logs=$1 && export TMPDIR="$1"; }
   dnf_simulate "$1"
   rc=$?
   rpm_pending "$1"
@@ -90,6 +90,8 @@ dnf_pending() {
   [ -z "$only" ] || dnf_has_advisories || echo 'no-security-data'
   dnf_newer
   [ "$rc" -ne 0 ] || dnf_hidden
+  # For people who read a plan; a transaction does not depend on it.
+  [ "$refresh" = yes ] || [ "$rc" -ne 0 ] || dnf_security
   rpm_disabled_repositories /etc/yum.repos.d
   cat "$1/log" "$1/simulation" 2>/dev/null | dnf_unread
   rpm_lists_age /var/cache/dnf /var/cache/libdnf5 /var/cache/yum
@@ -109,6 +111,14 @@ dnf_hidden() {
   esac
   dnf_limited "$@" check-update ${only:+--security} | dnf_available | sed 's/^/hidden /' | head -n 500
   [ -n "$only" ] || dnf_limited "$@" check-update --security | dnf_available | sed 's/^/hidden-security /' | head -n 500
+}
+
+# dnf_security: packages with a security fix, as `security NAME`, after `security-known`, which is absent where the
+# repositories carry no advisories.
+dnf_security() {
+  fixes=$(dnf_limited -C -q check-update --security | dnf_names security | head -n 2000)
+  [ -n "$fixes" ] || dnf_has_advisories || return 0
+  printf '%s\n' security-known "$fixes"
 }
 
 # At most a minute: a plan does not depend on it.

@@ -2,6 +2,7 @@
 import type { NodeFacts, PackageChange } from '../../domain/node/report';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
+import { defined } from '../../domain/shared/defined';
 import { plainText } from '../../domain/shared/text';
 import { refusal } from './refusal';
 import { excludedFixes } from './excluded-fixes';
@@ -82,9 +83,15 @@ export function parseRpmPlan(
   const isKept = (name: string): boolean => skipped.includes(name) || guards.some(({ pattern }) => pattern.test(name));
   const hidden = hiddenUpdates(lines, changes, isKept, policy.only === 'security' && manager === 'dnf');
 
+  const fixes = new Set(all('security').map(([name = '']) => name));
+  const isFix = ({ name, to }: (typeof changes)[number]): boolean => to !== null && fixes.has(name);
+
   return {
     plan: {
       changes,
+      ...defined({
+        security: all('security-known').length > 0 ? changes.filter(isFix).length : undefined,
+      }),
       keptBack: keptBack(all('newer'), guards, skipped),
       warnings: [
         ...excludedFixes(all('excluded-security').map(([name = '']) => plainText(name, 200))),

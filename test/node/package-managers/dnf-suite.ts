@@ -161,6 +161,8 @@ export function describeDnf(title: string, dnf: Dnf): void {
             message: '1 package has a security fix that patching.packages.exclude holds back: lab-fix',
           }),
         ]);
+        const { plan } = await activities.run('inspectNode', inspectInput(targetOf(node), { changeNothing: true }));
+        expect(plan).toMatchObject({ security: 1 });
         const { apply, changes } = await preflight({ only: 'security' });
         expect(changes).toEqual(['lab-fix 1-1 2-1']);
         expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
