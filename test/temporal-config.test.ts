@@ -39,7 +39,7 @@ describe('src/temporal-config', () => {
     expect(() => readTemporalConfig({ TEMPORAL_CONFIG_FILE: '/nonexistent.toml' }, undefined)).toThrow(
       'TEMPORAL_CONFIG_FILE: found "/nonexistent.toml"; there is no such file',
     );
-    expect(() => read('[profile.default]\n', 'eu')).toThrow("Profile 'eu' not found");
+    expect(() => read('[profile.default]\n', 'eu')).toThrow('profile "eu" is not in the file');
     expect(() => read('', 'eu')).toThrow('profile "eu" is not in the file, which has no profiles');
     expect(read('')).toEqual({ connectionOptions: {} });
   });

@@ -94,6 +94,6 @@ export function canListClusters(root: CompletedCommand): boolean {
 export const LIST_CLUSTERS = 'ospatch list -o name --timeout 2s 2>/dev/null';
 
 /** For single quotes in bash and zsh. */
-export function quoted(text: string): string {
+export function inSingleQuotes(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,6 @@
 /** A completion script for zsh, to be sourced or to be put into a directory of `fpath` as `_ospatch`. */
 import type { CompletedCommand, CompletedOption, Values } from './model';
-import { LIST_CLUSTERS, canListClusters, everyCommand, quoted } from './model';
+import { LIST_CLUSTERS, canListClusters, everyCommand, inSingleQuotes } from './model';
 
 export function zshCompletion(root: CompletedCommand): string {
   return `#compdef ospatch
@@ -33,7 +33,7 @@ function functionOf(path: readonly string[], command: CompletedCommand, global: 
 }
 `;
   }
-  const known = command.commands.map((one) => quoted(`${one.name.replaceAll(':', '\\:')}:${one.description}`));
+  const known = command.commands.map((one) => inSingleQuotes(`${one.name.replaceAll(':', '\\:')}:${one.description}`));
   const cases = command.commands.map((one) => `      ${one.name}) ${nameOf([...path, one.name])} ;;`);
   return `${name}() {
   local curcontext="$curcontext" state line
@@ -65,13 +65,13 @@ function shares(option: CompletedOption, others: readonly CompletedOption[]): bo
 
 function optionSpec({ flags, description, values, valueName, isRepeatable }: CompletedOption): string {
   const value = values === null ? '' : `:${escaped(valueName)}:${action(values)}`;
-  const text = quoted(`[${escaped(description)}]${value}`);
+  const text = inSingleQuotes(`[${escaped(description)}]${value}`);
   const names = flags.length > 1 ? `{${flags.join(',')}}` : (flags[0] ?? '');
-  return `${isRepeatable ? "'*'" : quoted(`(${flags.join(' ')})`)}${names}${text}`;
+  return `${isRepeatable ? "'*'" : inSingleQuotes(`(${flags.join(' ')})`)}${names}${text}`;
 }
 
 function argumentSpec({ name, values, isVariadic }: CompletedCommand['arguments'][number]): string {
-  return quoted(`${isVariadic ? '*' : ''}:${escaped(name)}:${action(values)}`);
+  return inSingleQuotes(`${isVariadic ? '*' : ''}:${escaped(name)}:${action(values)}`);
 }
 
 function action(values: Values): string {

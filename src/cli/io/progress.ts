@@ -1,7 +1,7 @@
 import type { CliContext } from './context';
 
 /** One line on standard error that counts; nothing in a pipe, so that a log has only results. */
-export interface Progress {
+export interface ProgressLine {
   /** One more is done. */
   step(): void;
   /** Takes the line away. */
@@ -9,7 +9,7 @@ export interface Progress {
 }
 
 /** `doing`: `inspecting clusters`. The line is `inspecting clusters: 12 of 50`. */
-export function showProgress(context: CliContext, doing: string, total: number): Progress {
+export function showProgress(context: CliContext, doing: string, total: number): ProgressLine {
   if (!context.isErrorTTY || context.env['TERM'] === 'dumb') return { step: () => undefined, end: () => undefined };
   let done = 0;
   const draw = (): void => {
