@@ -24,6 +24,7 @@ import type { ClusterSpec } from '../domain/spec/types';
 import { toApplicationFailure } from './errors';
 import { awaitNodePatches, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
+import { foldProblemLines } from '../domain/spec/fold-problems';
 import { specTooLarge } from '../domain/spec/size';
 import { storedBytes } from '../encryption/compression';
 import { WorkflowEnds } from './workflow-ends';
@@ -148,7 +149,8 @@ function checkSpec(spec: unknown): SpecVerdict {
   return { ok: true, spec: canonicalJson(checked.spec) === canonicalJson(spec) ? null : checked.spec };
 }
 
-function refused(all: readonly string[]): SpecVerdict {
+function refused(each: readonly string[]): SpecVerdict {
+  const all = foldProblemLines(each);
   const problems = all.slice(0, MAX_PROBLEMS).map((problem) => plainText(problem, MAX_PROBLEM_CHARS));
   const more = all.length - problems.length;
   return { ok: false, problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
