@@ -54,7 +54,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .option('--problems', 'with -A: only clusters that need somebody')
     .option('--state <state>', 'only nodes in this state, or with -A only clusters')
     .addOption(selectorOption())
-    .option('-w, --watch', 'refresh until Ctrl-C or until the cluster is removed')
+    .option('-w, --watch', 'refresh until q, Ctrl-C, or until the cluster is removed')
     .option('--all', 'list every node of a large cluster, also those that nobody has to look at')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)

@@ -1,6 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { watchCluster } from '../../../src/cli/watch';
+import { waitFor } from '../../support/wait-for';
 import { fakeClient, fakeTerminal, node, runStatus, status } from '../support';
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Answers = Parameters<typeof fakeClient>[0];
 
@@ -18,11 +21,14 @@ async function watch(sent: readonly string[], answers: Answers = {}, more: { ord
     ...(more.orders === false ? {} : { orders }),
   });
   const shown: string[] = [];
+  if (sent.length > 0)
+    await waitFor(() => terminal.out().includes('demo  run 7'), { what: 'the first frame', pollMs: 5 });
   for (const keys of sent) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
     const before = terminal.out().length;
     stdin.write(keys);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    // Every key that does something is followed by a frame; the others by none.
+    await pause(20);
+    if (more.orders !== false) await waitFor(() => terminal.out().length > before, { what: 'a frame', pollMs: 5 });
     shown.push(terminal.out().slice(before));
   }
   const { end } = await watching;
@@ -84,7 +90,7 @@ describe('src/cli/interactive/display', () => {
 
   test('a dumb terminal gets lines, and no key is read', async () => {
     const watching = watch([], { status: () => Promise.resolve(SHOWN) }, { term: 'dumb' });
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
     process.emit('SIGINT');
     const { out, modes } = await watching;
     expect(out).toMatch(/^\d\d:\d\d:\d\d run 7/);

@@ -97,6 +97,8 @@ describe('src/cli/interactive/state', () => {
     expect(withText(state, effect.reading, 'log').page).toMatchObject({ text: 'log', top: Number.MAX_SAFE_INTEGER });
     const elsewhere = press([ESCAPE, '?'], {}, state).state;
     expect(withText(elsewhere, effect.reading, 'log')).toBe(elsewhere);
+    const explaining = press([ESCAPE, 'e'], {}, state).state;
+    expect(withText(explaining, effect.reading, 'log')).toBe(explaining);
   });
 
   test('keys on a page are about the node of the page', () => {
