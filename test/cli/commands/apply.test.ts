@@ -120,6 +120,12 @@ describe('src/cli/commands/apply/apply', () => {
     expect(sharedMachines).not.toHaveBeenCalled();
   });
 
+  test('apply sends the reason', async () => {
+    const apply = jest.fn().mockResolvedValue(unchanged);
+    await run(['apply', '-f', 'spec.yaml', '--reason', 'change 4711'], yaml('one'), { apply });
+    expect(apply).toHaveBeenCalledWith(expect.anything(), { reason: 'change 4711' }, expect.anything());
+  });
+
   test('apply names the address of what it created or changed in the Temporal UI', async () => {
     const apply = ({ name }: { name: string }) => Promise.resolve(name === 'one' ? created : unchanged);
     const uiLink = (name: string) => `https://ui/${name}`;

@@ -31,6 +31,8 @@ export interface ApplySpecsOptions {
   discardHistory: boolean;
   /** Follow the boot patch of added nodes. */
   wait: boolean;
+  /** Why, for the history. */
+  reason?: string;
   /** Remove clusters that no spec names. */
   pruneScope?: PruneOptions;
 }
@@ -56,7 +58,7 @@ interface Applied {
 }
 
 export async function applySpecs(context: CliContext, command: Command, options: ApplySpecsOptions): Promise<Applied> {
-  const { file, output, dryRun, discardHistory, wait, pruneScope } = options;
+  const { file, output, dryRun, discardHistory, wait, reason, pruneScope } = options;
   const isJson = output === 'json';
   const applied: Applied = { isDifferent: false, hasFailed: false };
   if (pruneScope !== undefined && !dryRun) assertCanConfirm(context, file, pruneScope);
@@ -75,7 +77,7 @@ export async function applySpecs(context: CliContext, command: Command, options:
         // Without a server or worker every cluster fails for the same reason, which is reported once.
         const outcome: ApplyOutcome =
           unavailable === null
-            ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory })
+            ? await (dryRun ? planApply : applyOne)(client, spec, { discardHistory, ...defined({ reason }) })
             : failed(spec, unavailable);
         const ui = dryRun || outcome.result === 'failed' ? null : linkOf(outcome.cluster);
         if (unavailable === null) report(context, outcome, options);

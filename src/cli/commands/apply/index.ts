@@ -6,6 +6,7 @@ import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { outputOption } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
+import { reasonOption } from '../../options/arguments';
 import { fileOption, moreFilesArgument, specSources } from '../../options/spec-source';
 
 const EXAMPLES = `
@@ -13,7 +14,7 @@ Examples:
   ospatch apply -f prod-eu.yaml
   ospatch apply -f clusters/ --dry-run
   ospatch apply -f clusters/*.yaml
-  ospatch apply -f prod-eu.yaml --wait
+  ospatch apply -f prod-eu.yaml --wait --reason "change 4711"
   ospatch apply -f clusters/ --prune team-a- --dry-run
   cat prod-eu.yaml | ospatch apply -f - -o json
 
@@ -29,6 +30,7 @@ interface ApplyOptions {
   prune?: string;
   pruneAll?: boolean;
   yes?: boolean;
+  reason?: string;
   output: OutputFormat;
 }
 
@@ -50,6 +52,7 @@ export function registerApply(program: Command, context: CliContext): void {
       new Option('--prune-all', 'remove every cluster of the namespace that no spec names').conflicts(['prune']),
     )
     .option('--yes', 'do not ask before clusters are removed')
+    .addOption(reasonOption())
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: ApplyOptions, command: Command) =>
@@ -68,7 +71,7 @@ export function registerApply(program: Command, context: CliContext): void {
         const { applySpecs } = await import('./apply.js');
         await applySpecs(context, command, {
           ...{ file, output, dryRun, discardHistory, wait },
-          ...defined({ pruneScope }),
+          ...defined({ pruneScope, reason: options.reason }),
         });
       }),
     );

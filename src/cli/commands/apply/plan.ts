@@ -1,3 +1,4 @@
+import { defined } from '../../../domain/shared/defined';
 import type { ClusterClient } from '../../../client/cluster-client';
 import type { ErrorInfo } from '../../../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
@@ -40,9 +41,9 @@ export async function planApply(
 export async function applyOne(
   client: ClusterClient,
   spec: ClusterSpec,
-  options: ApplyMode = {},
+  { reason, ...options }: ApplyMode & { reason?: string } = {},
 ): Promise<ApplyOutcome> {
-  return outcomeOf(spec, () => client.apply(spec, {}, options));
+  return outcomeOf(spec, () => client.apply(spec, defined({ reason }), options));
 }
 
 export function failed({ name: cluster }: ClusterSpec, error: ErrorInfo): ApplyOutcome {
