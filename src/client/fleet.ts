@@ -1,5 +1,5 @@
 /** What every cluster of a namespace needs, or what is next there: one sentence each, worst first. */
-import { SEVERITIES } from '../domain/explain/explanation';
+import { LINE_SEVERITIES } from '../domain/explain/explanation';
 import type { StatusLine } from '../domain/explain/explanation';
 import { line } from '../domain/explain/explanation';
 import { severityOf } from '../domain/explain/status-line';
@@ -34,7 +34,8 @@ export async function readFleet(calls: TemporalCalls): Promise<ClusterOverview[]
   const items = await listClusters(calls);
   const fleet = await mapConcurrently(items, QUERIES_AT_ONCE, (item) => overviewOf(calls, item));
   return fleet.sort(
-    (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || a.cluster.localeCompare(b.cluster),
+    (a, b) =>
+      LINE_SEVERITIES.indexOf(a.severity) - LINE_SEVERITIES.indexOf(b.severity) || a.cluster.localeCompare(b.cluster),
   );
 }
 

@@ -25,14 +25,14 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
 type Machine = Pick<SshTarget, 'name' | 'host' | 'port'>;
 
 /** `w-1 (10.0.0.12:22)`. */
-export function describe(target: Machine): string {
+export function describeMachine(target: Machine): string {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   return `${target.name} (${host}:${target.port})`;
 }
 
 export function unreachable(target: Machine, reason: string, cause?: unknown): OspatchError {
   return new OspatchError(
-    { type: 'Unreachable', message: `${describe(target)} cannot be reached: ${reason}` },
+    { type: 'Unreachable', message: `${describeMachine(target)} cannot be reached: ${reason}` },
     { cause },
   );
 }
@@ -41,7 +41,7 @@ export function unreachable(target: Machine, reason: string, cause?: unknown): O
 export function noAnswer(target: Machine, timeoutMs: number): OspatchError {
   return new OspatchError({
     type: 'Unreachable',
-    message: `${describe(target)} is slow or has just gone down: the login worked, but a command has not answered there within ${timeoutMs / 1000} s`,
+    message: `${describeMachine(target)} is slow or has just gone down: the login worked, but a command has not answered there within ${timeoutMs / 1000} s`,
     remedy: `check what commands on ${target.name} wait for: load, memory, a hung file system, sudo or a directory service`,
     details: { loggedIn: true },
   });
@@ -60,7 +60,7 @@ export function accountRefused(target: SshTarget, said: string, cause?: unknown)
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} accepts the key, but not the account ${target.user}, with the message: ${words}`,
+      message: `${describeMachine(target)} accepts the key, but not the account ${target.user}, with the message: ${words}`,
       remedy: `see on ${target.name} whether the account has expired or is locked: chage -l ${shellUserName(target.user)}`,
     },
     { cause },
@@ -92,7 +92,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} accepts the key "${identity}" for the user ${user}, and also requires ${more || 'something else'}: a second factor, which ospatch cannot provide`,
+        message: `${describeMachine(target)} accepts the key "${identity}" for the user ${user}, and also requires ${more || 'something else'}: a second factor, which ospatch cannot provide`,
         remedy: `let the key alone be enough for this user: "Match User ${user}" with "AuthenticationMethods publickey" in the sshd_config of ${name}`,
       },
       { cause },
@@ -102,7 +102,7 @@ export function authFailed(
     return new OspatchError(
       {
         type: 'AuthFailed',
-        message: `${describe(target)} does not allow logins as ${user} by key; it offers ${methods.join(', ')}`,
+        message: `${describeMachine(target)} does not allow logins as ${user} by key; it offers ${methods.join(', ')}`,
         remedy: `allow keys for this user: PubkeyAuthentication and AuthenticationMethods in the sshd_config of ${name} (\`sshd -T -C user=${shellUserName(user)}\` shows what is in force)`,
       },
       { cause },
@@ -112,7 +112,7 @@ export function authFailed(
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describe(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, with the message: ${words}`}`,
+      message: `${describeMachine(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, with the message: ${words}`}`,
       remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
     },
     { cause },
@@ -177,7 +177,7 @@ export function hostKeyMismatch(
 export function mismatch(target: SshTarget, trusted: string, got: string): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describe(target)} has another host key than the trusted one: expected ${trusted}, got ${got}`,
+    message: `${describeMachine(target)} has another host key than the trusted one: expected ${trusted}, got ${got}`,
     remedy: `if ${target.name} was reinstalled, check the new fingerprint on its console, replace the old key with the new one (ospatch enroll) and apply; otherwise this may be a man-in-the-middle attack`,
   });
 }
@@ -185,7 +185,7 @@ export function mismatch(target: SshTarget, trusted: string, got: string): Ospat
 export function noHostKeys(target: SshTarget): OspatchError {
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describe(target)} has no trusted host key in the spec, so ospatch does not connect to it`,
+    message: `${describeMachine(target)} has no trusted host key in the spec, so ospatch does not connect to it`,
     remedy: 'read and check its host keys with `ospatch enroll`',
   });
 }

@@ -1,7 +1,7 @@
 import { EventFeed } from '../../src/client/event-feed';
 import type { FeedItem } from '../../src/client/event-feed';
 import { eventsPage } from '../../src/domain/cluster/event-pages';
-import { beginLife, newEventLog, recordEvent, someMembers } from '../../src/domain/cluster/events';
+import { KEPT_EVENTS, beginLife, newEventLog, recordEvent, someMembers } from '../../src/domain/cluster/events';
 import { newClusterState } from '../../src/domain/cluster/state';
 import { clusterSpec } from '../support/builders';
 
@@ -39,7 +39,7 @@ describe('src/client/event-feed', () => {
     for (let at = 0; at < 200; at += 1) pause(`${at}`);
     const items = seen(await feed.next());
     expect(items[0]).toBe('dropped');
-    expect(items).toHaveLength(71);
+    expect(items).toHaveLength(1 + KEPT_EVENTS.actions);
     pause('bob');
     expect(seen(await feed.next())).toEqual(['bob']);
   });

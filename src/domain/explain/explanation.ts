@@ -84,11 +84,11 @@ export interface Explanation {
 }
 
 /** Worst first. `active`: something is in progress or waits, and nobody has to do anything. */
-export const SEVERITIES = ['error', 'warning', 'active', 'ok'] as const;
+export const LINE_SEVERITIES = ['error', 'warning', 'active', 'ok'] as const;
 
 /** One sentence of the status of a cluster: what needs a person, or what is next. */
 export interface StatusLine extends Explanation {
-  severity: (typeof SEVERITIES)[number];
+  severity: (typeof LINE_SEVERITIES)[number];
 }
 
 /** A member in work, as far as its heartbeats tell. */

@@ -2,13 +2,14 @@
  * The status of a cluster in one sentence: what is wrong or what is next, since when, and the command for it. Nothing that
  * needs a person is left out because something else is in order.
  */
+import { defined } from '../shared/defined';
 import type { ClusterStatus, QueuedRun, RunStatus } from '../cluster/messages';
 import { isNode, memberNameOf } from '../cluster/member';
 import type { MemberStatus } from '../cluster/member';
 import { describeHold, someOf } from '../run/describe-hold';
 import { isoSecond } from '../shared/dates';
 import type { LiveNode, StatusLine } from './explanation';
-import { SEVERITIES, forReason, line } from './explanation';
+import { LINE_SEVERITIES, forReason, line } from './explanation';
 import { countMembers, lostLines, memberLines } from './members-at-rest';
 
 /** What a status line is derived from: the status as the cluster knows it, with more where a client has more. */
@@ -45,7 +46,7 @@ export function statusLines(status: StatusSubject, nowMs: number): StatusLine[] 
 
 /** The worst severity of the lines. */
 export function severityOf(lines: readonly StatusLine[]): StatusLine['severity'] {
-  return SEVERITIES.find((severity) => lines.some((one) => one.severity === severity)) ?? 'ok';
+  return LINE_SEVERITIES.find((severity) => lines.some((one) => one.severity === severity)) ?? 'ok';
 }
 
 /**
@@ -277,5 +278,5 @@ function restLine(status: StatusSubject, nowMs: number): StatusLine {
   const start = isoSecond(Date.parse(nextWindow.start));
   const because =
     Date.parse(nextWindow.start) <= nowMs ? `its window of ${start} has begun` : `the next window opens at ${start}`;
-  return line('ok', 'next-window', what, `${because}${warnings}`, isKnown ? {} : { change: [patch] });
+  return line('ok', 'next-window', what, `${because}${warnings}`, defined({ change: isKnown ? undefined : [patch] }));
 }

@@ -3,7 +3,14 @@ import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
 import { CappedBuffer } from '../capped-buffer';
 import type { AuthOutcome } from '../connect-errors';
-import { classifyConnectError, describe, hostKeyMismatch, noAnswer, noHostKeys, unreachable } from '../connect-errors';
+import {
+  classifyConnectError,
+  describeMachine,
+  hostKeyMismatch,
+  noAnswer,
+  noHostKeys,
+  unreachable,
+} from '../connect-errors';
 import { plainText } from '../../domain/shared/text';
 import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from '../host-keys';
 import { resolveIdentity } from './identity';
@@ -162,7 +169,7 @@ export class Ssh2Connection implements Connection {
     return new Promise((resolve, reject) => {
       const fail = (why: string, cause?: unknown): void => {
         clearTimeout(timer);
-        reject(unreachable(target, `${describe(this.target)} ${why}`, cause));
+        reject(unreachable(target, `${describeMachine(this.target)} ${why}`, cause));
       };
       const lost = (): void => fail('lost the connection');
       const timer = setTimeout(() => fail(`has not reached it within ${timeoutMs / 1000} s`), timeoutMs);

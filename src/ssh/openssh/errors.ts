@@ -2,7 +2,7 @@
 import type { OspatchError } from '../../domain/shared/errors';
 import { plainText } from '../../domain/shared/text';
 import type { AuthOutcome } from '../connect-errors';
-import { accountRefused, authFailed, describe, mismatch, unreachable } from '../connect-errors';
+import { accountRefused, authFailed, describeMachine, mismatch, unreachable } from '../connect-errors';
 import { fingerprint } from '../host-keys';
 import { unavailable } from '../builtin/identity';
 import type { SshTarget } from '../transport';
@@ -50,7 +50,7 @@ export function classifyOpensshFailure(
     return unreachable(target, `it and the OpenSSH client disagree: ${plainText(unable, MAX_REASON)}`);
   // The reason known to the jump host is not in this client's log.
   if (jump !== null && !log.includes('Remote protocol version')) {
-    return unreachable(target, `${describe(jump)} cannot connect to it`);
+    return unreachable(target, `${describeMachine(jump)} cannot connect to it`);
   }
   const known = REASONS.find(([pattern]) => pattern.test(log))?.[1];
   return unreachable(target, known ?? (plainText(lastWords(log), MAX_REASON) || 'the OpenSSH client gave no reason'));

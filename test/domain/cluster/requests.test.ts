@@ -8,6 +8,7 @@ import {
   checkRequest,
 } from '../../../src/domain/cluster/requests';
 import type { NotPatchableSpec } from '../../../src/domain/spec/types';
+import { KEPT_EVENTS } from '../../../src/domain/cluster/events';
 import { toHistory, toStatus } from '../../../src/domain/cluster/status';
 import { beginRun, clusterSpec, nodeSpec, windowAt } from '../../support/builders';
 import { nodesOf } from '../../support/members';
@@ -52,7 +53,7 @@ describe('src/domain/cluster/requests', () => {
         ],
       );
       for (let more = 0; more < 80; more += 1) actOnRequest(state, 'pause', { by: `${more}` }, T1);
-      expect(toHistory(state).requests).toHaveLength(70);
+      expect(toHistory(state).requests).toHaveLength(KEPT_EVENTS.actions);
       expect(toHistory(state).requests.at(-1)?.by).toBe('79');
     });
 
