@@ -1,6 +1,7 @@
 /**
  * Lists all clusters of a namespace, including stuck ones and ones that ended without being removed. Needs no worker.
  */
+import { isUnsuccessful } from '../domain/run/run';
 import { isGrpcServiceError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
@@ -63,9 +64,6 @@ export async function listClusters(calls: TemporalCalls): Promise<ClusterListIte
   return shown.sort((a, b) => a.cluster.localeCompare(b.cluster));
 }
 
-/** Ends of a last run after which somebody has to do something. */
-const BAD_OUTCOMES: readonly (string | null)[] = ['failed', 'stopped', 'expired', 'cancelled'];
-
 /** What needs somebody, as far as the list knows, worst first. */
 export function problemsOf(item: Omit<ClusterListItem, 'problems'>): string[] {
   const { state, ready, lastOutcome, failedNodes, rebootPending, stuck, sitesWithoutWorker } = item;
@@ -77,7 +75,7 @@ export function problemsOf(item: Omit<ClusterListItem, 'problems'>): string[] {
   return [
     ...(sitesWithoutWorker.length === 0 ? [] : [`no worker at ${sitesWithoutWorker.join(', ')}`]),
     ...(failedNodes === null || failedNodes === 0 ? [] : [`${failedNodes} failed`]),
-    ...(BAD_OUTCOMES.includes(lastOutcome) && !isInRun ? [`last run ${lastOutcome ?? ''}`] : []),
+    ...(isUnsuccessful(lastOutcome) && !isInRun ? [`last run ${lastOutcome ?? ''}`] : []),
     ...(ready === false && !isInRun ? ['boot patch not done'] : []),
     ...(rebootPending === null || rebootPending === 0 ? [] : [`${rebootPending} reboot-pending`]),
     ...(state === 'paused' ? ['paused'] : []),

@@ -1,7 +1,6 @@
 /** What every cluster of a namespace needs, or what is next there: one sentence each, worst first. */
-import { LINE_SEVERITIES } from '../domain/explain/explanation';
 import type { StatusLine } from '../domain/explain/explanation';
-import { line } from '../domain/explain/explanation';
+import { LINE_SEVERITIES, line } from '../domain/explain/explanation';
 import { severityOf } from '../domain/explain/status-line';
 import type { ClusterSummary } from '../domain/cluster/messages';
 import { isOspatchError } from '../domain/shared/errors';

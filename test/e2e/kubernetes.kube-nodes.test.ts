@@ -2,57 +2,34 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import type { RunReport } from '../../src/client/cluster-client';
 import type { ControlPlane } from '../../tools/kube/control-plane';
-import { startControlPlane } from '../../tools/kube/control-plane';
 import { sleep } from '../../src/dev/host';
 import { rebootPackage } from '../../tools/lab/packages';
 import '../support/slow-suite';
 import { nullWhenTransient } from '../support/run-ended';
-import { addBudget, addDaemonSet, addDeployment, countHealthy, setPodReady } from '../support/kube-objects';
-import type { Kubelet } from '../support/kubelet';
-import { startKubelet } from '../support/kubelet';
+import { addBudget, addDaemonSet, countHealthy, setPodReady } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';
 import type { Stack } from './stack';
-import { startStack } from './stack';
+import type { KubernetesStack } from './kubernetes-stack';
+import { addPodPerNode, startKubernetesStack, stopKubernetesStack } from './kubernetes-stack';
 
 const NAMES = ['w-1', 'w-2', 'w-3'];
 const WEB = 'web';
 const LOOK_EVERY_MS = 50;
 
+const started: Partial<KubernetesStack> = {};
 let plane: ControlPlane;
 let stack: Stack;
-let kubelets: Kubelet[];
 
 beforeAll(async () => {
-  plane = await startControlPlane();
-  stack = await startStack(
-    NAMES.map((name) => ({ name, updates: 'none' as const, labReboot: true })),
-    { OSPATCH_KUBECONFIG_DIR: plane.kubeconfigDir },
-  );
-  kubelets = await Promise.all(stack.lab.nodes.map((node) => startKubelet(plane, node)));
+  ({ plane, stack } = await startKubernetesStack(started, NAMES));
   await addDaemonSet(plane, 'agent', { spec: { tolerations: [{ operator: 'Exists' }] } });
-  // One per node: an evicted pod finds no other node before its own is uncordoned.
-  await addDeployment(plane, WEB, {
-    replicas: 3,
-    spec: {
-      affinity: {
-        podAntiAffinity: {
-          requiredDuringSchedulingIgnoredDuringExecution: [
-            { labelSelector: { matchLabels: { app: WEB } }, topologyKey: 'kubernetes.io/hostname' },
-          ],
-        },
-      },
-    },
-  });
+  await addPodPerNode(plane, WEB, 3);
   await addBudget(plane, WEB, WEB, { minAvailable: 2 });
   await stack.cli('enroll', '-f', spec(), '--yes');
   expect(await stack.cli('apply', '-f', spec())).toMatchObject({ code: 0 });
 });
 
-afterAll(async () => {
-  await Promise.all((kubelets ?? []).map((kubelet) => kubelet.stop()));
-  await stack?.stop();
-  await plane?.stop();
-});
+afterAll(() => stopKubernetesStack(started));
 
 function spec(drain = '{}', patching = '{rebootIfRequired: true}'): string {
   return stack.writeSpec({ name: 'k', patching, kubernetes: `{kubeconfig: ospatch, drain: ${drain}}` });

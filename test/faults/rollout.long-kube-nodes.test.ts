@@ -3,14 +3,12 @@ import type { V1Node } from '@kubernetes/client-node';
 import type { RunReport } from '../../src/client/cluster-client';
 import { sleep } from '../../src/dev/host';
 import type { ControlPlane } from '../../tools/kube/control-plane';
-import { startControlPlane } from '../../tools/kube/control-plane';
-import { addBudget, addDeployment, countHealthy, isReady } from '../support/kube-objects';
-import type { Kubelet } from '../support/kubelet';
-import { startKubelet } from '../support/kubelet';
+import { addBudget, countHealthy, isReady } from '../support/kube-objects';
 import '../support/slow-suite';
 import { waitFor } from '../support/wait-for';
 import type { Stack } from '../e2e/stack';
-import { startStack } from '../e2e/stack';
+import type { KubernetesStack } from '../e2e/kubernetes-stack';
+import { addPodPerNode, startKubernetesStack, stopKubernetesStack } from '../e2e/kubernetes-stack';
 
 const NAMES = ['w-1', 'w-2', 'w-3', 'w-4', 'w-5', 'w-6', 'w-7', 'w-8'];
 const OFF = 'w-8';
@@ -22,38 +20,24 @@ const WEB = 'web';
 const REPLICAS = NAMES.length - 1;
 const MIN_AVAILABLE = REPLICAS - (MAX_UNAVAILABLE - 1);
 
+const started: Partial<KubernetesStack> = {};
 let plane: ControlPlane;
 let stack: Stack;
-let kubelets: Kubelet[];
 
 beforeAll(async () => {
-  plane = await startControlPlane();
-  stack = await startStack(
-    NAMES.map((name) => ({ name, updates: 'none' as const, labReboot: true })),
-    { OSPATCH_KUBECONFIG_DIR: plane.kubeconfigDir },
-  );
-  kubelets = await Promise.all(stack.lab.nodes.map((node) => startKubelet(plane, node)));
+  ({ plane, stack } = await startKubernetesStack(started, NAMES));
   const patching = `{rebootIfRequired: true, unreachableTimeout: 90s,
     rollout: {concurrency: 8, maxUnavailable: ${MAX_UNAVAILABLE}, maxFailures: 8}}`.replaceAll('\n', ' ');
   const file = stack.writeSpec({ name: 'fleet', patching, kubernetes: '{kubeconfig: ospatch}' });
   await stack.cli('enroll', '-f', file, '--yes');
   await stack.lab.node(OFF).powerCut();
   await waitFor(async () => (await nodesOut()).includes(OFF), { what: `${OFF} to be missed`, timeoutMs: 60_000 });
-  // One per node: an evicted pod finds no other node before its own is uncordoned.
-  const onePerNode = { labelSelector: { matchLabels: { app: WEB } }, topologyKey: 'kubernetes.io/hostname' };
-  await addDeployment(plane, WEB, {
-    replicas: REPLICAS,
-    spec: { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [onePerNode] } } },
-  });
+  await addPodPerNode(plane, WEB, REPLICAS);
   await addBudget(plane, WEB, WEB, { minAvailable: MIN_AVAILABLE });
   expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
 });
 
-afterAll(async () => {
-  await Promise.all((kubelets ?? []).map((kubelet) => kubelet.stop()));
-  await stack?.stop();
-  await plane?.stop();
-});
+afterAll(() => stopKubernetesStack(started));
 
 /** Nodes that are cordoned, not Ready, or without a running machine. */
 async function nodesOut(): Promise<string[]> {

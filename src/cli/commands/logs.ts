@@ -4,6 +4,7 @@ import type { CliContext } from '../io/context';
 import { outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { runWithClient } from '../options/session';
+import { describeCutLog, describeNoLog } from '../render/node-log';
 
 const EXAMPLES = `
 Examples:
@@ -26,9 +27,9 @@ export function registerLogs(program: Command, context: CliContext): void {
           const { plainLines } = await import('../../domain/shared/text.js');
           const text = plainLines(log);
           if (output === 'json') return printJson(context, { cluster, node, run: run ?? null, log: text, truncated });
-          if (text === '') return printNote(context, `no log on ${node}: ospatch has not patched it yet`);
+          if (text === '') return printNote(context, describeNoLog(node));
           print(context, text);
-          if (truncated) printNote(context, `the log was cut; all of it is in the run directory of ospatch on ${node}`);
+          if (truncated) printNote(context, describeCutLog(node));
         }),
     );
 }

@@ -9,6 +9,7 @@ import { shellLine } from '../io/shell-words';
 import type { GlobalOptions } from '../options/global-options';
 import { renderExplanations } from '../render/explain';
 import type { StatusView } from '../render/member-cells';
+import { describeCutLog, describeNoLog } from '../render/node-log';
 import { formatTime, oneLine } from '../render/text';
 import type { Order, Reading } from './state';
 
@@ -63,8 +64,8 @@ export async function readForUser(
   }
   const { log, truncated } = await client.nodeLog(cluster, node ?? '');
   const text = plainLines(log).trimEnd();
-  if (text === '') return `no log on ${node}: ospatch has not patched it yet`;
-  return truncated ? `${text}\n\nthe log was cut; all of it is in the run directory of ospatch on ${node}` : text;
+  if (text === '') return describeNoLog(node);
+  return truncated ? `${text}\n\n${describeCutLog(node)}` : text;
 }
 
 /** An error as the message of the display. */

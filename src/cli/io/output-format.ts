@@ -54,16 +54,19 @@ export function chooseFormat(context: CliContext, command: Command): void | Prom
 async function formatterOf(output: string): Promise<NonNullable<CliContext['format']> | null> {
   if (output === 'yaml') {
     const { stringify } = await import('yaml');
-    // Data that is not in JSON is not in YAML either.
-    return (value) => stringify(JSON.parse(JSON.stringify(value)), { lineWidth: 0 });
+    return (value) => stringify(asInJson(value), { lineWidth: 0 });
   }
   if (output === 'name') return (value) => namesIn(value).join('\n');
   const [, template] = /^jsonpath=(.*)$/s.exec(output) ?? [];
   if (template === undefined) return null;
   const { jsonPath } = await import('./jsonpath.js');
   const evaluate = jsonPath(template);
-  // Times and absent fields are as in JSON.
-  return (value) => evaluate(JSON.parse(JSON.stringify(value)));
+  return (value) => evaluate(asInJson(value));
+}
+
+/** Times and absent fields as in JSON, whatever the format. */
+function asInJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
 }
 
 /** Lists in a document whose items have names. */

@@ -1,8 +1,9 @@
 import type { ApplyOutcome } from '../commands/apply/plan';
 import { countChanges, renderChanges } from './changes';
+import { renderClusterError } from './cluster-error';
 import type { Colors } from './table';
-import { oneLine, plural } from './text';
-import { asSentence } from '../../domain/shared/text';
+import { oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 /** `prod-eu updated` and the changed fields; `would be` for a dry run. */
 export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Colors): string[] {
@@ -20,7 +21,5 @@ export function renderApply(outcome: ApplyOutcome, dryRun: boolean, color: Color
 
 /** The error of one cluster, for standard error. */
 export function renderApplyError({ cluster, error }: ApplyOutcome, color: Colors): string[] {
-  if (error === null) return [];
-  const line = `${color.red('error:')} ${cluster}: ${asSentence(oneLine(error.message, 1_000))}`;
-  return error.remedy === undefined ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(error.remedy, 500)}`];
+  return error === null ? [] : renderClusterError(cluster, error, color);
 }

@@ -5,7 +5,8 @@ import type { ErrorType } from '../../domain/shared/errors';
 import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
-import { NONE, oneLine, plural } from './text';
+import { NONE, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 import { asSentence } from '../../domain/shared/text';
 
 type Verdict = 'yes' | 'no' | '?';

@@ -6,7 +6,8 @@ import { worstFirst } from '../../domain/inspection/finding';
 import type { DoctorReport } from '../commands/doctor/diagnose';
 import type { Colors } from './table';
 import { renderTable } from './table';
-import { oneLine, plural } from './text';
+import { oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 import { asSentence } from '../../domain/shared/text';
 
 const MAX_LINE = 1_000;

@@ -5,7 +5,8 @@ import { isNode, memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
 import { errorCell, stepOf } from './member-cells';
 import { countOutcomes } from './status';
-import { NONE, formatWindow, oneLine, ownZone, plural } from './text';
+import { NONE, formatWindow, oneLine, ownZone } from './text';
+import { plural } from '../../domain/shared/plural';
 
 /** Node states that are reported: the ends of node patches. */
 const ENDS: readonly MemberStatus['state'][] = [

@@ -10,7 +10,8 @@ import type { StatusView } from './member-cells';
 import { countOutcomes, liveByName } from './status';
 import { renderStatusLine } from './status-line';
 import { renderTable } from './table';
-import { formatElapsed, formatStart, oneLine, plural } from './text';
+import { formatElapsed, formatStart, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 /** Empty line, table head, counts, and the cursor line. */
 const LINES_AROUND_NODES = 4;

@@ -6,7 +6,8 @@ import type { NodeGroupStatus } from '../../domain/eks/status';
 import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderTable } from './table';
-import { NONE, formatTime, oneLine, plural } from './text';
+import { NONE, formatTime, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 import { describeWarnings } from './warnings';
 
 export const STATUS_HEAD = [

@@ -6,7 +6,8 @@ import type { MemberSettled } from '../../domain/cluster/member';
 import type { NodeError } from '../../domain/node/status';
 import { countOutcomes } from './status';
 import { describeWarnings } from './warnings';
-import { formatElapsed, oneLine, plural } from './text';
+import { formatElapsed, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 /**
  * Exit code of a run: 1 when a node failed or was not tried, or the run was cancelled. A pending reboot is not a

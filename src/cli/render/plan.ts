@@ -12,7 +12,8 @@ import { FEW_NODES } from './listed';
 import { restsOn } from './run-fields';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
-import { NONE, formatStart, formatTime, oneLine, plural } from './text';
+import { NONE, formatStart, formatTime, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 export interface PlanView {
   zone: string;

@@ -2,7 +2,8 @@
 import type { Recovered, RecoveryPlan } from '../../client/recovery';
 import type { PastMessage } from '../../domain/cluster/recovery';
 import { asSentence } from '../../domain/shared/text';
-import { formatTime, oneLine, plural } from './text';
+import { formatTime, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 /** Messages per list; the rest is counted. */
 const MAX_MESSAGES = 20;

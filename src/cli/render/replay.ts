@@ -1,6 +1,7 @@
 /** Output of `replay`: each history that fails with its reason, then the count. */
 import type { Colors } from './table';
-import { oneLine, plural } from './text';
+import { oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 const MAX_REASON = 600;
 

@@ -9,7 +9,8 @@ import { formatDuration } from '../../domain/shared/duration';
 import { MINUTE_MS } from '../../domain/shared/time-units';
 import { textWidth } from './columns';
 import type { StatusView } from './member-cells';
-import { formatElapsed, formatTime, oneLine, plural } from './text';
+import { formatElapsed, formatTime, oneLine } from './text';
+import { plural } from '../../domain/shared/plural';
 
 type RunInStatus = NonNullable<LiveStatus['run']>;
 

@@ -11,7 +11,8 @@ import { cancelledBy, countOutcomes } from './status';
 import { wrapIndented } from './columns';
 import type { Colors } from './table';
 import { renderFields } from './table';
-import { formatElapsed, formatTime, formatTook, oneLine, ownZone, plural } from './text';
+import { formatElapsed, formatTime, formatTook, oneLine, ownZone } from './text';
+import { plural } from '../../domain/shared/plural';
 
 type NodeOfRun = RunReport['nodes'][number];
 

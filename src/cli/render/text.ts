@@ -86,11 +86,6 @@ export function formatTook(ms: number): string {
   return tenths > 0 && tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : formatDuration(wholeSeconds(ms + 500));
 }
 
-/** `1 node`, `3 nodes`. */
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
-}
-
 function wholeSeconds(ms: number): number {
   return Math.floor(ms / 1_000) * 1_000;
 }

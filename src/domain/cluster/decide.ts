@@ -13,7 +13,7 @@ import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf, isEks } from '../eks/node-groups';
-import { blackoutAt, isLoadDue, loadDueAt, nextBeginning, windowEnd } from './schedule-state';
+import { blackoutAt, endedWindow, isLoadDue, loadDueAt, nextBeginning, windowEnd } from './schedule-state';
 import type { OpenWindow, ScheduleState } from './schedule-state';
 import { isWindowOpen, mayBegin } from '../schedule/window';
 import {
@@ -133,10 +133,8 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
   const { run, schedule } = state;
   if (isLoadDue(spec, schedule, now, false)) return LOAD_WINDOWS;
 
-  const { open } = schedule;
-  const endsMs = windowEnd(schedule);
-  if (open !== null && endsMs !== null && endsMs <= now)
-    return { do: 'close-window', window: open, message: `the window of ${open.start} has ended` };
+  const ended = endedWindow(schedule, now);
+  if (ended !== null) return { do: 'close-window', window: ended, message: `the window of ${ended.start} has ended` };
 
   const late = lateRequest(state, now);
   if (late !== null) return { do: 'expire-request', request: late, message: 'the deadline of a request has passed' };

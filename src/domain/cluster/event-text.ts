@@ -1,4 +1,5 @@
 /** What an event of a cluster says, for people. */
+import { plural } from '../shared/plural';
 import type { NodeOutcome } from '../node/status';
 import type { SomeMembers, StoredEvent } from './events';
 
@@ -73,8 +74,4 @@ function countsOf(counts: Partial<Record<NodeOutcome, number>>, unit: string): s
 
 function timesOf({ times = 1 }: StoredEvent): string {
   return times === 1 ? '' : ` ${times} times`;
-}
-
-function plural(count: number, unit: string): string {
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }

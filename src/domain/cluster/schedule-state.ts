@@ -180,6 +180,12 @@ export function windowEnd({ open }: ScheduleState): number | null {
   return open === null || open.end === null || open.closed === true ? null : Date.parse(open.end);
 }
 
+/** The open window whose end has passed without standing in the events. Null: there is none. */
+export function endedWindow(schedule: ScheduleState, now: number): OpenWindow | null {
+  const endMs = windowEnd(schedule);
+  return endMs !== null && endMs <= now ? schedule.open : null;
+}
+
 /** The next window in which a run can begin. Null: none, or it is not known. */
 export function nextBeginning({ next, served }: ScheduleState): MaintenanceWindow | null {
   const isServed = ({ partOf }: MaintenanceWindow): boolean =>

@@ -609,7 +609,6 @@ function renamedNodes(
   const names = { before: namesOf(before), after: namesOf(after) };
   const gone = new Map(
     before.nodes
-
       .filter(({ name }) => !names.after.has(name) || moved.has(name))
       .map((node) => [trustKey(node), node.name]),
   );

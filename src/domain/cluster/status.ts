@@ -131,15 +131,8 @@ function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state'
 
 function setAside({ number, requestId, by, reason, nodes, startedAt }: ActiveRun, after: number | null): QueuedRun {
   return {
-    ...{
-      run: number,
-      state: 'set-aside',
-      by,
-      reason: shortened(reason),
-      nodes: nodes.length,
-      requestedAt: startedAt,
-      after,
-    },
+    ...{ run: number, state: 'set-aside', by, reason: shortened(reason), nodes: nodes.length },
+    ...{ requestedAt: startedAt, after },
     ...defined({ requestId }),
   };
 }

@@ -5,6 +5,7 @@ import { isNode, memberNameOf } from '../cluster/member';
 import type { NodeState, NodeStatus } from '../node/status';
 import { isLost, lockAt } from '../node/status';
 import { someOf } from '../run/describe-hold';
+import { plural } from '../shared/plural';
 import type { StatusLine } from './explanation';
 import { forReason, line } from './explanation';
 
@@ -119,19 +120,19 @@ function reboots(status: Members): StatusLine[] {
   const members = inState(status, 'reboot-pending');
   if (members.length === 0) return [];
   const names = members.map(({ name }) => name);
-  const wasInVain = members.some((row) => isNode(row) && row.ineffectiveReboot !== undefined);
+  const isIneffective = members.some((row) => isNode(row) && row.ineffectiveReboot !== undefined);
   const [first = ''] = names;
   return [
     line(
       'warning',
       'reboot-pending',
       `${someOf(names)} ${names.length === 1 ? 'needs' : 'need'} a reboot`,
-      wasInVain
+      isIneffective
         ? 'a reboot did not clear its reason'
         : `${names.length === 1 ? 'its' : 'their'} updates are installed and take effect with a reboot`,
       {
         since: sinceOf(members),
-        change: wasInVain
+        change: isIneffective
           ? [`ospatch explain ${status.cluster} ${first}`]
           : [
               `reboot ${someOf(names)} by hand`,
@@ -241,5 +242,5 @@ function wasOrWere({ length }: readonly string[]): string {
 
 /** `node`, `3 nodes`. */
 export function countMembers({ type }: Pick<ClusterStatus, 'type'>, count: number): string {
-  return `${count} ${memberNameOf(type)}${count === 1 ? '' : 's'}`;
+  return plural(count, memberNameOf(type));
 }

@@ -7,6 +7,7 @@ import type { ClusterStatus, QueuedRun, RunStatus } from '../cluster/messages';
 import { isNode, memberNameOf } from '../cluster/member';
 import type { MemberStatus } from '../cluster/member';
 import { describeHold, someOf } from '../run/describe-hold';
+import { isUnsuccessful } from '../run/run';
 import { isoSecond } from '../shared/dates';
 import type { LiveNode, StatusLine } from './explanation';
 import { LINE_SEVERITIES, forReason, line } from './explanation';
@@ -182,11 +183,9 @@ function progressOf(status: StatusSubject, { done, total, detail }: RunStatus): 
   return `${done} of ${countMembers(status, total)} done${failures}${held}`;
 }
 
-const BAD_ENDS: readonly string[] = ['failed', 'stopped', 'expired', 'cancelled'];
-
 /** A run that did not get through, until a later one has. */
 function lastRunLines({ cluster, run, lastRun, type }: StatusSubject): StatusLine[] {
-  if (run !== null || lastRun === null || !BAD_ENDS.includes(lastRun.outcome)) return [];
+  if (run !== null || lastRun === null || !isUnsuccessful(lastRun.outcome)) return [];
   const { number, outcome, failed, notTried, total, cancelledBy, error, endedAt } = lastRun;
   const isCancelled = outcome === 'cancelled';
   const what =

@@ -25,6 +25,13 @@ export type RunTrigger = (typeof RUN_TRIGGERS)[number];
  */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'cancelled' | 'expired';
 
+const UNSUCCESSFUL: readonly string[] = ['failed', 'stopped', 'cancelled', 'expired'] satisfies RunOutcome[];
+
+/** Whether the run has ended without getting through. `outcome`: of a run, or whatever else was read as one. */
+export function isUnsuccessful(outcome: string | null): boolean {
+  return outcome !== null && UNSUCCESSFUL.includes(outcome);
+}
+
 /** The policy with which a run started. Later spec changes do not apply, except {@link RunRestrictions}. */
 export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
 

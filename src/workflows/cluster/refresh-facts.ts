@@ -1,6 +1,6 @@
 /**
- * Reads the facts of nodes that wait for a reboot, or may be other machines now: some at a time, in a child workflow each time, so that neither fills the
- * history of the cluster nor keeps the cluster from a fresh one.
+ * Reads the facts of nodes that wait for a reboot, or may be other machines now: some at a time, in a child workflow each
+ * time, so that neither fills the history of the cluster nor keeps the cluster from a fresh one.
  */
 import { startChild } from '@temporalio/workflow';
 import { refreshWorkflowId } from '../../contract/workflow-ids';

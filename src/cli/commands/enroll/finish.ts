@@ -7,7 +7,7 @@ import { appendKnownHosts } from '../../io/known-hosts-file';
 import { colors, print, printJson, printNote } from '../../io/output';
 import { renderNewKeys, renderTrouble } from '../../render/enroll';
 import type { ScannedNode } from '../../render/enroll';
-import { plural } from '../../render/text';
+import { plural } from '../../../domain/shared/plural';
 
 export interface EnrolmentOptions {
   yes: boolean;

@@ -4,12 +4,12 @@ import type { ErrorInfo } from '../../../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
 import { defined } from '../../../domain/shared/defined';
 import { mapConcurrently } from '../../../domain/shared/map-concurrently';
-import { asSentence } from '../../../domain/shared/text';
 import type { CliContext } from '../../io/context';
 import { canAsk, confirm } from '../../io/confirm';
 import { EXIT_INTERRUPTED, orInterrupted, untilInterrupted } from '../../io/interrupt';
 import { colors, print, printNote } from '../../io/output';
-import { oneLine, plural } from '../../render/text';
+import { renderClusterError } from '../../render/cluster-error';
+import { plural } from '../../../domain/shared/plural';
 import type { Candidate } from './candidates';
 
 /** The JSON of one cluster; `removed` is false after Ctrl-C and after an error. */
@@ -105,11 +105,10 @@ async function clear(
 }
 
 function reportFailure(context: CliContext, cluster: string, error: OspatchError): Removed {
-  const color = colors(context, 'stderr');
   const info = error.toInfo();
   context.setExitCode(1);
-  printNote(context, `${color.red('error:')} ${cluster} is not removed: ${asSentence(oneLine(info.message, 1_000))}`);
-  if (info.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${oneLine(info.remedy, 500)}`);
+  for (const line of renderClusterError(`${cluster} is not removed`, info, colors(context, 'stderr')))
+    printNote(context, line);
   return { cluster, removed: false, cancelledRun: null, error: info };
 }
 
