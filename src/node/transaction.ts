@@ -108,7 +108,8 @@ function toOutcome(
   let error: ErrorInfo | null = null;
   if (end.rc !== 0) {
     const damaged = problems.length > 0 || end.rc > MAX_EXIT_CODE;
-    error = manager.classify({ node, phase, rc: end.rc, log: end.log, damaged });
+    // The record of a patch has the failure, not its retry class.
+    error = new OspatchError(manager.classify({ node, phase, rc: end.rc, log: end.log, damaged })).toInfo();
   } else if (problems.length > 0) {
     error = {
       type: 'PackagesBroken',
