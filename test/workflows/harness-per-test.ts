@@ -1,11 +1,15 @@
 import { Harness } from './harness';
 
+/** A clock that has stopped is noticed, and the test tried again, long before all the others are through. */
+const LONGEST_TEST_MS = 180_000;
+
 /**
  * A server per test: unfinished work of one test would stop the clock of the time-skipping server for ever. Call once in a file;
  * the result gives the harness of the present test.
  */
 export function harnessPerTest(): () => Harness {
   let harness: Harness | undefined;
+  jest.setTimeout(LONGEST_TEST_MS);
   jest.retryTimes(2, { logErrorsBeforeRetry: true });
   beforeEach(async () => {
     harness = await Harness.start();

@@ -2,29 +2,24 @@
 import { refreshWorkflowId } from '../../../src/contract/workflow-ids';
 import { clusterSpec, nodeSpec } from '../../support/builders';
 import type { TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import { SandboxedWorkflow, payloadOf, signal } from '../sandboxed-workflow';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
 
 const LOOK_EVERY = '7 hours';
 
-let harness: Harness;
-
-beforeAll(async () => {
-  harness = await Harness.start();
-});
-afterAll(() => harness.stop());
+const harness = harnessPerTest();
 
 /** w-1 and w-2 are at the site, w-3 is not; all of them are patched and reboot-pending. */
 async function withPending(body: (cluster: TestCluster, site: TestCluster) => Promise<void>): Promise<void> {
-  const site = harness.newCluster();
-  await harness.withWorker(async (cluster) => {
+  const site = harness().newCluster();
+  await harness().withWorker(async (cluster) => {
     const taskQueue = siteOf(cluster);
     const nodes = [nodeSpec('w-1', { taskQueue }), nodeSpec('w-2', { taskQueue }), nodeSpec('w-3')];
     for (const name of ['w-1', 'w-2']) site.nodes.node(name).requiresReboot = true;
     cluster.nodes.node('w-3').requiresReboot = true;
-    await harness.withSiteWorker(taskQueue, site, async () => {
+    await harness().withSiteWorker(taskQueue, site, async () => {
       await cluster.apply({ ...clusterSpec([], { rebootIfRequired: false }, cluster.name), nodes });
       await cluster.handle.signal('patchNow');
       const { lastRun } = await cluster.untilIdle(1);
@@ -45,7 +40,7 @@ async function states(cluster: TestCluster): Promise<string[]> {
 
 describe('src/workflows/cluster/refresh-facts', () => {
   it('notices within hours that somebody rebooted a reboot-pending node', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       cluster.nodes.node('w-1').requiresReboot = true;
       await cluster.apply(clusterSpec(['w-1'], { rebootIfRequired: false }, cluster.name));
       await cluster.handle.signal('patchNow');
@@ -59,9 +54,9 @@ describe('src/workflows/cluster/refresh-facts', () => {
 
   it('notices a manual reboot at a site through the workers of the site', () =>
     withPending((cluster, site) =>
-      harness.withSiteWorker(siteOf(cluster), site, async () => {
+      harness().withSiteWorker(siteOf(cluster), site, async () => {
         site.nodes.node('w-1').rebootRequired = false;
-        await harness.env.sleep(LOOK_EVERY);
+        await harness().env.sleep(LOOK_EVERY);
         expect(await states(cluster)).toEqual(['patched', 'reboot-pending', 'reboot-pending']);
         expect(site.nodes.log).toEqual(['verify w-1', 'verify w-2']);
         expect(cluster.nodes.log).toEqual(['verify w-3']);
@@ -71,17 +66,17 @@ describe('src/workflows/cluster/refresh-facts', () => {
   it('notices a manual reboot elsewhere although a site has no worker, waiting once and not per node', () =>
     withPending(async (cluster, site) => {
       for (const one of [site, cluster]) for (const name of ['w-1', 'w-3']) one.nodes.node(name).rebootRequired = false;
-      await harness.env.sleep(LOOK_EVERY);
+      await harness().env.sleep(LOOK_EVERY);
       expect(await states(cluster)).toEqual(['reboot-pending', 'reboot-pending', 'patched']);
-      const { events } = await harness.env.client.workflow.getHandle(refreshWorkflowId(cluster.name)).fetchHistory();
+      const { events } = await harness().env.client.workflow.getHandle(refreshWorkflowId(cluster.name)).fetchHistory();
       const requests = (events ?? [])
         .map((event) => event.activityTaskScheduledEventAttributes)
         .filter((activity) => activity?.activityType?.name === 'readFacts')
         .map((activity) => activity?.taskQueue?.name);
       expect(requests).toEqual([siteOf(cluster), cluster.name]);
 
-      await harness.withSiteWorker(siteOf(cluster), site, async () => {
-        await harness.env.sleep(LOOK_EVERY);
+      await harness().withSiteWorker(siteOf(cluster), site, async () => {
+        await harness().env.sleep(LOOK_EVERY);
         expect(await states(cluster)).toEqual(['patched', 'reboot-pending', 'patched']);
       });
     }));

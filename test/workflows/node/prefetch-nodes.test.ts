@@ -2,23 +2,18 @@
 import { clusterSpec, ahead, windowAt } from '../../support/builders';
 import { packState } from '../../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../../src/domain/cluster/state';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import type { Command } from '../sandboxed-workflow';
 import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal, valueOf } from '../sandboxed-workflow';
 import { nodesOf } from '../../support/members';
 
-let harness: Harness;
-
-beforeAll(async () => {
-  harness = await Harness.start();
-});
-afterAll(() => harness.stop());
+const harness = harnessPerTest();
 
 const SCHEDULE = { preset: 'weekly', startWithin: '1h' } as const;
 
 describe('src/workflows/node/prefetch-nodes', () => {
   it('downloads on all nodes before the window, reports failures, and leaves the patch to the window', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       cluster.nodes.node('w-2').prefetchErrors = [{ type: 'Repository', message: 'the mirror is gone' }];
       const patching = { prefetch: { beforeWindow: '6h' }, schedule: [SCHEDULE] };
       await cluster.apply(clusterSpec(['w-1', 'w-2'], patching, cluster.name));
@@ -36,7 +31,7 @@ describe('src/workflows/node/prefetch-nodes', () => {
     }));
 
   it('keeps the facts of the nodes: services with replaced code stay named', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       Object.assign(cluster.nodes.node('w-1'), { pending: [], outdated: ['web.service'] });
       const patching = { prefetch: { beforeWindow: '7d' }, schedule: [SCHEDULE] };
       await cluster.apply(clusterSpec(['w-1'], patching, cluster.name));

@@ -3,16 +3,10 @@ import type { Patching, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../../src/domain/spec/restart-policy';
 import { clusterSpec } from '../../support/builders';
 import type { SimulatedNode, TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import { kubernetesPolicy } from '../simulated-kubernetes';
 
-let harness: Harness;
-
-beforeAll(async () => {
-  harness = await Harness.start();
-});
-
-afterAll(() => harness.stop());
+const harness = harnessPerTest();
 
 const auto = { ...NO_RESTARTS, mode: 'auto' as const };
 
@@ -34,7 +28,7 @@ async function patch(
 
 describe('src/workflows/node/restarts', () => {
   it('names services with replaced code without restarting them by default', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       expect(await patch(cluster, { outdated: ['web.service'] }, {})).toMatchObject({
         state: 'restart-pending',
         run: { outcome: 'succeeded', patched: 0, restartPending: 1 },
@@ -43,7 +37,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('restarts services after the transaction and reads the node again', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       expect(await patch(cluster, { outdated: ['web.service'] }, { restartServices: auto })).toMatchObject({
         state: 'patched',
         done: ['preflight', 'apply', 'verify', 'restart', 'verify'],
@@ -51,13 +45,13 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('restarts services also on a node with nothing to apply', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const seen = await patch(cluster, { pending: [], outdated: ['web.service'] }, { restartServices: auto });
       expect(seen).toMatchObject({ state: 'up-to-date', done: ['preflight', 'restart', 'verify'] });
     }));
 
   it('reports why a service was not restarted, and does not retry endlessly', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['db.service', 'web.service'], notRestarted: ['db.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
@@ -67,7 +61,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('fails a node with a service that does not start', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['web.service'], breaks: 'web.service' };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'failed',
@@ -78,7 +72,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('reports services still on replaced code after a failed restart, not those from before', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = {
         outdated: ['app.service', 'db.service', 'web.service'],
         notRestarted: ['db.service'],
@@ -94,7 +88,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('reports a service that is still on replaced code after its restart as ineffectively restarted', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['cron.service'], stillOutdated: ['cron.service'] };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'restart-pending',
@@ -103,7 +97,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('restarts nothing when the node is rebooted anyway', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['web.service'], requiresReboot: true };
       expect(await patch(cluster, node, { restartServices: auto })).toMatchObject({
         state: 'patched',
@@ -112,7 +106,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('restarts services although the pending reboot is not allowed', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['web.service'], requiresReboot: true };
       const patching = { restartServices: auto, rebootIfRequired: false };
       expect(await patch(cluster, node, patching)).toMatchObject({
@@ -122,7 +116,7 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('reboots for the remaining services where the policy says so, and only where reboots are allowed', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { outdated: ['db.service', 'web.service'], notRestarted: ['db.service'] };
       const restartServices = { ...auto, asReboot: true };
       expect(await patch(cluster, node, { restartServices })).toMatchObject({
@@ -132,14 +126,14 @@ describe('src/workflows/node/restarts', () => {
     }));
 
   it('reboots a node with nothing to apply for its services', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const restartServices = { ...NO_RESTARTS, asReboot: true };
       const node = { pending: [], outdated: ['web.service'] };
       expect(await patch(cluster, node, { restartServices })).toMatchObject({ done: ['preflight', 'reboot'] });
     }));
 
   it('stays restart-pending where the configured reboot is not allowed', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const restartServices = { ...NO_RESTARTS, asReboot: true };
       const patching = { restartServices, rebootIfRequired: false };
       expect(await patch(cluster, { outdated: ['web.service'] }, patching)).toMatchObject({ state: 'restart-pending' });
@@ -150,7 +144,7 @@ describe('src/workflows/node/restarts', () => {
     ['does not drain a node for another service', auto, 'web.service', 'restart'],
     ['does not drain a node for a runtime that the policy leaves alone', NO_RESTARTS, 'containerd.service', undefined],
   ])('%s', (_title, restartServices, service, restart) =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const node = { pending: [], outdated: [service] };
       const seen = await patch(cluster, node, { restartServices }, { kubernetes: kubernetesPolicy() });
       expect(seen.done.find((step) => step.startsWith('restart'))).toBe(restart);

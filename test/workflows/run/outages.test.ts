@@ -5,16 +5,10 @@ import type { Rollout, SelfManagedSpec } from '../../../src/domain/spec/types';
 import { clusterSpec, rollout } from '../../support/builders';
 import { nodesOf } from '../../support/members';
 import type { TestCluster } from '../harness';
-import { Harness } from '../harness';
+import { harnessPerTest } from '../harness-per-test';
 import { kubernetesPolicy } from '../simulated-kubernetes';
 
-let harness: Harness;
-
-beforeAll(async () => {
-  harness = await Harness.start();
-});
-
-afterAll(() => harness.stop());
+const harness = harnessPerTest();
 
 const WORKERS = ['w-1', 'w-2', 'w-3', 'w-4'];
 const LIMITS: Partial<Rollout> = { concurrency: 2, maxUnavailable: 2, maxFailures: 4 };
@@ -64,7 +58,7 @@ async function withoutRoom(cluster: TestCluster): Promise<void> {
 
 describe('src/workflows/run: outages that a run did not plan', () => {
   it('cordons only as many nodes as there is room for right before the cordon', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       const drained = cluster.kubernetes.hold('drain');
       await withOutage(cluster, spec(cluster, { kubernetes: kubernetesPolicy() }), () =>
         cluster.kubernetes.down.add('w-4'),
@@ -82,7 +76,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
     }));
 
   it('changes nothing on a node of a plain fleet while too many others are down', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await withOutage(cluster, spec(cluster), () => {
         for (const name of ['w-3', 'w-4']) cluster.nodes.node(name).isDown = true;
       });
@@ -96,7 +90,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
     }));
 
   it('does not wait with a node that is out of service already', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await withOutage(cluster, spec(cluster, { kubernetes: kubernetesPolicy() }), () => {
         for (const name of ['w-1', 'w-3', 'w-4']) cluster.kubernetes.down.add(name);
       });
@@ -107,7 +101,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
     }));
 
   it('ends the wait of a cancelled run, with every node untouched', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await withoutRoom(cluster);
       await cluster.handle.signal('cancelRun');
       const { nodes, lastRun } = await cluster.untilIdle(1);
@@ -119,7 +113,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
     }));
 
   it('gives the places of waiting nodes up at a pause, and takes the nodes again afterwards', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await withoutRoom(cluster);
       await cluster.handle.signal('pause');
       const paused = await cluster.until('the run is put down', ({ run }) => run?.state === 'paused');
@@ -130,7 +124,7 @@ describe('src/workflows/run: outages that a run did not plan', () => {
     }));
 
   it('ends the wait of one node on release', () =>
-    harness.withWorker(async (cluster) => {
+    harness().withWorker(async (cluster) => {
       await withoutRoom(cluster);
       const patch = cluster.env.client.workflow.getHandle(nodeWorkflowId(cluster.name, 'w-1'));
       expect(await patch.executeUpdate('release', { args: [{ by: 'ann' }] })).toEqual({ step: 'drain' });
