@@ -9,6 +9,7 @@
 #   lab          the images of the node lab (root)       the cache directory)
 #   kubernetes   a Kubernetes control plane
 #   python       the Temporal SDK of Python
+#   go-client    the client in Go of docs/messages.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +57,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters | terminal) "setup_$part" ;;
-    temporal | test-server | lab | kubernetes | python) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes | python | go-client) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

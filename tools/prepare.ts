@@ -1,8 +1,9 @@
 /**
  * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
- * [kubernetes] [python]
+ * [kubernetes] [python] [go-client]
  */
 import type { Log } from '../src/dev/host';
+import { findGoClient } from './go-client';
 import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from '../src/dev/temporal-binary';
@@ -23,6 +24,7 @@ const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   'test-server': findTestServer,
   kubernetes: findControlPlaneProgram,
   python: findPythonSdk,
+  'go-client': findGoClient,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
 };
 

@@ -8,6 +8,7 @@ import { STEERING, parseSteering } from '../../src/domain/cluster/steering';
 import { runProgram } from '../../src/dev/host';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
+import { GO_CLIENT_TASK_QUEUE, cachedGoClient } from '../../tools/go-client';
 import { cachedPython } from '../../tools/python-sdk';
 import { fencedBlocks } from '../support/markdown';
 import type { TestCluster } from './harness';
@@ -165,6 +166,31 @@ describe('docs/messages.md', () => {
           'run 1 succeeded 1 patched 0 failed',
           'Refused no run is in progress',
           'InvalidSpec the spec is not valid: nodes: found an empty list; allowed: a list of 1 to 5000 nodes',
+          '',
+        ]);
+      }),
+  );
+
+  const goClient = cachedGoClient();
+  (goClient === undefined ? it.skip : it)(
+    `has an example that works in Go${goClient === undefined ? ' (skipped: `scripts/setup.sh go-client` has not built it)' : ''}`,
+    () =>
+      clusterDocumented(async ({ name }) => {
+        // The harness names the task queue after the cluster.
+        expect(name).toBe(GO_CLIENT_TASK_QUEUE);
+        writeFileSync(path.join(dir, 'prod-eu.json'), JSON.stringify(SPEC));
+        const ended = await runProgram(goClient ?? '', [], { cwd: dir, env: env(), timeoutMs: 60_000 });
+        expect(ended).toMatchObject({ code: 0 });
+        // The SDK says on standard output that it logs.
+        expect(ended.stdout.split('\n').filter((line) => !line.includes(' INFO '))).toEqual([
+          'spec unchanged',
+          'run 1 started: true',
+          'run 1 succeeded: 1 patched, 0 failed',
+          'no run patches w-2 until 2099-01-31T18:00:00Z',
+          'Refused no run is in progress',
+          expect.stringMatching(
+            /^InvalidSpec the spec is not valid: patching.schedule: found "wekly".*; nodes: missing/,
+          ),
           '',
         ]);
       }),
