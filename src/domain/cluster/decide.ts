@@ -18,6 +18,7 @@ import type { OpenWindow, ScheduleState } from './schedule-state';
 import { isWindowOpen, mayBegin } from '../schedule/window';
 import {
   dueRequest,
+  expiryMs,
   hasEndingWindows,
   lateRequest,
   requestTimes,
@@ -29,6 +30,7 @@ import {
 import type { MaintenanceWindow } from '../schedule/window';
 import { HOUR_MS, MINUTE_MS } from '../shared/time-units';
 import { defined } from '../shared/defined';
+import { isoSecond } from '../shared/dates';
 
 /** New machines may still be coming up when their boot patch starts. */
 const BOOT_UNREACHABLE_TIMEOUT_MS = 30 * MINUTE_MS;
@@ -98,6 +100,8 @@ export type Decision = { message: string } & (
   /** A suspended run makes room for another one, and comes back after it. */
   | { do: 'set-aside-run' }
   | { do: 'take-up-run' }
+  /** The run that was set aside ends where it is. */
+  | { do: 'expire-run-aside'; why: string }
   | { do: 'refresh-facts'; nodes: string[]; rest: number }
   | { do: 'prefetch'; window: string; nodes: string[]; rest: number }
   | { do: 'continue-as-new' }
@@ -138,6 +142,8 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
 
   const late = lateRequest(state, now);
   if (late !== null) return { do: 'expire-request', request: late, message: 'the deadline of a request has passed' };
+  const over = runAsideOver(state, spec, now);
+  if (over !== null) return over;
   const wanted = state.paused === null ? nextRunBesides(state, spec, now) : null;
   if (run === null && state.aside !== undefined && wanted === null)
     return { do: 'take-up-run', message: `run ${state.aside.number} goes on` };
@@ -190,6 +196,14 @@ function decidePatchable(state: ClusterState, spec: PatchableSpec, now: number, 
     return { do: 'prefetch', window: beginning.start, ...firstSlice(prefetch.nodes), message };
   }
   return sleep(state, now, context, whyRequestsWait(state, spec, now) ?? whyIdle(window, due, schedule.error));
+}
+
+/** A run that was set aside has nothing in flight, so its end needs no run workflow, and no turn of its own. */
+function runAsideOver({ aside }: ClusterState, spec: PatchableSpec, now: number): Decision | null {
+  if (aside === undefined || aside.state === 'cancelling') return null;
+  const expiry = whyExpired(spec, aside, now, false);
+  if (!('why' in expiry)) return null;
+  return { do: 'expire-run-aside', why: expiry.why, message: `run ${aside.number} has expired: ${expiry.why}` };
 }
 
 const LOAD_WINDOWS = { do: 'load-windows', message: 'the next windows are computed' } as const;
@@ -255,7 +269,8 @@ function decideInRun(
   }
   if (run.state === 'cancelling') return endSuspended(run, `run ${run.number} was cancelled`);
   const expiry = whyExpired(spec, run, now, waitsForDecision(state, run) !== null);
-  if (state.paused === null && run.suspended !== null && !handsOverNodes(run.suspended) && 'why' in expiry) {
+  // Also of a paused cluster: a moment that somebody has named passes whether or not anything is allowed to start.
+  if (run.suspended !== null && !handsOverNodes(run.suspended) && 'why' in expiry) {
     const message = `run ${run.number} has expired: ${expiry.why}`;
     return { do: 'expire-run', why: expiry.why, message };
   }
@@ -273,7 +288,9 @@ function decideInRun(
     return { do: 'set-aside-run', message: `run ${run.number} is suspended, and another run starts` };
   if (between !== null) return sleep(state, now, context, between, expiresAt(expiry));
   if (state.paused === null) return { do: 'resume-run', message: `run ${run.number} continues` };
-  return sleep(state, now, context, `run ${run.number} is paused by ${state.paused.by}`);
+  const until = expiresAt(expiry);
+  const end = until === null ? '' : `, and expires at ${isoSecond(until)}`;
+  return sleep(state, now, context, `run ${run.number} is paused by ${state.paused.by}${end}`, until);
 }
 
 function expiresAt(expiry: ReturnType<typeof whyExpired>): number | null {
@@ -542,9 +559,18 @@ function scheduleWakeUp(state: ClusterState, now: number): number | null {
     ...(due === undefined ? [] : usableUntil(due)),
     ...schedule.blackouts.slice(0, 2).flatMap(({ start, end }) => [Date.parse(start), Date.parse(end)]),
     ...requestTimes(state),
+    ...asideTimes(state),
+    // The run may still wait for its beginning, e.g. for a worker.
+    ...(state.run?.deadline === undefined ? [] : [Date.parse(state.run.deadline)]),
   ];
   const later = times.filter((at) => at > now);
   return later.length === 0 ? null : Math.min(...later);
+}
+
+/** When the run that was set aside expires. */
+function asideTimes({ spec, aside }: ClusterState): number[] {
+  const atMs = aside === undefined || !isPatchable(spec) ? null : expiryMs(spec, aside);
+  return atMs === null ? [] : [atMs];
 }
 
 /** When a window that waits for its run cannot be used any more. One without an end is looked at when that run has ended. */

@@ -257,6 +257,8 @@ export interface QueuedRun {
   after: number | null;
   notBefore?: string;
   deadline?: string;
+  /** When a run that is set aside ends as expired, unless it goes on before. Absent: never, or it is not set aside. */
+  expiresAt?: string;
   ignoreWindow?: true;
   /** Of a cancelled one: one sentence. */
   message?: string;

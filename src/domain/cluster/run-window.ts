@@ -96,7 +96,14 @@ export function whyBetweenWindows(state: ClusterState, run: ActiveRun, now: numb
   const done = Object.keys(run.done).length;
   const blackout = run.ignoresWindows === true ? null : presentBlackout(state, now);
   if (blackout !== null) {
-    const after = run.bound === true ? goesOn(state, run, now) : `the run goes on at ${blackout.end}`;
+    const expiresMs = isPatchable(state.spec) ? expiryMs(state.spec, run) : null;
+    const isTooLate = expiresMs !== null && expiresMs <= Date.parse(blackout.end);
+    const after =
+      run.bound === true
+        ? goesOn(state, run, now)
+        : isTooLate
+          ? expiresFirst(state, run, expiresMs)
+          : `the run goes on at ${blackout.end}`;
     return `run ${run.number} is suspended after ${done} of ${run.nodes.length}: a blackout is in force until ${blackout.end} (${blackout.reason}); ${after}`;
   }
   return `run ${run.number} is suspended after ${done} of ${run.nodes.length}: ${why}; ${goesOn(state, run, now)}`;
@@ -110,13 +117,12 @@ export function askAgainWhatFits({ suspended }: ActiveRun): void {
 /** When the run goes on, and whether it is then expected to end. */
 function goesOn(state: ClusterState, run: ActiveRun, now: number): string {
   const next = comingWindow(state, now);
+  const atMs = isPatchable(state.spec) ? expiryMs(state.spec, run) : null;
   if (next === null) {
-    const why = whyNoWindow(state);
-    const expiry = isPatchable(state.spec) ? whyExpired(state.spec, run, now, false) : null;
-    const atMs = expiry !== null && 'atMs' in expiry ? expiry.atMs : null;
     const end = atMs === null ? '' : `, and it expires at ${isoSecond(atMs)}`;
-    return `${why}, so nothing says when the run goes on; \`ospatch cancel ${state.spec.name}\` ends it${end}`;
+    return `${whyNoWindow(state)}, so nothing says when the run goes on; \`ospatch cancel ${state.spec.name}\` ends it${end}`;
   }
+  if (atMs !== null && atMs <= Date.parse(next.start)) return expiresFirst(state, run, atMs, next);
   const { ms, isGuess } = forecastRest(state, run);
   const length = next.end === null ? null : Date.parse(next.end) - Date.parse(next.start);
   const fits =
@@ -127,6 +133,19 @@ function goesOn(state: ClusterState, run: ActiveRun, now: number): string {
         : `, longer than the window of ${formatDuration(length)}`;
   const guess = isGuess ? ' (a guess)' : '';
   return `the run goes on at ${next.start} and is forecast to need ${formatDuration(roundUpToMinutes(ms))}${guess}${fits}`;
+}
+
+/** The run ends where it is, because nothing lets it go on in time. */
+function expiresFirst(
+  { spec }: ClusterState,
+  { deadline }: ActiveRun,
+  atMs: number,
+  next: MaintenanceWindow | null = null,
+): string {
+  const isDeadline = deadline !== undefined && Date.parse(deadline) === atMs;
+  const age = isPatchable(spec) ? `, ${spec.patching.maxRunAge} after its start (patching.maxRunAge)` : '';
+  const before = next === null ? '' : `, no later than the next window opens at ${next.start}`;
+  return `the run expires at ${isoSecond(atMs)}${isDeadline ? ', its deadline' : age}${before}`;
 }
 
 function whyNoWindow({ spec, schedule }: ClusterState): string {
@@ -177,14 +196,23 @@ export function whyExpired(
   now: number,
   waits: boolean,
 ): { why: string } | { atMs: number | null } {
-  const { maxRunAge } = spec.patching;
   if (run.deadline !== undefined && Date.parse(run.deadline) <= now)
     return { why: `its deadline of ${run.deadline} has passed` };
-  const deadlineMs = run.deadline === undefined ? Infinity : Date.parse(run.deadline);
-  const ageMs = run.bound === true || waits ? Date.parse(run.startedAt) + parseDuration(maxRunAge) : Infinity;
-  if (ageMs <= now) return { why: `it was started ${maxRunAge} ago (patching.maxRunAge)` };
+  const atMs = expiryMs(spec, run, waits);
+  if (atMs === null || atMs > now) return { atMs };
+  return { why: `it was started ${spec.patching.maxRunAge} ago (patching.maxRunAge)` };
+}
+
+/** When a run that is suspended until then ends as expired, in epoch milliseconds; null: never. `waits`: for a decision. */
+export function expiryMs(
+  { patching }: PatchableSpec,
+  { deadline, bound, startedAt }: Pick<ActiveRun, 'deadline' | 'bound' | 'startedAt'>,
+  waits = false,
+): number | null {
+  const deadlineMs = deadline === undefined ? Infinity : Date.parse(deadline);
+  const ageMs = bound === true || waits ? Date.parse(startedAt) + parseDuration(patching.maxRunAge) : Infinity;
   const atMs = Math.min(deadlineMs, ageMs);
-  return { atMs: atMs === Infinity ? null : atMs };
+  return atMs === Infinity ? null : atMs;
 }
 
 /** What a request waits for, beside the run in progress; null: nothing. `untilMs` null: not known. */

@@ -4,7 +4,7 @@ import type { EventFact, EventLog } from './events';
 import { newEventLog, recordEvent, someMembers } from './events';
 import type { ErrorInfo } from '../shared/errors';
 import { nodeGroupRows } from '../eks/rows';
-import { isNode, transition, withStateSince } from './member';
+import { isNode, memberName, transition, withStateSince } from './member';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
 import { toNodeError } from '../node/status';
@@ -12,6 +12,7 @@ import type { MachineChange } from './machine-change';
 import { confirmed, machineChange, newMachine, unconfirmed } from './machine-change';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { waitsForNextWindow } from '../run/window-end';
+import { notTried } from '../run/run';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { CalendarAhead } from '../schedule/window';
 import type { Amount, ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -282,6 +283,34 @@ export function takeUpRun(state: ClusterState): void {
   updateNodes(state, waiting, (node) => transition(node, { kind: 'queued' }));
 }
 
+/**
+ * Ends the run that was set aside, because it has expired; `why`: a clause about it. Nodes of which another run has taken care
+ * since, or will, stay as that run leaves them.
+ */
+export function expireRunAside(state: ClusterState, why: string, now: string): void {
+  const { aside: run } = state;
+  if (run === undefined) return;
+  run.expired = why;
+  const rows = new Map(state.nodes.map((row) => [row.name, row]));
+  const isWanted = state.run === null ? (): boolean => false : openIn(state.run);
+  const rest = run.nodes.filter((name) => run.done[name] === undefined);
+  const [untouched, others] = [true, false].map((waits) =>
+    rest.filter((name) => (rows.get(name)?.state === 'waiting' && !isWanted(name)) === waits),
+  );
+  for (const name of others ?? []) run.done[name] = 'not-tried';
+  finishRun(state, run, notReached(run, untouched ?? []), 'expired', now);
+}
+
+/** Members of a run that has ended before their turn. */
+export function notReached({ number, policy, expired }: ActiveRun, names: readonly string[]): MemberSettled[] {
+  const unit = memberName(policy.kind);
+  const why =
+    expired === undefined
+      ? `run ${number} ended before this ${unit}`
+      : `run ${number} expired before this ${unit}: ${expired}`;
+  return names.map((name) => notTried(policy.kind, name, why));
+}
+
 /** Records settled nodes at `now` (ISO 8601); idempotent. Nodes no longer in the spec are ignored. */
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[], now: string): void {
   const inRun = new Set(run.nodes);
@@ -355,7 +384,7 @@ export function openIn({ nodes, removed, done }: ActiveRun): (node: string) => b
 }
 
 /**
- * Ends the run in progress and files its summary. All its nodes have settled. `error`: why the run did not start or
+ * Ends the run in progress, or the one that was set aside, and files its summary. All its nodes have settled. `error`: why the run did not start or
  * continue.
  */
 export function finishRun(
@@ -395,7 +424,8 @@ export function finishRun(
   noteEnded(state, summary);
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
-  state.run = null;
+  if (state.aside === run) delete state.aside;
+  else state.run = null;
   // What is shown of each node is known again.
   const isLater = run.number > (state.reset?.lastRun ?? run.number);
   if (isLater && state.nodes.every(({ name }) => wasTried(run.done[name]))) delete state.reset;

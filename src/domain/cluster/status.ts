@@ -7,6 +7,8 @@ import { resetMessage } from './reset';
 import { isPatchable, isSelfManaged } from './state';
 import { handsOverNodes } from '../run/run';
 import { waitsForDecision } from './decide';
+import { expiryMs } from './run-window';
+import { isoSecond } from '../shared/dates';
 import { runDetail } from '../run/detail';
 import type { MemberPlace } from '../run/next-step';
 import type { RunCursor, RunDetail } from '../run/run';
@@ -113,7 +115,7 @@ function queuedRuns(state: ClusterState): QueuedRun[] {
   const requests = [...(request === null ? [] : [request]), ...queue];
   return [
     ...requests.map((one) => ({ ...toQueued(one, one.number ?? nextRun), state: 'queued' as const, after })),
-    ...(aside === undefined ? [] : [setAside(aside, after)]),
+    ...(aside === undefined ? [] : [setAside(state, aside, after)]),
     ...(run?.cancelledWith ?? []).map((one) => ({
       ...toQueued(one, one.number),
       ...{ state: 'cancelled' as const, after, message: one.message },
@@ -129,11 +131,13 @@ function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state'
   };
 }
 
-function setAside({ number, requestId, by, reason, nodes, startedAt }: ActiveRun, after: number | null): QueuedRun {
+function setAside({ spec }: ClusterState, run: ActiveRun, after: number | null): QueuedRun {
+  const { number, requestId, by, reason, nodes, startedAt, deadline } = run;
+  const expiresMs = isPatchable(spec) && run.state === 'running' ? expiryMs(spec, run) : null;
   return {
     ...{ run: number, state: 'set-aside', by, reason: shortened(reason), nodes: nodes.length },
     ...{ requestedAt: startedAt, after },
-    ...defined({ requestId }),
+    ...defined({ requestId, deadline, expiresAt: expiresMs === null ? undefined : isoSecond(expiresMs) }),
   };
 }
 

@@ -248,7 +248,8 @@ function whyQueued({ run, paused, explanation }: StatusSubject, one: QueuedRun, 
       : paused !== null
         ? 'the cluster is paused'
         : 'it waits for its turn';
-  return `${by}${waits}`;
+  const end = one.expiresAt === undefined ? '' : `; it expires at ${one.expiresAt}`;
+  return `${by}${waits}${end}`;
 }
 
 function withoutStart(text: string, start: string): string {

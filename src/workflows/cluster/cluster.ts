@@ -19,6 +19,7 @@ import type { ActiveRun, ClusterState } from '../../domain/cluster/state';
 import { WINDOWS_AHEAD, consumed, namesFiles, withAhead, withError } from '../../domain/cluster/schedule-state';
 import {
   expireRequest,
+  expireRunAside,
   isPatchable,
   note,
   closeWindow,
@@ -286,6 +287,9 @@ class ClusterLoop {
         return;
       case 'take-up-run':
         takeUpRun(state);
+        return;
+      case 'expire-run-aside':
+        expireRunAside(state, decision.why, timestamp());
         return;
       case 'refresh-facts':
         startRefresh(this.refresh, state, decision);

@@ -11,6 +11,7 @@ import {
   markStarted,
   note,
   noteHandOver,
+  notReached,
   settleNodes,
   settleReport,
 } from '../../domain/cluster/state';
@@ -31,7 +32,6 @@ import {
   failedUnrecorded,
   handsOverNodes,
   markHandedOverLost,
-  notTried,
   removeSettled,
   quarantinedNodes,
   settleHandedOver,
@@ -40,7 +40,6 @@ import {
 } from '../../domain/run/run';
 import { stagesWithout } from '../../domain/run/stages';
 import type { MemberSettled } from '../../domain/cluster/member';
-import { memberName } from '../../domain/cluster/member';
 import { awsCancellable, cleanUp, optionsFor } from '../shared/activity-options';
 import { CHILD_OPTIONS, startLockedChild, whileWanted } from '../shared/locked-child';
 import { reportOf } from '../shared/endings';
@@ -184,7 +183,9 @@ export class RunSupervisor {
     // A run that only waits for its beginning is paused at once, and one that is cancelled ends by its scope; nodes that are being
     // patched are waited for.
     const isAwaited = cursor !== null && handsOverNodes(cursor);
-    const shouldStart = (): boolean => isAwaited || this.state.paused === null || run.state === 'cancelling';
+    const isLate = (): boolean => run.deadline !== undefined && Date.parse(run.deadline) <= Date.now();
+    const shouldStart = (): boolean =>
+      isAwaited || (this.state.paused === null && !isLate()) || run.state === 'cancelling';
     const work = async (): Promise<RunResult> => {
       const isListed = run.nodeGroupsUnresolved !== true || (await this.listNodeGroups(run, shouldStart));
       const child = isListed ? await startLockedChild(workflowId, start, { shouldStart }) : null;
@@ -344,12 +345,7 @@ export class RunSupervisor {
   private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
     settleReport(this.state, run, cursor.settled, timestamp());
     const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const { kind } = run.policy;
-    const why =
-      run.expired === undefined
-        ? `run ${run.number} ended before this ${memberName(kind)}`
-        : `run ${run.number} expired before this ${memberName(kind)}: ${run.expired}`;
-    const settled = rest.map((name) => notTried(kind, name, why));
+    const settled = notReached(run, rest);
     finishRun(this.state, run, settled, run.expired === undefined ? outcome : 'expired', timestamp(), error);
     this.endedRuns += 1;
     this.changed();

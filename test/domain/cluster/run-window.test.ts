@@ -6,8 +6,10 @@ import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state'
 import {
   closeWindow,
   expireRequest,
+  expireRunAside,
   finishRun,
   newClusterState,
+  setAsideRun,
   settleNodes,
   startRun,
 } from '../../../src/domain/cluster/state';
@@ -190,6 +192,59 @@ describe('src/domain/cluster/run-window', () => {
     expect(decide(state, at(monday), IN_RUN)).toMatchObject({ do: 'sleep' });
     finishRun(state, other, [settled('w-3')], 'succeeded', monday);
     expect(decide(state, at(monday), IDLE).do).toBe('take-up-run');
+  });
+
+  it('ends a run that is set aside at its deadline or greatest age, and leaves the nodes of the other run alone', () => {
+    const { state, run } = suspended();
+    run.deadline = '2027-01-05T00:00:00Z';
+    const monday = '2027-01-04T00:00:00.000Z';
+    actOnRequest(state, 'patchNow', { nodes: ['w-3'], ignoreWindow: true }, monday);
+    setAsideRun(state);
+    begin(state, decide(state, at(monday), IDLE), monday);
+    expect(decide(state, at(monday), IN_RUN)).toMatchObject({ do: 'sleep', untilMs: at(run.deadline) });
+    const [aside] = clusterSummary(state, '', 0).queued;
+    expect(aside).toMatchObject({
+      run: 1,
+      state: 'set-aside',
+      after: 2,
+      deadline: run.deadline,
+      expiresAt: run.deadline,
+    });
+    actOnRequest(state, 'pause', { by: 'ann' }, monday);
+    const over = decide(state, at(run.deadline), IN_RUN);
+    expect(over).toMatchObject({ do: 'expire-run-aside', why: 'its deadline of 2027-01-05T00:00:00Z has passed' });
+    expireRunAside(state, 'its deadline of 2027-01-05T00:00:00Z has passed', run.deadline);
+    expect(state.aside).toBeUndefined();
+    expect(state.run).toMatchObject({ number: 2 });
+    expect(state.runs).toMatchObject([{ number: 1, outcome: 'expired', patched: 1, notTried: 2 }]);
+    expect(state.nodes.map((node) => node.state)).toEqual(['patched', 'not-tried', 'waiting']);
+    expect(state.nodes[1]?.lastError?.message).toBe(
+      'run 1 expired before this node: its deadline of 2027-01-05T00:00:00Z has passed',
+    );
+  });
+
+  it('expires by its greatest age while it is set aside', () => {
+    const { state } = suspended({ maxRunAge: '3d' });
+    actOnRequest(state, 'patchNow', { nodes: ['w-3'], ignoreWindow: true }, FIRST.end);
+    setAsideRun(state);
+    begin(state, decide(state, at(FIRST.end), IDLE), FIRST.end);
+    const asleep = decide(state, at(FIRST.end), IN_RUN);
+    expect(asleep).toMatchObject({ do: 'sleep', untilMs: at('2027-01-06T00:00:00Z') });
+    expect(decide(state, at('2027-01-06T00:00:00Z'), IN_RUN)).toMatchObject({ do: 'expire-run-aside' });
+  });
+
+  it('expires while its cluster is paused, and says so before', () => {
+    const { state, run } = suspended();
+    run.deadline = '2027-01-05T00:00:00Z';
+    expect(decide(state, at(FIRST.end), IDLE).message).toContain(
+      'the run expires at 2027-01-05T00:00:00Z, its deadline, no later than the next window opens at 2027-01-10T00:00:00Z',
+    );
+    actOnRequest(state, 'pause', { by: 'ann' }, FIRST.end);
+    expect(decide(state, at(FIRST.end), IDLE)).toMatchObject({
+      ...{ do: 'sleep', untilMs: at(run.deadline) },
+      message: 'run 1 is paused by ann, and expires at 2027-01-05T00:00:00Z',
+    });
+    expect(decide(state, at(run.deadline), IDLE)).toMatchObject({ do: 'expire-run' });
   });
 
   it('keeps runs from blackouts, boot runs too, but not those that ignore windows', () => {

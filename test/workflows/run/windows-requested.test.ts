@@ -79,6 +79,24 @@ describe('src/domain/cluster/requests: while a run is suspended', () => {
       expect(await cluster.status()).toMatchObject({ run: null, state: 'idle' });
     }));
 
+  it('ends a run at its greatest age while it is set aside, and the other one goes on', () =>
+    withSlowNodes(async (cluster) => {
+      await cluster.apply(spec(cluster, { maxRunAge: '1d' }));
+      await passUntil(cluster, 'the first window is over', isSuspended);
+      const started = (await cluster.status()).run?.startedAt ?? '';
+      const leftMs = Date.parse(started) + 86_400_000 - (await cluster.env.currentTimeMs());
+      await cluster.env.sleep(leftMs - 600_000);
+      await patch(cluster, { nodes: ['w-5'], ignoreWindow: true });
+      const during = await passUntil(cluster, 'run 2 is in progress', ({ run }) => run?.number === 2, '1 minute');
+      expect(during.queued).toMatchObject([{ run: 1, state: 'set-aside', expiresAt: expect.any(String) }]);
+      const after = await passUntil(cluster, 'run 1 has expired', ({ queued }) => queued.length === 0, '1 minute');
+      expect(after).toMatchObject({ run: { number: 2 }, lastRun: { number: 1, outcome: 'expired', notTried: 3 } });
+      expect(count(after, 'not-tried')).toBe(2);
+      const ended = await passUntil(cluster, 'run 2 has ended', ({ lastRun }) => lastRun?.number === 2, '1 minute');
+      expect(ended.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      await replay(cluster);
+    }));
+
   it('takes over what a new spec restricts while it is set aside', () =>
     withSlowNodes(async (cluster) => {
       const fast = { rollout: rollout({ concurrency: 2 }) };
