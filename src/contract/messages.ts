@@ -95,6 +95,9 @@ export const forbidRebootsSignal = defineSignal('forbidReboots');
 /** The window has another end; null: none. */
 export const windowSignal = defineSignal<[RunWindow | null]>('window');
 
+/** Somebody has left the node out, for this reason: nothing begins that has not begun. */
+export const withdrawSignal = defineSignal<[string]>('withdraw');
+
 /** From a node patch to its run, before the node is taken out of service, and the answer. */
 export const outageRequestSignal = defineSignal<[OutageRequest]>('requestOutage');
 export const outageAnswerSignal = defineSignal<[{ granted: boolean }]>('answerOutage');

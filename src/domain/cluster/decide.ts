@@ -625,7 +625,13 @@ export function restrictionsFor(state: ClusterState, run: ActiveRun, now: number
     paused: state.paused !== null,
     limits: run.policy.limits,
     window: runWindow(state, run, now),
-    ...defined({ expired: run.expired, skipped: run.skipped, retried: run.retried, locked: locksOf(state, run) }),
+    ...defined({
+      expired: run.expired,
+      skipped: run.skipped,
+      withdrawn: run.withdrawn,
+      retried: run.retried,
+      locked: locksOf(state, run),
+    }),
     ...defined({ cancelled: run.state === 'cancelling' ? (true as const) : undefined }),
   };
 }

@@ -11,7 +11,7 @@ import { toNodeError } from '../node/status';
 import type { MachineChange } from './machine-change';
 import { confirmed, machineChange, newMachine, unconfirmed } from './machine-change';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
-import { waitsForNextWindow } from '../run/window-end';
+import { isBackInQueue } from '../run/window-end';
 import { notTried } from '../run/run';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { CalendarAhead } from '../schedule/window';
@@ -93,6 +93,8 @@ export interface ActiveRun {
   expired?: string;
   /** Why members are left out, by name. Absent: none is. */
   skipped?: Record<string, string>;
+  /** The same of members that had been started by then: they are left out as far as nothing was changed. Absent: none is. */
+  withdrawn?: Record<string, string>;
   /** How often members were given another turn, by name. Absent: none was. */
   retried?: Record<string, number>;
   /** Queued runs that were cancelled together with this run, the last 19; their summaries are filed after it. */
@@ -315,7 +317,7 @@ export function notReached({ number, policy, expired }: ActiveRun, names: readon
 export function settleNodes(state: ClusterState, run: ActiveRun, settled: readonly MemberSettled[], now: string): void {
   const inRun = new Set(run.nodes);
   const own = settled.filter(({ node }) => inRun.has(node) && run.done[node] === undefined);
-  const returned = new Set(own.filter(waitsForNextWindow).map(({ node }) => node));
+  const returned = new Set(own.filter(isBackInQueue).map(({ node }) => node));
   if (returned.size > 0) updateNodes(state, returned, (node) => transition(node, { kind: 'queued' }));
   const fresh = new Map(own.filter(({ node }) => !returned.has(node)).map((one) => [one.node, one]));
   if (fresh.size === 0) return;

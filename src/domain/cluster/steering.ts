@@ -15,7 +15,7 @@ import { askAgainWhatFits } from './run-window';
 import { checkExtension, extendWindow } from './extend-window';
 import type { ActiveRun, ClusterState } from './state';
 import type { NodeLock } from '../node/status';
-import { lockAt } from '../node/status';
+import { isLost, lockAt } from '../node/status';
 
 export const STEERING = [
   'skip',
@@ -170,15 +170,21 @@ function unknownNode(state: ClusterState, node: string): string | null {
 }
 
 function memberInRun(state: ClusterState, node: string): { run: ActiveRun; row: MemberStatus | undefined } | string {
-  const { run, aside } = state;
-  if (run === null) return 'no run is in progress';
-  if (!run.nodes.includes(node) || run.removed.includes(node)) {
-    const other =
-      aside?.nodes.includes(node) === true ? `; run ${aside.number}, which was set aside, is back after it` : '';
-    return `run ${run.number} has no ${memberName(run.policy.kind)} ${plainText(node, 200)}${other}`;
+  const run = runWith(state, node);
+  if (run === null) {
+    const [first = null] = [state.run, state.aside ?? null].filter((one) => one !== null);
+    if (first === null) return 'no run is in progress';
+    if (first.nodeGroupsUnresolved === true) return `run ${first.number} has not listed its node groups at AWS yet`;
+    return `run ${first.number} has no ${memberName(first.policy.kind)} ${plainText(node, 200)}`;
   }
   if (run.state === 'cancelling') return `run ${run.number} is being cancelled`;
   return { run, row: state.nodes.find(({ name }) => name === node) };
+}
+
+/** The run that a request about this member is about: the one in progress, else the one that was set aside. */
+function runWith({ run, aside }: ClusterState, node: string): ActiveRun | null {
+  const has = (one: ActiveRun): boolean => one.nodes.includes(node) && !one.removed.includes(node);
+  return [run, aside ?? null].find((one) => one !== null && has(one)) ?? null;
 }
 
 function checkSkip(state: ClusterState, node: string): string | null {
@@ -188,9 +194,19 @@ function checkSkip(state: ClusterState, node: string): string | null {
   const outcome = run.done[node];
   if (outcome === 'failed') return null;
   if (outcome !== undefined) return `${node} is done in run ${run.number}: ${outcome}`;
-  if (row?.state === 'patching')
-    return `${node} is being patched, which cannot be skipped any more; \`ospatch cancel ${state.spec.name}\` ends the run`;
-  return run.skipped?.[node] === undefined ? null : `${node} is skipped already`;
+  if ((run.skipped?.[node] ?? run.withdrawn?.[node]) !== undefined) return `${node} is skipped already`;
+  if (row === undefined || !isStarted(state, run, row)) return null;
+  const { name } = state.spec;
+  if (!isNode(row))
+    return `${node} is being updated, and AWS ends what it has begun; \`ospatch cancel ${name}\` ends the run after that`;
+  return isLost(row)
+    ? `${node} cannot be reached after a change of run ${run.number}; \`ospatch release ${name} ${node}\` ends the wait for the node`
+    : null;
+}
+
+/** Whether the run has started the member. A run that was set aside has nothing in flight. */
+function isStarted(state: ClusterState, run: ActiveRun, row: MemberStatus): boolean {
+  return state.run === run && row.state === 'patching';
 }
 
 function checkRetry(state: ClusterState, node: string): string | null {
@@ -227,11 +243,12 @@ export function steer(state: ClusterState, name: SteeringName, message: Steering
     case 'extendWindow':
       return extendWindow(state, message, now);
     default:
-      return steerRun(state, runOf(state), name, message, why);
+      return steerRun(state, runOf(state, node), name, message, why);
   }
 }
 
-function runOf({ run }: ClusterState): ActiveRun {
+function runOf(state: ClusterState, node: string): ActiveRun {
+  const run = node === '' ? state.run : runWith(state, node);
   if (run === null) throw new RangeError('the request was not checked');
   return run;
 }
@@ -248,7 +265,14 @@ function steerRun(
   askAgainWhatFits(run);
   switch (name) {
     case 'skip': {
-      run.skipped = { ...run.skipped, [node]: plainText(`skipped by ${why}`, 300) };
+      const reason = plainText(`skipped by ${why}`, 300);
+      const row = state.nodes.find((one) => one.name === node);
+      if (run.done[node] === undefined && row !== undefined && isStarted(state, run, row)) {
+        run.withdrawn = { ...run.withdrawn, [node]: reason };
+        const effect = `${node} is left out of run ${run.number}, unless its drain or its change has begun, which then goes on to its end`;
+        return { effect, run: run.number };
+      }
+      run.skipped = { ...run.skipped, [node]: reason };
       if (run.done[node] === undefined) return { effect: `${node} is left out of run ${run.number}`, run: run.number };
       run.done[node] = 'skipped';
       if (run.suspended !== null) skipSettled(run.suspended, node);
@@ -258,6 +282,7 @@ function steerRun(
       delete run.done[node];
       run.retried = { ...run.retried, [node]: (run.retried?.[node] ?? 0) + 1 };
       if (run.skipped !== undefined) delete run.skipped[node];
+      if (run.withdrawn !== undefined) delete run.withdrawn[node];
       if (run.suspended !== null) removeSettled(run.suspended, node);
       state.nodes = state.nodes.map((row) => (row.name === node ? transition(row, { kind: 'queued' }) : row));
       return { effect: `${node} waits for another turn in run ${run.number}`, run: run.number };

@@ -14,7 +14,7 @@ import type { RunLimits } from './limits';
 import type { PlacedMember, RunHold } from './next-step';
 import type { RunStage } from './stages';
 import type { RunWindow } from './window-end';
-import { waitsForNextWindow } from './window-end';
+import { isBackInQueue } from './window-end';
 
 export const RUN_TRIGGERS = ['boot', 'schedule', 'on-demand'] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
@@ -110,7 +110,7 @@ export interface RunCursor {
 export function settleHandedOver(cursor: RunCursor, settled: readonly MemberSettled[]): void {
   const open = new Map((cursor.inFlight ?? []).map((one) => [one.node, one]));
   const ended = settled.filter(({ node }) => open.delete(node));
-  cursor.settled = [...cursor.settled, ...ended.filter((one) => !waitsForNextWindow(one))];
+  cursor.settled = [...cursor.settled, ...ended.filter((one) => !isBackInQueue(one))];
   cursor.failures += ended.filter(countsAsFailure).length;
   cursor.inFlight = [...open.values()];
 }
@@ -144,6 +144,8 @@ export function countsAsFailure({ outcome, workflowRunId, error }: CommonSettled
 export interface PatchLimits {
   rebootsForbidden: boolean;
   window: RunWindow | null;
+  /** Somebody has left the member out since it was started, and why. Absent: nobody has. */
+  withdrawn?: string;
 }
 
 /** A node patch handed over by one run workflow to the next one of the same run. */
@@ -219,6 +221,8 @@ export interface RunRestrictions {
   limits?: RunLimits;
   /** Why members are left out, by name. Absent: as before. */
   skipped?: Record<string, string>;
+  /** Why members are left out that may have been started, by name: as far as nothing was changed. Absent: as before. */
+  withdrawn?: Record<string, string>;
   /** How often members were given another turn, by name. Absent: as before. */
   retried?: Record<string, number>;
   /** Locks on nodes of the run, by name. Absent: none. */

@@ -1,6 +1,6 @@
 /** What the end of a maintenance window means for a node patch that is in progress. */
 import type { MemberSettled } from '../cluster/member';
-import type { ErrorInfo } from '../shared/errors';
+import type { ErrorInfo, ErrorType } from '../shared/errors';
 import { MINUTE_MS } from '../shared/time-units';
 import type { OnWindowEnd } from '../spec/types';
 import type { WindowLimit } from './next-step';
@@ -26,7 +26,17 @@ export function windowOver(node: string): ErrorInfo {
   };
 }
 
-/** Whether the node has not been changed because its window ended, and waits for another turn in the same run. */
-export function waitsForNextWindow({ outcome, error }: Pick<MemberSettled, 'outcome' | 'error'>): boolean {
-  return outcome === 'not-tried' && error?.type === 'WindowOver';
+/** Somebody has left the node out of the run after its patch was started. `why`: one clause. */
+export function withdrawn(node: string, why: string): ErrorInfo {
+  return { type: 'NotTried', message: `${node} was left out: ${why}` };
+}
+
+/** Whether an error of this type says that the node was left as it is. */
+export function leavesUnchanged(type: ErrorType): boolean {
+  return type === 'WindowOver' || type === 'NotTried';
+}
+
+/** Whether the patch of the node has ended before anything was changed, so that the run decides on the node anew. */
+export function isBackInQueue({ kind, outcome, workflowRunId }: MemberSettled): boolean {
+  return kind === 'node' && outcome === 'not-tried' && workflowRunId !== null;
 }

@@ -32,6 +32,7 @@ import {
   releaseUpdate,
   reportEndSignal,
   windowSignal,
+  withdrawSignal,
 } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
 import { defined } from '../../domain/shared/defined';
@@ -45,6 +46,8 @@ import { NodeSteps } from './steps';
 import { ReleasableWaits } from './release';
 import { notifyEnd } from './unreachable';
 import { PatchWindow } from './window';
+import { leavesUnchanged } from '../../domain/run/window-end';
+import { plainText } from '../../domain/shared/text';
 import { parseWindow } from '../../domain/run/progress-parser';
 
 /** Most services that are started again come back within this. */
@@ -59,6 +62,7 @@ export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
     [forbidRebootsSignal, () => work.forbidReboots()],
     [outageAnswerSignal, (value) => work.outage.answered(value)],
     [windowSignal, (value) => work.changeWindow(value)],
+    [withdrawSignal, (value) => work.withdraw(value)],
     [
       reportEndSignal,
       async () => {
@@ -134,6 +138,10 @@ class NodePatch {
     if (value === null || window !== null) this.window.change(window);
   }
 
+  withdraw(value: unknown): void {
+    if (typeof value === 'string') this.window.withdraw(plainText(value, 300));
+  }
+
   forbidReboots(): void {
     this.steps.rebootAllowed = false;
   }
@@ -157,7 +165,7 @@ class NodePatch {
   }
 
   private noteFailure(error: ErrorInfo): void {
-    if (error.type === 'WindowOver') this.record.leave(error);
+    if (leavesUnchanged(error.type)) this.record.leave(error);
     else this.record.fail(error);
   }
 
@@ -276,7 +284,7 @@ class NodePatch {
       } catch (failure) {
         const error = toErrorInfo(failure, `apply on ${this.input.node.name}`);
         // A job that others kept waiting until it was given up has not been started.
-        if (error.type === 'WindowOver') throw failure;
+        if (leavesUnchanged(error.type)) throw failure;
         if (error.type === 'PlanChanged' || (error.type === 'Busy' && reasonToStayCordoned(error) === null)) {
           this.record.transactionOpen = false;
         }

@@ -158,7 +158,7 @@ export class NodeRecord {
     this.result.error = { type: 'NotTried', message };
   }
 
-  /** Not changed, because its window has ended. */
+  /** Not changed, because its window has ended or somebody has left it out. */
   leave(error: ErrorInfo): void {
     this.result.outcome = 'not-tried';
     this.result.error = error;

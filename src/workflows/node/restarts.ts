@@ -3,6 +3,7 @@ import type { NodeFacts } from '../../domain/node/report';
 import { describeOutdated, runsOutdated } from '../../domain/node/outdated-code';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import { restartsRuntime } from '../../domain/spec/restart-policy';
+import { leavesUnchanged } from '../../domain/run/window-end';
 import { toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import type { NodeSteps } from './steps';
@@ -63,7 +64,7 @@ export class NodeRestarts {
       return error === null || this.record.fail(error);
     } catch (failure) {
       const error = toErrorInfo(failure, 'the restart of services');
-      if (error.type === 'WindowOver') throw failure;
+      if (leavesUnchanged(error.type)) throw failure;
       return this.record.fail(error);
     }
   }

@@ -27,7 +27,7 @@ import type { PatchNodeInput } from './input';
 import { LOST_TIMEOUT_MS, NOTICE_AFTER_MS, describeWait, retryWhileUnreachable, notifyRun } from './unreachable';
 import type { ReleasableWaits } from './release';
 import type { PatchWindow } from './window';
-import { windowOver } from '../../domain/run/window-end';
+import { leavesUnchanged, windowOver } from '../../domain/run/window-end';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 
@@ -145,8 +145,8 @@ export class NodeSteps {
     } catch (failure) {
       // The transaction was not started.
       const { type } = toErrorInfo(failure, 'apply');
-      if (type === 'PlanChanged' || type === 'WindowOver') this.changeBegun = changeBegun;
-      if (type === 'WindowOver') this.record.transactionOpen = false;
+      if (type === 'PlanChanged' || leavesUnchanged(type)) this.changeBegun = changeBegun;
+      if (leavesUnchanged(type)) this.record.transactionOpen = false;
       throw failure;
     }
   }

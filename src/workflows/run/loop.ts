@@ -27,7 +27,7 @@ import type { RunWindow } from '../../domain/run/window-end';
 import { countsAsFailure, isNodeRun, notTried, runOutcome, skipped, skippedBecauseRemoved } from '../../domain/run/run';
 import type { RunStage } from '../../domain/run/stages';
 import { stageNumbers } from '../../domain/run/stages';
-import { waitsForNextWindow } from '../../domain/run/window-end';
+import { isBackInQueue } from '../../domain/run/window-end';
 import { defined } from '../../domain/shared/defined';
 import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
@@ -83,6 +83,8 @@ export class RunLoop implements PatchOwner {
   private removed: ReadonlySet<string> = new Set();
   private noReboots = false;
   private skips: Readonly<Record<string, string>> = {};
+  /** The same of members that may have been started. */
+  private withdrawn: Readonly<Record<string, string>> = {};
   private locks: NonNullable<RunRestrictions['locked']> = {};
   /** As far as they are taken in. */
   private readonly retried: Record<string, number>;
@@ -200,7 +202,7 @@ export class RunLoop implements PatchOwner {
 
   reasonNotToTry({ name }: Pick<RunMember, 'name'>): MemberSettled | null {
     if (this.removed.has(name)) return skippedBecauseRemoved(this.kind, name);
-    const skip = this.skips[name];
+    const skip = this.skips[name] ?? this.withdrawn[name];
     if (skip !== undefined) return skipped(this.kind, name, skip);
     if (!this.cancelled) return null;
     const end = this.expired === undefined ? 'was cancelled' : 'expired';
@@ -221,6 +223,10 @@ export class RunLoop implements PatchOwner {
     return { rebootsForbidden: this.noReboots, window: this.runWindow };
   }
 
+  withdrawalOf(name: string): string | undefined {
+    return this.withdrawn[name];
+  }
+
   isCancelled(): boolean {
     return this.cancelled;
   }
@@ -228,7 +234,7 @@ export class RunLoop implements PatchOwner {
   settled(settled: MemberSettled): void {
     const { node } = settled;
     if (this.places.get(node)?.place === 'settled') return;
-    if (waitsForNextWindow(settled)) {
+    if (isBackInQueue(settled)) {
       // What is left of a cancelled run is settled by its loop.
       this.notStarted(node);
       return;
@@ -396,7 +402,8 @@ export class RunLoop implements PatchOwner {
 
   /** Members that are not to be tried any more, whatever the limits are. */
   private settleUntried(): void {
-    if (!this.cancelled && this.removed.size === 0 && Object.keys(this.skips).length === 0) return;
+    const leftOut = Object.keys(this.skips).length + Object.keys(this.withdrawn).length + this.removed.size;
+    if (!this.cancelled && leftOut === 0) return;
     for (const { name } of [...this.places.byPlace().waiting]) {
       const reason = this.reasonNotToTry({ name });
       if (reason !== null) this.settled(reason);
@@ -467,6 +474,7 @@ export class RunLoop implements PatchOwner {
     this.takeWindow(restrictions.window);
     this.locks = restrictions.locked ?? {};
     this.skips = restrictions.skipped ?? this.skips;
+    this.withdrawn = restrictions.withdrawn ?? this.withdrawn;
     for (const name of Object.keys(this.skips)) this.forgiveFailure(name);
     for (const [name, times] of Object.entries(restrictions.retried ?? {})) this.retry(name, times);
   }

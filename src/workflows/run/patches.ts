@@ -4,7 +4,7 @@
  */
 import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation, sleep } from '@temporalio/workflow';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
-import { forbidRebootsSignal, reportEndSignal, windowSignal } from '../../contract/messages';
+import { forbidRebootsSignal, reportEndSignal, windowSignal, withdrawSignal } from '../../contract/messages';
 import type { MemberKind, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
 import { toNodeError } from '../../domain/node/status';
@@ -56,6 +56,8 @@ export interface PatchOwner {
   /** Whether members that wait for their id may still be started. */
   mayStart(): boolean;
   patchLimits(): PatchLimits;
+  /** Why the member is left out after its start; undefined: it is not. */
+  withdrawalOf(name: string): string | undefined;
   isCancelled(): boolean;
   /** A member is settled; told at most once for each patch. */
   settled(settled: MemberSettled): void;
@@ -176,7 +178,8 @@ export class RunPatches {
   private async limitOne(patch: PatchInFlight): Promise<void> {
     const { workflowRunId, told = NO_LIMITS } = patch;
     if (workflowRunId === null) return;
-    const limits = this.owner.patchLimits();
+    const withdrawn = this.owner.withdrawalOf(patch.node);
+    const limits = { ...this.owner.patchLimits(), ...defined({ withdrawn }) };
     patch.told = limits;
     const handle = this.handleOf(patch.node, workflowRunId);
     if (limits.rebootsForbidden && !told.rebootsForbidden)
@@ -185,6 +188,8 @@ export class RunPatches {
     const isBound = !patch.lost && this.owner.kind === 'node';
     if (isBound && canonicalJson(limits.window) !== canonicalJson(told.window))
       await this.send(patch, () => handle.signal(windowSignal, limits.window));
+    if (isBound && withdrawn !== undefined && told.withdrawn === undefined)
+      await this.send(patch, () => handle.signal(withdrawSignal, withdrawn));
   }
 
   /** Its parent hears of the end of a node patch from Temporal, this run workflow from the node patch. */

@@ -1,7 +1,14 @@
 import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
 import { toHistory, clusterPhase } from '../../../src/domain/cluster/status';
-import { newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
-import type { ClusterState } from '../../../src/domain/cluster/state';
+import {
+  markLost,
+  markStarted,
+  newClusterState,
+  setAsideRun,
+  settleNodes,
+  startRun,
+} from '../../../src/domain/cluster/state';
+import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
 import { actOnSteering, checkSteeringRequest } from '../../../src/domain/cluster/requests';
 import type { SteeringMessage, SteeringName } from '../../../src/domain/cluster/steering';
 import { parseSteering } from '../../../src/domain/cluster/steering';
@@ -28,6 +35,11 @@ function afterFailure(): ClusterState {
 function ask(state: ClusterState, name: SteeringName, message: SteeringMessage): string {
   const why = checkSteeringRequest(state, name, message, T0);
   return why ?? actOnSteering(state, name, { by: 'ann', ...message }, T0).effect;
+}
+
+function runOf({ run }: ClusterState): ActiveRun {
+  if (run === null) throw new Error('no run');
+  return run;
 }
 
 function nextOf(state: ClusterState): ReturnType<typeof decide> {
@@ -81,12 +93,46 @@ describe('src/domain/cluster/steering', () => {
     expect(ask(afterFailure(), name, message)).toMatch(why);
   });
 
-  it('refuses to change the limits of no run, and to skip a node that is being patched', () => {
+  it('refuses to change the limits of no run', () => {
     const idle = newClusterState(clusterSpec(NAMES), null, T0);
     expect(ask(idle, 'setConcurrency', { concurrency: 2 })).toMatch(/^no run is in progress/);
-    const busy = afterFailure();
-    busy.nodes = busy.nodes.map((row) => (row.name === 'w-2' ? { ...row, state: 'patching' } : row));
-    expect(ask(busy, 'skip', { node: 'w-2' })).toMatch(/^w-2 is being patched, which cannot be skipped any more/);
+  });
+
+  it('skips a node that has been started as far as nothing was changed, and refuses one that is lost', () => {
+    const state = afterFailure();
+    markStarted(state, runOf(state), ['w-2', 'w-3'], T0);
+    expect(ask(state, 'skip', { node: 'w-2', reason: 'disk' })).toBe(
+      'w-2 is left out of run 1, unless its drain or its change has begun, which then goes on to its end',
+    );
+    expect(ask(state, 'skip', { node: 'w-2' })).toBe('w-2 is skipped already');
+    const carried = unpackState(packState(state));
+    expect(restrictionsFor(carried, runOf(carried), 0).withdrawn).toEqual({ 'w-2': 'skipped by ann: disk' });
+    markLost(state, runOf(state), [{ node: 'w-3', message: 'gone', workflowRunId: 'r' }], T0);
+    expect(ask(state, 'skip', { node: 'w-3' })).toBe(
+      'w-3 cannot be reached after a change of run 1; `ospatch release demo w-3` ends the wait for the node',
+    );
+    // It was too late: the failure counts until somebody says otherwise.
+    const error = { type: 'Internal', message: 'no' } as const;
+    settleNodes(state, runOf(state), [settled('w-2', { outcome: 'failed', error, workflowRunId: 'r' })], T0);
+    expect(ask(state, 'skip', { node: 'w-2' })).toBe('the failure of w-2 no longer counts in run 1');
+    expect(ask(state, 'retry', { node: 'w-2' })).toBe('w-2 waits for another turn in run 1');
+    expect(restrictionsFor(state, runOf(state), 0)).toMatchObject({
+      withdrawn: {},
+      skipped: {},
+      retried: { 'w-2': 1 },
+    });
+  });
+
+  it('skips and retries nodes of a run that is set aside', () => {
+    const state = afterFailure();
+    setAsideRun(state);
+    const policy = runPolicy(1);
+    startRun(state, { number: 2, trigger: 'boot', startedAt: T0, by: null, reason: null, nodes: ['w-3'], policy });
+    expect(ask(state, 'skip', { node: 'w-2' })).toBe('w-2 is left out of run 1');
+    expect(ask(state, 'retry', { node: 'w-1' })).toBe('w-1 waits for another turn in run 1');
+    expect(ask(state, 'skip', { node: 'w-3' })).toBe('w-3 is left out of run 2');
+    expect(state.aside).toMatchObject({ skipped: { 'w-2': 'skipped by ann' }, retried: { 'w-1': 1 } });
+    expect(ask(state, 'skip', { node: 'w-9' })).toBe('run 2 has no node w-9');
   });
 
   it('gives no other turn to a node that is patched or up to date', () => {

@@ -123,6 +123,27 @@ describe('src/workflows/run: outages that a run did not plan', () => {
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', patched: 4 });
     }));
 
+  it('leaves a node out that waits in service, or is only being looked at, as soon as somebody skips it', () =>
+    harness().withWorker(async (cluster) => {
+      await withoutRoom(cluster);
+      const held = cluster.nodes.hold('w-3', 'preflight');
+      const skip = (node: string) =>
+        cluster.handle.executeUpdate('skip', { args: [{ node, by: 'ann', reason: 'disk' }] });
+      await skip('w-1');
+      cluster.kubernetes.down.clear();
+      await cluster.untilPatching('w-3');
+      expect(await skip('w-3')).toMatchObject({ effect: expect.stringContaining('w-3 is left out of run 1, unless') });
+      const { nodes, lastRun } = await cluster.untilIdle(1);
+      held();
+      expect(lastRun).toMatchObject({ outcome: 'succeeded', patched: 2, skipped: 2 });
+      expect(nodesOf(nodes).map(({ state }) => state)).toEqual(['skipped', 'patched', 'skipped', 'patched']);
+      expect(nodesOf(nodes)[0]?.lastError?.message).toBe('skipped by ann: disk');
+      expect(await cluster.record('w-3')).toMatchObject({
+        ...{ outcome: 'not-tried', error: { message: 'w-3 was left out: skipped by ann: disk; nothing was changed' } },
+      });
+      expect(cluster.nodes.log.filter((step) => /^(cordon|apply).* w-[13]$/.test(step))).toEqual([]);
+    }));
+
   it('ends the wait of one node on release', () =>
     harness().withWorker(async (cluster) => {
       await withoutRoom(cluster);
