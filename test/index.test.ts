@@ -158,6 +158,20 @@ describe('src/index', () => {
     expect(documented.filter((name) => !errors.has(name)).sort()).toEqual(methods.sort());
   });
 
+  it('describes every method of the client where it is declared, and in docs/client.md every error that one names', () => {
+    const read = (file: string): string => readFileSync(path.join(__dirname, '..', file), 'utf8');
+    const [, body = ''] = /^export class ClusterClient \{\n(.*?)^\}/ms.exec(read('src/client/cluster-client.ts')) ?? [];
+    const members = body.matchAll(/^(.*)\n {2}(?!private)(?:static )?(?:async )?(?:get )?\*?(\w+)\(/gm);
+    const bare = [...members].filter(([, before = '']) => !before.endsWith('*/')).map(([, , name]) => name);
+    expect(bare).toEqual([]);
+    const documented = read('docs/client.md');
+    const thrown = [...body.matchAll(/@throws ([^@]*?)\*\//g)].flatMap(
+      ([, text = '']) => text.match(/`[A-Z]\w+`/g) ?? [],
+    );
+    expect(thrown.length).toBeGreaterThan(20);
+    expect([...new Set(thrown)].filter((type) => !documented.includes(type))).toEqual([]);
+  });
+
   it('exports exactly these values', () => {
     expect(Object.keys(api).sort()).toEqual([
       'API_VERSION',

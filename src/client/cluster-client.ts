@@ -82,6 +82,12 @@ export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './r
 export type { NodeLog, RunReport } from './inspector';
 export type { PlanOptions } from './run-plan';
 
+/**
+ * A connection to the clusters of one Temporal namespace. Unless a method says that it needs no worker, a worker answers.
+ *
+ * Every method that calls Temporal may throw `NoServer`, `NoWorker`, `Usage` (keys, namespace, rights) and `Internal`, every
+ * one about a cluster `NotFound` and `Stuck` too; a method names what else is thrown, and what these mean there.
+ */
 export class ClusterClient {
   private readonly calls: TemporalCalls;
   private readonly memory = new StatusMemory();
@@ -93,16 +99,21 @@ export class ClusterClient {
     this.calls = new TemporalCalls(session);
   }
 
-  /** @throws OspatchError `NoServer` when no Temporal server answers. */
+  /**
+   * Opens a connection. What `options` leave out comes from the environment and the file of the `temporal` CLI.
+   *
+   * @throws OspatchError `NoServer` when no Temporal server answers, `Usage` when the configuration or a key cannot be read
+   */
   static async connect(options: ConnectOptions = {}): Promise<ClusterClient> {
     return new ClusterClient(await connect(options), options.by ?? currentUser());
   }
 
-  /** Uses an existing connection. */
+  /** Uses an existing connection; `by`: the sender of requests. */
   static of(session: TemporalSession, by: string): ClusterClient {
     return new ClusterClient(session, by);
   }
 
+  /** Closes the connection; calls in progress fail. */
   async close(): Promise<void> {
     await this.session.client.connection.close();
   }
@@ -112,6 +123,7 @@ export class ClusterClient {
     return this.session.address;
   }
 
+  /** The Temporal namespace whose clusters these are. */
   get namespace(): string {
     return this.session.namespace;
   }
@@ -198,7 +210,7 @@ export class ClusterClient {
     }
   }
 
-  /** The status, merged with the live progress. */
+  /** The status, merged with the live progress. @throws OspatchError `NotFound` */
   async status(cluster: string): Promise<LiveStatus> {
     return this.calls.ofCluster(cluster, () => readLiveStatus(this.session, cluster, this.memory));
   }
@@ -217,7 +229,7 @@ export class ClusterClient {
     return sharedMachinesOf(this.calls, specs);
   }
 
-  /** The status without nodes. */
+  /** The status without nodes. @throws OspatchError `NotFound` */
   async summary(cluster: string): Promise<ClusterSummary> {
     return this.calls.query(cluster, (handle) => handle.query(summaryQuery));
   }
@@ -234,6 +246,7 @@ export class ClusterClient {
     return explain(this.calls, cluster, node ?? null, { readStatus: () => this.status(cluster), time });
   }
 
+  /** The last runs, windows and requests, oldest first. @throws OspatchError `NotFound` */
   async history(cluster: string): Promise<ClusterHistory> {
     return this.calls.query(cluster, (handle) => handle.query(historyQuery));
   }
@@ -246,27 +259,37 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(eventsQuery, request));
   }
 
-  /** Starts a run now, or queues it after the run in progress. */
+  /**
+   * Starts a run now, or queues it: after the run in progress, or for the next maintenance window. The answer has the number
+   * of the run and what it waits for.
+   *
+   * @throws OspatchError `Refused` while the cluster is paused, and for nodes, a selector or a time that cannot be served
+   */
   async patch(cluster: string, message: PatchNowMessage = {}): Promise<PatchNowAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(patchNowUpdate, { args: [this.signed(message)], updateId }),
     );
   }
 
-  /** Lets the nodes in progress finish and starts no others until `resume`. */
+  /** Lets the nodes in progress finish and starts no others until `resume`. @throws OspatchError `Refused` */
   async pause(cluster: string, message: Message = {}): Promise<PauseAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(pauseUpdate, { args: [this.signed(message)], updateId }),
     );
   }
 
+  /** Undoes `pause`; a run that was paused goes on. @throws OspatchError `Refused` */
   async resume(cluster: string, message: Message = {}): Promise<PauseAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(resumeUpdate, { args: [this.signed(message)], updateId }),
     );
   }
 
-  /** Cancels the run in progress; a started package transaction is completed. */
+  /**
+   * Cancels the run in progress and what is queued, which the answer names; a started package transaction is completed.
+   *
+   * @throws OspatchError `Refused` when there is nothing to cancel
+   */
   async cancelRun(cluster: string, message: Message = {}): Promise<CancelRunAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(cancelRunUpdate, { args: [this.signed(message)], updateId }),
@@ -296,7 +319,11 @@ export class ClusterClient {
     return releaseNode(this.calls, cluster, node, this.signed(message));
   }
 
-  /** Stops managing the cluster. Nodes stay as they are. */
+  /**
+   * Stops managing the cluster, after the run in progress has been cancelled. Nodes stay as they are.
+   *
+   * @throws OspatchError `NotFound`, `Stuck`
+   */
   async remove(cluster: string, message: Message = {}): Promise<RemoveAnswer> {
     return this.calls.request(cluster, (handle, updateId) =>
       handle.executeUpdate(removeUpdate, { args: [this.signed(message)], updateId }),
@@ -386,7 +413,12 @@ export class ClusterClient {
     return readVersions(this.calls);
   }
 
-  /** Inspects every node or EKS node group through the workers; changes nothing. */
+  /**
+   * Inspects every node or EKS node group through the workers; changes nothing. What is wrong with a node is part of its
+   * inspection.
+   *
+   * @throws OspatchError `NotFound`, `Refused` for a cluster without nodes, `NoWorker`
+   */
   async check(cluster: string): Promise<NodeInspection[] | EksInspection> {
     return (await this.inspector()).check(cluster);
   }
@@ -419,7 +451,11 @@ export class ClusterClient {
     return (await this.doctor()).cluster(spec, options);
   }
 
-  /** The log of one node patch: from run `run`, else the newest on the node. */
+  /**
+   * The log of one node patch: from run `run`, else the newest on the node.
+   *
+   * @throws OspatchError `NotFound` when there is no such node, patch or log, and the error of reaching the node
+   */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
     return (await this.inspector()).nodeLog(cluster, node, run);
   }

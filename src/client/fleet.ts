@@ -1,7 +1,7 @@
 /** What every cluster of a namespace needs, or what is next there: one sentence each, worst first. */
 import type { StatusLine } from '../domain/explain/explanation';
 import { LINE_SEVERITIES, line } from '../domain/explain/explanation';
-import { severityOf } from '../domain/explain/status-line';
+import { severityOf, stuckLine } from '../domain/explain/status-line';
 import type { ClusterSummary } from '../domain/cluster/messages';
 import { isOspatchError } from '../domain/shared/errors';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
@@ -72,8 +72,8 @@ function faultOf({ cluster, state, stuck }: ClusterListItem): StatusLine | null 
       change: ['set OSPATCH_ENCRYPTION_KEYS to the directory of the keys'],
     });
   if (stuck === null) return null;
-  const what = state === 'ended' ? `${cluster} has ended` : `${cluster} is stuck`;
-  return line('error', 'stuck', what, stuck.message, { change: [stuck.remedy] });
+  if (state !== 'ended') return stuckLine(cluster, stuck);
+  return line('error', 'stuck', `${cluster} has ended`, stuck.message, { change: [stuck.remedy] });
 }
 
 function sitesOf({ cluster, sitesWithoutWorker }: ClusterListItem): StatusLine[] {

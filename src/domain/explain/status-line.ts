@@ -52,17 +52,21 @@ export function severityOf(lines: readonly StatusLine[]): StatusLine['severity']
 
 /**
  * `w-2 failed: no route to host, since 2027-03-07T02:00:05Z; next: ospatch patch demo --nodes w-2`, and what else there is
- * in short. For the Temporal UI and the `explain` query.
+ * in short. For the `explain` query.
  */
 export function describeStatus(lines: readonly StatusLine[]): string {
   const [first, ...rest] = lines;
   if (first === undefined) return '';
-  const { what, because, since, until, change } = first;
+  const [next] = first.change;
+  const more = moreLines(rest);
+  return `${describeLine(first)}${next === undefined ? '' : `; next: ${next}`}${more === null ? '' : `; also: ${more}`}`;
+}
+
+/** `w-2 failed: no route to host, since 2027-03-07T02:00:05Z` */
+export function describeLine({ what, because, since, until }: StatusLine): string {
   const begun = since === null ? '' : `, since ${isoSecond(Date.parse(since))}`;
   const end = until === null ? '' : `, until ${isoSecond(Date.parse(until))}`;
-  const [next] = change;
-  const more = moreLines(rest);
-  return `${what}: ${because}${begun}${end}${next === undefined ? '' : `; next: ${next}`}${more === null ? '' : `; also: ${more}`}`;
+  return `${what}: ${because}${begun}${end}`;
 }
 
 /** What the lines are about, in short; null without lines. */
@@ -72,11 +76,15 @@ export function moreLines(lines: readonly StatusLine[]): string | null {
   return [...lines.slice(0, MAX_MORE).map(({ what }) => what), ...(rest > 0 ? [`${rest} more`] : [])].join('; ');
 }
 
+/** The message about a stuck cluster names the cluster and the fault again. */
+export function stuckLine(cluster: string, { message, remedy }: { message: string; remedy: string }): StatusLine {
+  const because = message.replace(`cluster ${cluster} is stuck, because `, '');
+  return line('error', 'stuck', `${cluster} is stuck`, because, { change: [remedy] });
+}
+
 function faultLines({ cluster, stuck, loopError, reset, scheduleError }: StatusSubject): StatusLine[] {
   return [
-    ...(stuck === undefined
-      ? []
-      : [line('error', 'stuck', `${cluster} is stuck`, stuck.message, { change: [stuck.remedy] })]),
+    ...(stuck === undefined ? [] : [stuckLine(cluster, stuck)]),
     ...(loopError === null
       ? []
       : [
