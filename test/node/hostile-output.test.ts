@@ -6,6 +6,7 @@ import { failedInspection, toInspection } from '../../src/domain/inspection/node
 import { isOspatchError } from '../../src/domain/shared/errors';
 import type { NodeFacts } from '../../src/domain/node/report';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
+import { line } from '../../src/domain/explain/explanation';
 import { renderCluster, renderNodePatch } from '../../src/domain/render/cluster';
 import { parseAnswer, parseJobAnswer } from '../../src/node/job/answer';
 import { parseFacts } from '../../src/node/facts';
@@ -164,7 +165,10 @@ function expectShownSafely(facts: NodeFacts, words: string): void {
       ],
       PLAIN,
     ),
-    renderCluster(shown, words),
+    renderCluster(shown, [
+      line('error', 'failed', words, words, { change: [words] }),
+      line('error', 'failed', words, words),
+    ]),
     renderNodePatch('demo', 'boot', result),
   ];
   for (const page of pages) {

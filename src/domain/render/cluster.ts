@@ -1,5 +1,5 @@
 /** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
-import { NO_VALUE, readableTimes, text } from './markdown';
+import { NO_VALUE, commandOrText, readableTimes, text } from './markdown';
 import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
 import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member';
@@ -8,7 +8,9 @@ import type { NodeState, NodeStatus } from '../node/status';
 import { nodeGroupTable } from './node-group';
 import { describeHold, someOf } from '../run/describe-hold';
 import type { RunDetail, RunProgressPage, RunTrigger } from '../run/run';
-import type { MaintenanceWindow } from '../schedule/window';
+import type { StatusLine } from '../explain/explanation';
+import { describeLine, moreLines } from '../explain/status-line';
+import { isoSecond } from '../shared/dates';
 
 /** Names in one sentence; the rest is counted. */
 const MAX_NAMES = 10;
@@ -30,15 +32,20 @@ const SEVERITY: readonly NodeState[] = [
   'up-to-date',
 ];
 
-/** What needs somebody or what is next, the rest of the summary, and the node table. `statusLine`: one sentence. */
-export function renderCluster(status: ClusterStatus, statusLine: string): string {
-  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${text(statusLine)}`;
+/** What needs somebody or what is next, the rest of the summary, and the node table. */
+export function renderCluster(status: ClusterStatus, lines: readonly StatusLine[]): string {
+  const [first, ...rest] = lines;
+  const sentence = first === undefined ? '' : text(describeLine(first));
+  if (status.state === 'not-patchable') return `**${text(status.cluster)}** (${status.type}): ${sentence}`;
   const { run, lastRun, lastRejection } = status;
   const kind = status.type === 'eks' ? 'node-group' : 'node';
-  const window = `${windowText(status.nextWindow)}${status.timeZone === null ? '' : ` (${status.timeZone})`}`;
+  const next = first?.change[0];
+  const more = moreLines(rest);
   const paragraphs = [
-    `**${text(statusLine)}**`,
-    `**State:** ${status.state}${status.ready ? '' : ', not ready'}. **Next window:** ${window}`,
+    `**${sentence}**`,
+    ...(next === undefined ? [] : [`**Next:** ${commandOrText(next)}`]),
+    ...(more === null ? [] : [`**Also:** ${text(more)}`]),
+    `**State:** ${status.state}${status.ready ? '' : ', not ready'}. **Next window:** ${windowText(status)}`,
     ...(status.loopError === null ? [] : [`**Error:** ${text(status.loopError)}`]),
     ...(status.reset === null ? [] : [`**Reset:** ${text(status.reset)}`]),
     ...(status.scheduleError === null ? [] : [`**Schedule error:** ${text(status.scheduleError)}`]),
@@ -152,9 +159,13 @@ function renderDrain({ drain }: NodePatchResult): string[] {
   ];
 }
 
-function windowText(window: MaintenanceWindow | null): string {
-  if (window === null) return 'none, on demand only';
-  return window.end === null ? window.start : `${window.start} to ${window.end}`;
+/** In the time zone of the schedule, and in UTC as all other times of the page. */
+function windowText({ nextWindow, timeZone }: ClusterStatus): string {
+  if (nextWindow === null) return 'none, on demand only';
+  const { start, end } = nextWindow;
+  const zone = timeZone === null ? '' : ` (${timeZone})`;
+  const utc = start.endsWith('Z') ? '' : ` = ${isoSecond(Date.parse(start))}`;
+  return `${start}${end === null ? '' : ` to ${end}`}${zone}${utc}`;
 }
 
 function memberTable({ type, nodes }: ClusterStatus): string[] {

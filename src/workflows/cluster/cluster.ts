@@ -42,7 +42,7 @@ import { taskQueuesOf } from '../../domain/cluster/task-queues';
 import { noteCancelInTemporal } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
-import { describeStatus, statusLines } from '../../domain/explain/status-line';
+import { statusLines } from '../../domain/explain/status-line';
 import { RowVersions, statusPage } from '../../domain/cluster/status-pages';
 import { calendarFiles, local } from '../shared/activity-options';
 import type { HandledCluster } from './handlers';
@@ -414,6 +414,6 @@ class ClusterLoop {
   private publish(): void {
     const status = toStatus(this.state);
     const lines = statusLines({ ...status, explanation: this.explain() }, Date.now());
-    this.visibility.publish(status, describeStatus(lines), taskQueuesOf(this.state.spec));
+    this.visibility.publish(status, lines, taskQueuesOf(this.state.spec));
   }
 }

@@ -1,6 +1,7 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ClusterStatus } from '../../domain/cluster/messages';
+import type { StatusLine } from '../../domain/explain/explanation';
 import type { NodeState } from '../../domain/node/status';
 import { renderCluster } from '../../domain/render/cluster';
 import { local } from '../shared/activity-options';
@@ -26,8 +27,8 @@ export class VisibilityPublisher {
   }
 
   /** `sites`: task queues of the cluster's nodes, see `taskQueuesOf`. */
-  publish(status: ClusterStatus, statusLine: string, sites: readonly string[]): void {
-    setCurrentDetails(renderCluster(status, statusLine));
+  publish(status: ClusterStatus, lines: readonly StatusLine[], sites: readonly string[]): void {
+    setCurrentDetails(renderCluster(status, lines));
     const next = status.nextWindow?.start ?? null;
     const failedNodes = countState(status, 'failed');
     const rebootPending = countState(status, 'reboot-pending');
