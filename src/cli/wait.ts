@@ -53,7 +53,7 @@ export async function waitForRun(
     until,
     awaitEnd: (signal) => awaitEnd(before.createdAt, signal),
   });
-  if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, end);
+  if (end !== 'done' || status === null) return leave(context, options, `run ${run} of ${cluster}`, { end, status });
   for (const other of others.values()) {
     const ends = await client.settledNodes(cluster, other.number).catch(() => []);
     say(context, options, describeRunEnd(cluster, other, ends));
@@ -100,7 +100,8 @@ export async function waitForBootPatch(
   const awaitEnd = async (signal: AbortSignal): Promise<boolean> =>
     (await client.awaitRunEnd(cluster, before.createdAt, await begun, signal)) !== null;
   const { end, status } = await watchCluster(context, client, { ...options, until, awaitEnd });
-  if (end !== 'done' || status === null) return leave(context, options, `the boot patch of ${cluster}`, end);
+  if (end !== 'done' || status === null)
+    return leave(context, options, `the boot patch of ${cluster}`, { end, status });
   // A run that waited for its turn may be at the nodes again, so what they are now does not tell how the boot run ended.
   const settled: MemberSettled[] = [];
   for (const run of [...bootRuns].sort((a, b) => a - b)) {
@@ -135,9 +136,14 @@ async function findRun(client: ClusterClient, cluster: string, request: Followed
   return runs.findLast((one) => serves(request, one)) ?? null;
 }
 
-function leave(context: CliContext, { cluster }: WaitOptions, what: string, end: WatchEnd['end']): WaitResult<never> {
+function leave(
+  context: CliContext,
+  { cluster, before }: WaitOptions,
+  what: string,
+  { end, status }: WatchEnd,
+): WaitResult<never> {
   if (end === 'removed') {
-    printNote(context, `the cluster ${cluster} was removed meanwhile, so ${what} will not be reported`);
+    printNote(context, `${describeLoss(cluster, before, status)}, so ${what} will not be reported`);
     context.setExitCode(1);
   } else {
     context.setExitCode(EXIT_INTERRUPTED);
@@ -147,6 +153,14 @@ function leave(context: CliContext, { cluster }: WaitOptions, what: string, end:
     );
   }
   return { end, result: null };
+}
+
+/** What has become of the cluster that was followed. */
+function describeLoss(cluster: string, { createdAt }: LiveStatus, status: LiveStatus | null): string {
+  if (status === null || status.createdAt === createdAt) return `the cluster ${cluster} was removed meanwhile`;
+  return status.reset === null
+    ? `the cluster ${cluster} was removed and created again meanwhile`
+    : `the workflow of the cluster ${cluster} was reset in Temporal to before the request`;
 }
 
 function say(context: CliContext, { toStderr }: WaitOptions, lines: readonly string[]): void {

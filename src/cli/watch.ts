@@ -36,7 +36,10 @@ export interface WatchOptions extends PipeOptions {
   awaitEnd?(signal: AbortSignal): Promise<boolean>;
 }
 
-/** `detached`: Ctrl-C, `quit`: the key q; the followed run continues. */
+/**
+ * `detached`: Ctrl-C, `quit`: the key q; the followed run continues. `removed`: the cluster that was followed is no more;
+ * `status` is that of one in its place, if there is one.
+ */
 export type WatchEnd = { end: 'done' | 'detached' | 'quit' | 'removed'; status: LiveStatus | null };
 
 /** Shows what is followed. */
@@ -101,7 +104,7 @@ async function follow(
         const seen = await orInterrupted(client.status(cluster), signal);
         if (seen === undefined) break;
         // Created again under the same name, with runs of the same numbers.
-        if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status };
+        if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status: seen };
         status = seen;
         if (lost) view.say('Temporal and the worker answer again');
         lost = false;

@@ -252,6 +252,16 @@ describe('src/cli/commands', () => {
     });
 
     test.each([
+      [null, 'the cluster demo was removed and created again meanwhile, so run 8 of demo will not be reported'],
+      ['run 8 is not known', 'the workflow of the cluster demo was reset in Temporal to before the request, so run 8'],
+    ])('says what has become of the cluster it followed (reset: %s)', async (reset, sentence) => {
+      const another = status([], { createdAt: '2026-11-23T11:00:00.000Z', reset });
+      const { err, code } = await wait([status([], { queued: [queued] }), another]);
+      expect(err).toContain(sentence);
+      expect(code).toBe(1);
+    });
+
+    test.each([
       ['in progress', status([], { run: runStatus(8, { requestId: 'r9' }) }), []],
       ['over', status([], { lastRun: other }), [other]],
       ['not there', status([]), []],

@@ -19,8 +19,9 @@ export function runExitCode({ outcome, failed }: RunSummary): 0 | 1 {
 
 /** One line about the run, then notable results of single nodes. */
 export function describeRunEnd(cluster: string, run: RunSummary, settled: readonly MemberSettled[]): string[] {
-  const took = formatElapsed(run.startedAt, Date.parse(run.endedAt));
-  const line = `run ${run.number} of ${cluster} ${run.outcome} after ${took}: ${countOutcomes(run)}`;
+  // A queued run that was cancelled has not taken any time.
+  const took = run.startedAt === run.endedAt ? '' : ` after ${formatElapsed(run.startedAt, Date.parse(run.endedAt))}`;
+  const line = `run ${run.number} of ${cluster} ${run.outcome}${took}: ${countOutcomes(run)}`;
   const failed = settled.filter(({ outcome }) => outcome === 'failed');
   const refused = settled.filter(({ outcome, error }) => outcome === 'skipped' && error?.type === 'Policy');
   const pending = settled.filter(({ outcome }) => outcome === 'reboot-pending');
