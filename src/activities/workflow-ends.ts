@@ -8,6 +8,7 @@ import { ActivityCancelledError, ActivityNotFoundError, isGrpcServiceError } fro
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, IllegalStateError } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
+import { withAbortSignal } from '../abortable-calls';
 import { END_WATCH_MS } from '../domain/node/time-limits';
 import { defined } from '../domain/shared/defined';
 
@@ -222,7 +223,7 @@ async function untilClosed(client: Client, execution: Execution, signal: AbortSi
   for (let nextPageToken: Uint8Array | undefined; ;) {
     const page = defined({ nextPageToken });
     try {
-      const { history, nextPageToken: next } = await client.withAbortSignal(signal, () =>
+      const { history, nextPageToken: next } = await withAbortSignal(client, signal, () =>
         client.workflowService.getWorkflowExecutionHistory({
           ...{ namespace, execution, waitNewEvent: true, skipArchival: true },
           historyEventFilterType: HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,

@@ -1,6 +1,7 @@
 /** Waiting for the end of a run at the Temporal server alone, which tells it at once and costs no worker anything. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { withAbortSignal } from '../abortable-calls';
 import type { MemberSettled } from '../domain/cluster/member';
 import { isRunResult } from '../domain/run/progress-parser';
 import type { TemporalSession } from './connection';
@@ -23,7 +24,7 @@ export async function awaitRunEnd(
   try {
     for (let pauseMs = FIRST_BEGIN_PAUSE_MS; ; pauseMs = Math.min(MAX_BEGIN_PAUSE_MS, pauseMs * 2)) {
       try {
-        const answer = await client.withAbortSignal(signal, () => answerOf(handle));
+        const answer = await withAbortSignal(client, signal, () => answerOf(handle));
         return isRunResult(answer) && answer.end === 'finished' ? answer.cursor.settled : null;
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) return null;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import { withAbortSignal } from '../abortable-calls';
 import { clusterWorkflowId } from '../contract/workflow-ids';
 import type { QueueSeen } from '../domain/inspection/workers';
 import { atWork, explainIdle } from '../domain/inspection/workers';
@@ -72,7 +73,7 @@ export class TemporalCalls {
   async ofCluster<T>(cluster: string, body: () => Promise<T>): Promise<T> {
     const over = new AbortController();
     // An open call would keep the connection from closing until its deadline.
-    const answer = this.session.client.withAbortSignal(over.signal, () => this.call(cluster, body));
+    const answer = withAbortSignal(this.session.client, over.signal, () => this.call(cluster, body));
     // The loser of the race must not cause an unhandled rejection.
     answer.catch(() => undefined);
     try {
