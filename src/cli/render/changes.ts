@@ -6,6 +6,10 @@ import { oneLine } from './text';
 /** On a terminal more rows obscure the important ones; the rest is counted. */
 const MAX_ROWS = 20;
 const MAX_VALUE = 80;
+/** Characters before the first difference. */
+const SAME_SHOWN = 20;
+
+const RENAMED = /^nodes\[[^\]]*\]\.name$/;
 
 const KINDS = ['preset', 'custom', 'cron', 'once'];
 
@@ -36,7 +40,20 @@ function renderChange({ path, before, after }: SpecChange, color: Colors, width:
   const name = oneLine(path, Math.max(width, 120));
   if (isAbsent(before)) return color.green(`+ ${name}: ${show(after, width)}`);
   if (isAbsent(after)) return color.red(`- ${name}: ${show(before, width)}`);
-  return `${color.yellow('~')} ${name}: ${show(before, width)} -> ${show(after, width)}`;
+  const [old, now] = showBoth(before, after, width);
+  const note = RENAMED.test(path) ? ' (the same machine)' : '';
+  return `${color.yellow('~')} ${name}: ${old} -> ${now}${note}`;
+}
+
+/** What is too long begins a little before the first difference: two values that look the same are no change. */
+function showBoth(before: unknown, after: unknown, width: number): [string, string] {
+  const [old, now] = [show(before, Infinity), show(after, Infinity)];
+  const short = (text: string): string => oneLine(text, width);
+  if (short(old) !== short(now)) return [short(old), short(now)];
+  let same = 0;
+  while (same < old.length && old[same] === now[same]) same += 1;
+  const from = Math.max(0, same - SAME_SHOWN);
+  return [short(`…${old.slice(from)}`), short(`…${now.slice(from)}`)];
 }
 
 /** A schedule is compared as a whole; if the kinds of its entries are unchanged, the changed parts are shown. */
@@ -60,8 +77,15 @@ function intoParts(change: SpecChange): SpecChange[] {
 
 function show(value: unknown, width: number): string {
   if (typeof value === 'string') return oneLine(value, width);
-  if (typeof value === 'object' && value !== null && 'host' in value) return `host ${oneLine(addressOf(value), width)}`;
+  if (typeof value === 'object' && value !== null && 'host' in value) return oneLine(nodeText(value), width);
   return oneLine(JSON.stringify(value)?.replaceAll('"', '') ?? 'nothing', width);
+}
+
+/** Of a node that comes or goes, what makes it another one than the rest. */
+function nodeText(node: { host: unknown; ssh?: unknown; role?: unknown; zone?: unknown }): string {
+  const { role, zone } = node;
+  const more = [...(role === 'control-plane' ? [role] : []), ...(typeof zone === 'string' ? [`zone ${zone}`] : [])];
+  return [`host ${addressOf(node)}`, ...more].join(', ');
 }
 
 function addressOf({ host, ssh }: { host: unknown; ssh?: unknown }): string {

@@ -3,8 +3,11 @@ import type { SpecChange } from '../spec/diff';
 
 const MAX_SHOWN = 5;
 
-/** Fields whose values are numbers, choices and durations. Others may name machines and accounts, and only their names are kept. */
-const WITH_VALUES = /^patching\./;
+/**
+ * Fields whose values are numbers, choices and durations. Others may name machines and accounts, and only their names are kept;
+ * the names of nodes stand in every path.
+ */
+const WITH_VALUES = /^patching\.|^nodes\[[^\]]*\]\.name$/;
 
 /** `2 fields changed: patching.rollout.concurrency 1 -> 3, nodes[w-4] added`. */
 export function changesText(changes: readonly SpecChange[]): string {

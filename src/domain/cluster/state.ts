@@ -1,5 +1,6 @@
 import { canonicalJson } from '../shared/canonical-json';
 import type { ApplySpecAnswer, Pause, RunSummary } from './messages';
+import { KEPT_RUNS } from './messages';
 import type { EventFact, EventLog } from './events';
 import { newEventLog, recordEvent, someMembers } from './events';
 import type { ErrorInfo } from '../shared/errors';
@@ -12,7 +13,7 @@ import type { MachineChange } from './machine-change';
 import { confirmed, machineChange, newMachine, unconfirmed } from './machine-change';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
 import { isBackInQueue } from '../run/window-end';
-import { notTried } from '../run/run';
+import { notTried, skipped, skippedBecauseRemoved } from '../run/run';
 import type { LostNode, RunCursor, RunOutcome, RunPolicy, RunTrigger } from '../run/run';
 import type { CalendarAhead } from '../schedule/window';
 import type { Amount, ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
@@ -20,10 +21,10 @@ import { newSchedule, unload } from './schedule-state';
 import type { OpenWindow, ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
 import { diffSpecs } from '../spec/diff';
+import { nodeNames, renamedNodes, trustKey } from '../spec/renamed-nodes';
 import { isEks } from '../eks/node-groups';
 import { defined } from '../shared/defined';
 
-const KEPT_RUNS = 20;
 const KEPT_ANSWERS = 50;
 const KEPT_FORMER_NODES = 50;
 
@@ -304,13 +305,25 @@ export function expireRunAside(state: ClusterState, why: string, now: string): v
 }
 
 /** Members of a run that has ended before their turn. */
-export function notReached({ number, policy, expired }: ActiveRun, names: readonly string[]): MemberSettled[] {
+function notReached({ number, policy, expired }: ActiveRun, names: readonly string[]): MemberSettled[] {
   const unit = memberName(policy.kind);
   const why =
     expired === undefined
       ? `run ${number} ended before this ${unit}`
       : `run ${number} expired before this ${unit}: ${expired}`;
   return names.map((name) => notTried(policy.kind, name, why));
+}
+
+/** The ends of all members that have none, as its workflow would settle them, of a run whose workflow has not. */
+export function unsettled(run: ActiveRun): MemberSettled[] {
+  const { nodes, done, removed, policy } = run;
+  const gone = new Set(removed);
+  const rest = nodes.filter((name) => done[name] === undefined);
+  return rest.flatMap((name) => {
+    if (gone.has(name)) return [skippedBecauseRemoved(policy.kind, name)];
+    const skip = run.skipped?.[name] ?? run.withdrawn?.[name];
+    return skip === undefined ? notReached(run, [name]) : [skipped(policy.kind, name, skip)];
+  });
 }
 
 /** Records settled nodes at `now` (ISO 8601); idempotent. Nodes no longer in the spec are ignored. */
@@ -629,35 +642,6 @@ function machineChanges(before: SelfManagedSpec, after: SelfManagedSpec): Map<st
   );
 }
 
-/**
- * New name to old name, for each machine (same address and host keys) that the new spec has under another name. `moved`: names
- * of which the address or the host keys have changed.
- */
-function renamedNodes(
-  before: SelfManagedSpec,
-  after: SelfManagedSpec,
-  moved: ReadonlySet<string>,
-): Map<string, string> {
-  const names = { before: namesOf(before), after: namesOf(after) };
-  const gone = new Map(
-    before.nodes
-      .filter(({ name }) => !names.after.has(name) || moved.has(name))
-      .map((node) => [trustKey(node), node.name]),
-  );
-  return new Map(
-    after.nodes
-      .filter(({ name }) => !names.before.has(name) || moved.has(name))
-      .flatMap((node) => {
-        const old = gone.get(trustKey(node));
-        return old === undefined ? [] : [[node.name, old] as const];
-      }),
-  );
-}
-
-function namesOf({ nodes }: SelfManagedSpec): Set<string> {
-  return new Set(nodes.map(({ name }) => name));
-}
-
 /** A run in progress knows the old name, and no longer contacts the node. */
 function underNewName(former: NodeStatus, { name, role }: NodeSpec, spec: SelfManagedSpec): NodeStatus {
   const inWork = former.state === 'waiting' || former.state === 'patching';
@@ -675,7 +659,7 @@ function keepFormer(
   after: SelfManagedSpec,
   { renamed, replaced }: { renamed: ReadonlySet<string>; replaced: ReadonlySet<string> },
 ): void {
-  const names = namesOf(after);
+  const names = nodeNames(after);
   rememberMachines(
     state,
     state.nodes.filter(isNode).filter(({ name }) => !renamed.has(name) && (!names.has(name) || replaced.has(name))),
@@ -708,11 +692,6 @@ function recognised(state: ClusterState, node: MemberStatus): MemberStatus {
   if (isCopied(state, node)) return node;
   const former = (state.formerNodes ?? []).findLast(({ machineId }) => machineId === node.machineId);
   return former === undefined ? node : { ...node, lastAppliedPatchTime: former.lastAppliedPatchTime };
-}
-
-/** What identifies the machine behind a node: its address, the way to reach it, and its trusted host keys. */
-function trustKey({ host, hostKeys, ssh }: NodeSpec): string {
-  return canonicalJson({ host, port: ssh.port, hostKeys, jump: ssh.jump ?? [], transport: ssh.transport ?? null });
 }
 
 function scheduleKey(spec: PatchableSpec): string {

@@ -50,6 +50,30 @@ describe('src/cli/render/changes', () => {
     ]);
   });
 
+  test('says of a node that comes or goes what makes it another one than the rest, and of a new name that it is one', () => {
+    const node = { name: 'cp-2', host: '10.0.0.1', role: 'control-plane', zone: 'a', ssh: { port: 22 } };
+    expect(renderChanges([{ path: 'nodes[cp-2]', before: undefined, after: node }])).toEqual([
+      '  + nodes[cp-2]: host 10.0.0.1, control-plane, zone a',
+    ]);
+    expect(renderChanges([{ path: 'nodes[w-7].name', before: 'w-7', after: 'w-8' }])).toEqual([
+      '  ~ nodes[w-7].name: w-7 -> w-8 (the same machine)',
+    ]);
+    expect(renderChanges([{ path: 'nodes[w-7].ssh.port', before: 22, after: 2222 }])).toEqual([
+      '  ~ nodes[w-7].ssh.port: 22 -> 2222',
+    ]);
+  });
+
+  test('shows long values from their first difference on', () => {
+    const key = `ssh-ed25519 ${'A'.repeat(120)}`;
+    const [row] = renderChanges([{ path: 'nodes[w-1].hostKeys', before: [`${key}xyz`], after: [`${key}uvw`] }]);
+    expect(row).toBe(`  ~ nodes[w-1].hostKeys: …${'A'.repeat(20)}xyz] -> …${'A'.repeat(20)}uvw]`);
+    const lists = [0, 200].map((last) =>
+      Array.from({ length: 30 }, (_, at) => (at === 25 ? `n-${last}` : `node-${at}`)),
+    );
+    const [order] = renderChanges([{ path: 'nodes', before: lists[0], after: lists[1] }]);
+    expect(order).toMatch(/~ nodes: ….*,node-24,n-0,node-26,.* -> ….*,node-24,n-200,node-26/);
+  });
+
   test('cuts nothing in a pipe', () => {
     const changes = Array.from({ length: 30 }, (_, index) => ({
       path: `nodes[w-${index}].host`,

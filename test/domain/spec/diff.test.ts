@@ -63,6 +63,24 @@ describe('src/domain/spec/diff', () => {
     ]);
   });
 
+  it('shows a machine under another name as a changed name, and what else has changed', () => {
+    const at = (name: string, more: object = {}): object => ({ name, host: '10.0.0.7', hostKeys: [KEY], ...more });
+    const before = spec({ nodes: [at('w-7', { labels: { tier: 'gold' } }), { name: 'w-8' }] });
+    const after = spec({ nodes: [at('w-9', { labels: { tier: 'silver' } }), { name: 'w-8' }] });
+    const renamed = { path: 'nodes[w-7].name', before: 'w-7', after: 'w-9' };
+    expect(diffSpecs(before, after)).toEqual([
+      renamed,
+      { path: 'nodes[w-9].labels.tier', before: 'gold', after: 'silver' },
+    ]);
+    const moved = spec({ nodes: [{ name: 'w-8' }, at('w-9', { labels: { tier: 'gold' } })] });
+    expect(diffSpecs(before, moved)).toEqual([
+      renamed,
+      { path: 'nodes', before: ['w-7', 'w-8'], after: ['w-8', 'w-9'] },
+    ]);
+    const elsewhere = spec({ nodes: [at('w-9', { ssh: { port: 2222 } }), { name: 'w-8' }] });
+    expect(diffSpecs(before, elsewhere).map(({ path }) => path)).toEqual(['nodes[w-7]', 'nodes[w-9]']);
+  });
+
   it('shows a changed order of the same nodes', () => {
     const [before, after] = [
       spec({ nodes: [{ name: 'a' }, { name: 'b' }] }),
