@@ -6,4 +6,5 @@ export const WORKFLOW_INTERCEPTORS = [
   'local-activity-order',
   'unreadable-messages',
   'resets',
+  'senders',
 ] as const;

@@ -3,7 +3,6 @@ import type { ClusterClient } from '../client/cluster-client';
 import type { LiveStatus } from '../client/live-status';
 import type { PatchNowAnswer, RunSummary } from '../domain/cluster/messages';
 import { isNode } from '../domain/cluster/member';
-import { isOspatchError } from '../domain/shared/errors';
 import type { MemberSettled } from '../domain/cluster/member';
 import type { CliContext } from './io/context';
 import { EXIT_INTERRUPTED } from './io/interrupt';
@@ -59,20 +58,17 @@ export async function waitForRun(
     const ends = await client.settledNodes(cluster, other.number).catch(() => []);
     say(context, options, describeRunEnd(cluster, other, ends));
   }
-  const found = serves(request, status.lastRun) ? status.lastRun : await findRun(client, cluster, request);
-  // A cluster that is being removed has given up what was queued.
-  if (found === 'removed' || (found === null && status.state === 'removing'))
-    return leave(context, options, `run ${run} of ${cluster}`, { end: 'removed', status: null });
-  if (found === null) {
+  const summary = serves(request, status.lastRun) ? status.lastRun : await findRun(client, cluster, request);
+  if (summary === null) {
     printNote(context, describeGone(cluster, request, status));
     context.setExitCode(1);
     return { end, result: null };
   }
   // Details for people; what counts is in the summary.
   settled ??= await client.settledNodes(cluster, run).catch(() => []);
-  say(context, options, describeRunEnd(cluster, found, settled));
-  if (runExitCode(found) !== 0) context.setExitCode(1);
-  return { end, result: found };
+  say(context, options, describeRunEnd(cluster, summary, settled));
+  if (runExitCode(summary) !== 0) context.setExitCode(1);
+  return { end, result: summary };
 }
 
 /** Follows the boot patch of the nodes `names` to its end; the result contains the nodes that did not get it. */
@@ -135,19 +131,9 @@ function describeGone(cluster: string, { run, requestId }: FollowedRequest, { qu
   return `the request for run ${run} of ${cluster} is gone: no run in progress, queued or in the history serves it, as after a reset or a recovery of the cluster; see: ospatch events ${cluster}`;
 }
 
-/** Null: no run of the history serves the request. */
-async function findRun(
-  client: ClusterClient,
-  cluster: string,
-  request: FollowedRequest,
-): Promise<RunSummary | 'removed' | null> {
-  try {
-    const { runs } = await client.history(cluster);
-    return runs.findLast((one) => serves(request, one)) ?? null;
-  } catch (error) {
-    if (isOspatchError(error) && error.type === 'NotFound') return 'removed';
-    throw error;
-  }
+async function findRun(client: ClusterClient, cluster: string, request: FollowedRequest): Promise<RunSummary | null> {
+  const { runs } = await client.history(cluster);
+  return runs.findLast((one) => serves(request, one)) ?? null;
 }
 
 function leave(

@@ -259,6 +259,16 @@ export class ClusterClient {
     return this.calls.query(cluster, (handle) => handle.query(eventsQuery, request));
   }
 
+  /** The history of a cluster that was removed, as long as Temporal keeps its workflow; null when there is none. */
+  async historyOfRemoved(cluster: string): Promise<ClusterHistory | null> {
+    return this.calls.queryRemoved(cluster, historyQuery);
+  }
+
+  /** The same of its events; the last ones say who has removed it. */
+  async eventsOfRemoved(cluster: string, request: EventsRequest = {}): Promise<EventsPage | null> {
+    return this.calls.queryRemoved(cluster, eventsQuery, request);
+  }
+
   /**
    * Starts a run now, or queues it: after the run in progress, or for the next maintenance window. The answer has the number
    * of the run and what it waits for.

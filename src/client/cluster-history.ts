@@ -26,6 +26,8 @@ export interface ClusterPast {
   isOpen: boolean;
   taskQueue: string;
   startArgument: unknown;
+  /** What the client that started it called itself; empty: nothing. */
+  startedBy: string;
   /** Start of the history; ISO 8601. */
   beganAt: string;
   /** The start time as seen by the workflow, which is part of its run ids. */
@@ -59,6 +61,7 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
     isOpen: isOpenNow,
     taskQueue: started.taskQueue?.name ?? session.taskQueue,
     startArgument: await readArgument(session, cluster, started.input?.payloads ?? [], isOpenNow),
+    startedBy: started.identity ?? '',
     beganAt: timeOf(first),
     workflowBeganAt: past.firstTaskAt ?? timeOf(first),
     events: past.events,
@@ -109,14 +112,14 @@ class PastReader {
     if (event.workflowTaskStartedEventAttributes) this.taskBeganAt = at;
     if (event.workflowTaskCompletedEventAttributes) this.firstTaskAt ??= this.taskBeganAt;
     const signal = event.workflowExecutionSignaledEventAttributes;
-    if (signal) this.events.push(await this.message(at, signal.signalName, signal.input?.payloads));
+    if (signal) this.events.push(await this.message(at, signal.signalName, signal.input?.payloads, signal.identity));
     const admitted = event.workflowExecutionUpdateAdmittedEventAttributes?.request;
     if (admitted) this.admitted.set(admitted.meta?.updateId ?? '', admitted);
     const accepted = event.workflowExecutionUpdateAcceptedEventAttributes;
     if (accepted) {
       const { protocolInstanceId, acceptedRequest } = accepted;
       const { input, meta } = acceptedRequest ?? this.admitted.get(protocolInstanceId ?? '') ?? {};
-      const message = await this.message(at, input?.name, input?.args?.payloads);
+      const message = await this.message(at, input?.name, input?.args?.payloads, meta?.identity);
       this.events.push(message);
       this.accepted.set(meta?.updateId ?? '', message);
     }
@@ -133,10 +136,11 @@ class PastReader {
     at: string,
     name: string | null | undefined,
     payloads: Payload[] | null | undefined,
+    identity: string | null | undefined,
   ): Promise<PastEvent> {
     try {
       const value = await this.decode(payloads);
-      return { at, kind: 'message', name: name ?? '', value };
+      return { at, kind: 'message', name: name ?? '', value, identity: identity ?? '' };
     } catch {
       return { at, kind: 'unreadable', name: name ?? '' };
     }

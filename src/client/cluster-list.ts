@@ -24,6 +24,10 @@ export interface ClusterListItem {
   nextWindow: string | null;
   /** Outcome of the last run; null when there was none. */
   lastOutcome: string | null;
+  /** When that run ended, ISO 8601; null when there was none. */
+  lastRunAt: string | null;
+  /** A run is in progress, which may be suspended. */
+  inRun: boolean;
   /** Nodes whose last patch failed; null when unknown. */
   failedNodes: number | null;
   /** Nodes that need a reboot; null when unknown, as without the search attributes of ospatch. */
@@ -101,7 +105,7 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
       state === 'ended' && isCompleted(one) && ['removing', 'encrypted'].includes(String(memo['state']));
     if (isRemoved || (state === 'ended' && items.has(cluster))) return;
     const item = toItem(one, memo);
-    items.set(cluster, state === undefined ? item : { ...item, state, ready: null, nextWindow: null });
+    items.set(cluster, state === undefined ? item : { ...item, state, ready: null, nextWindow: null, inRun: false });
   };
   for await (const one of find(session, 'ExecutionStatus = "Running"')) await take(one);
   // Servers before 1.30 do not have this status.
@@ -180,6 +184,8 @@ function toItem(execution: Execution, memo: Record<string, unknown>): ClusterLis
     ready: typeof memo['ready'] === 'boolean' ? memo['ready'] : null,
     nextWindow: typeof memo['nextWindow'] === 'string' ? memo['nextWindow'] : null,
     lastOutcome: typeof memo['lastOutcome'] === 'string' ? memo['lastOutcome'] : null,
+    lastRunAt: typeof memo['lastRunAt'] === 'string' ? memo['lastRunAt'] : null,
+    inRun: memo['inRun'] === true,
     failedNodes: typeof memo['failedNodes'] === 'number' ? memo['failedNodes'] : null,
     rebootPending: attributeOf(execution, 'PatchRebootPending'),
     problems: [],

@@ -1,5 +1,6 @@
 /** Inspections of nodes through short workflows, and past runs from Temporal's data. */
 import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
 import type { NodeInspection } from '../domain/inspection/node';
 import { failedInspection } from '../domain/inspection/node';
 import { OspatchError } from '../domain/shared/errors';
@@ -14,13 +15,16 @@ import {
 import type { ClusterHistory, RunSummary } from '../domain/cluster/messages';
 import { rejectionOf } from '../domain/cluster/messages';
 import type { MemberSettled, PatchRecord } from '../domain/cluster/member';
+import { memberName } from '../domain/cluster/member';
+import type { RunInput } from '../domain/run/run';
+import { notTried } from '../domain/run/run';
 import { isRunResult } from '../domain/run/progress-parser';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
 import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, specQuery } from '../contract/messages';
-import { answerOf, readNodeRecord } from './node-records';
+import { answerOf, readNodeRecord, readRunInput } from './node-records';
 import { readSettled } from './pages';
 import type { TemporalCalls } from './temporal-calls';
 import { requestInspections } from './inspection';
@@ -120,8 +124,8 @@ export class Inspector {
 
   /** One run by node, with packages and steps. @throws OspatchError `NotFound` when Temporal no longer has the run. */
   async run(cluster: string, run: number): Promise<RunReport> {
-    const { createdAt, runs } = await this.history(cluster);
-    const settled = await this.settledNodesOf(cluster, createdAt, run);
+    const history = await this.history(cluster);
+    const settled = await this.settledNodesOf(cluster, history, run);
     const nodes: RunReport['nodes'] = [];
     for (let at = 0; at < settled.length; at += READS_AT_ONCE) {
       const batch = settled.slice(at, at + READS_AT_ONCE);
@@ -129,30 +133,38 @@ export class Inspector {
         ...(await Promise.all(batch.map(async (one) => ({ settled: one, record: await this.recordOf(cluster, one) })))),
       );
     }
-    return { run, summary: runs.find((one) => one.number === run) ?? null, nodes };
+    return { run, summary: summaryOf(history, run), nodes };
   }
 
   /** The settled nodes of a run, which may be in progress. @throws OspatchError `NotFound` */
   async settledNodes(cluster: string, run: number): Promise<MemberSettled[]> {
-    return this.settledNodesOf(cluster, (await this.history(cluster)).createdAt, run);
+    return this.settledNodesOf(cluster, await this.history(cluster), run);
   }
 
   private history(cluster: string): Promise<ClusterHistory> {
     return this.calls.query(cluster, (handle) => handle.query(historyQuery));
   }
 
-  private async settledNodesOf(cluster: string, createdAt: string, run: number): Promise<MemberSettled[]> {
-    const workflowId = runWorkflowId(cluster, createdAt, run);
+  private async settledNodesOf(cluster: string, history: ClusterHistory, run: number): Promise<MemberSettled[]> {
+    const workflowId = runWorkflowId(cluster, history.createdAt, run);
+    const summary = summaryOf(history, run);
     const handle = this.calls.session.client.workflow.getHandle(workflowId);
     try {
       const description = await this.calls.call(cluster, () => handle.describe());
       if (description.status.name === 'RUNNING') {
         return await this.calls.call(cluster, () => readSettled(handle));
       }
-      const report = await this.calls.call(cluster, () => answerOf(handle));
-      return isRunResult(report) ? report.cursor.settled : [];
+      const report = await this.calls.call(cluster, () => answerOf(handle).catch(nullWhenTerminated));
+      if (!isRunResult(report)) return [];
+      const { settled } = report.cursor;
+      // A run that expired while another one was in progress has no workflow that ends it.
+      if (report.end === 'finished' || summary === null) return settled;
+      const input = await this.calls.call(cluster, () => readRunInput(this.calls.session, workflowId));
+      return withUntried(settled, input, summary);
     } catch (error) {
       if (!(error instanceof OspatchError) || error.type !== 'NotFound') throw error;
+      // Nothing has begun, so there is nothing to know of any node.
+      if (summary !== null && summary.notTried === summary.total) return [];
       throw new OspatchError({
         type: 'NotFound',
         message: `Temporal has no run ${run} of cluster ${cluster} (any more)`,
@@ -173,8 +185,9 @@ export class Inspector {
   }
 
   private async tokenOf(cluster: string, node: string, run: number): Promise<string> {
-    const { createdAt } = await this.history(cluster);
-    const settled = (await this.settledNodesOf(cluster, createdAt, run)).find((one) => one.node === node);
+    const history = await this.history(cluster);
+    const { createdAt } = history;
+    const settled = (await this.settledNodesOf(cluster, history, run)).find((one) => one.node === node);
     if (settled !== undefined) {
       const record = await this.recordOf(cluster, settled);
       if (record?.kind === 'node') return record.token;
@@ -207,6 +220,26 @@ export class Inspector {
     await this.calls.ensureWorker();
     return this.calls.call(cluster, look, INSPECTION_DEADLINE_MS);
   }
+}
+
+/** A run workflow that somebody has terminated has no result. */
+function nullWhenTerminated(error: unknown): null {
+  if (error instanceof WorkflowFailedError) return null;
+  throw error;
+}
+
+function summaryOf({ runs }: ClusterHistory, run: number): RunSummary | null {
+  return runs.find((one) => one.number === run) ?? null;
+}
+
+function withUntried(
+  settled: readonly MemberSettled[],
+  { nodes, policy: { kind } }: RunInput,
+  { number, outcome }: RunSummary,
+): MemberSettled[] {
+  const known = new Set(settled.map(({ node }) => node));
+  const why = `run ${number} ${outcome === 'expired' ? 'expired' : 'ended'} before this ${memberName(kind)}`;
+  return [...settled, ...nodes.filter(({ name }) => !known.has(name)).map(({ name }) => notTried(kind, name, why))];
 }
 
 /** @throws OspatchError `Refused` when the cluster has no nodes that ospatch connects to */

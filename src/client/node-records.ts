@@ -8,6 +8,7 @@ import { nodePatchQuery } from '../contract/messages';
 import { nodeWorkflowId } from '../contract/workflow-ids';
 import type { PatchRecord } from '../domain/cluster/member';
 import { isPatchRecord } from '../domain/cluster/member';
+import type { RunInput } from '../domain/run/run';
 import type { TemporalSession } from './connection';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -48,6 +49,16 @@ export async function recordIn(
     if (isPatchRecord(value)) return value;
   }
   return null;
+}
+
+/** What the last execution of a run workflow was started with. */
+export async function readRunInput({ client, namespace }: TemporalSession, workflowId: string): Promise<RunInput> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    ...{ namespace, execution: { workflowId }, maximumPageSize: 1 },
+  });
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  const [value] = await decodeArrayFromPayloads(client.options.loadedDataConverter, input?.payloads ?? []);
+  return value as RunInput;
 }
 
 /** The result of a workflow that returns one even when it fails. @throws the client's error when there is none */

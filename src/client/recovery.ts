@@ -146,7 +146,13 @@ function planOf(
 ): Omit<RecoveryPlan, 'health'> & { state: ClusterState } {
   const now = new Date().toISOString();
   const argument = backup === null ? past?.startArgument : { state: backup.state };
-  const base = readStartArgument(structuredClone(argument), cluster, past?.workflowBeganAt ?? now, validateSpecObject);
+  const base = readStartArgument(
+    structuredClone(argument),
+    cluster,
+    past?.workflowBeganAt ?? now,
+    validateSpecObject,
+    past?.startedBy,
+  );
   if (typeof base === 'string') throw unusable(cluster, base, backup !== null);
   if (backup === null) {
     const { state, kept, lost, run } = recoverCluster(base, past?.events ?? [], now, CONTEXT);
@@ -173,6 +179,7 @@ function lostSince(
     cluster,
     past.workflowBeganAt,
     validateSpecObject,
+    past.startedBy,
   );
   if (typeof base === 'string') return { lost: [], run: null };
   const { run } = recoverCluster(structuredClone(base), past.events, now, CONTEXT);

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
+import type { QueryDefinition } from '@temporalio/common';
+import { decodeArrayFromPayloads, encodeToPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
 import { withAbortSignal } from '../abortable-calls';
 import { clusterWorkflowId } from '../contract/workflow-ids';
@@ -63,6 +65,27 @@ export class TemporalCalls {
   query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
     return this.ofCluster(cluster, () => ask(handle));
+  }
+
+  /** Queries a removed cluster, as long as Temporal keeps its workflow; null when there is no such cluster. */
+  async queryRemoved<T, A extends unknown[]>(
+    cluster: string,
+    { name }: QueryDefinition<T, A>,
+    ...args: A
+  ): Promise<T | null> {
+    if ((await this.health(cluster)).state !== 'removed') return null;
+    const { client, namespace } = this.session;
+    const { loadedDataConverter } = client.options;
+    return this.call(cluster, async () => {
+      const queryArgs = { payloads: (await encodeToPayloads(loadedDataConverter, ...args)) ?? [] };
+      // A handle of this client asks nothing of a workflow that has ended.
+      const { queryResult } = await client.workflowService.queryWorkflow({
+        ...{ namespace, execution: { workflowId: clusterWorkflowId(cluster) } },
+        query: { queryType: name, queryArgs },
+      });
+      const [value] = await decodeArrayFromPayloads(loadedDataConverter, queryResult?.payloads);
+      return value as T;
+    });
   }
 
   /**

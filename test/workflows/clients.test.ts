@@ -101,6 +101,16 @@ describe('docs/messages.md', () => {
         outputs.push(await example(code));
         // A cluster that is removed has no state.
         if (code.includes('--name patchNow')) await cluster.untilIdle(1);
+        if (code.includes('--name resume')) {
+          await cluster.until('the pause is over', ({ paused }) => paused === null);
+          const { requests } = await cluster.client.history(cluster.name);
+          // None of them says who has sent it.
+          const [process, cli] = [/^\d+@/, /^temporal-cli:.+@/].map((one) => expect.stringMatching(one) as unknown);
+          expect(requests.slice(-4).map(({ request, by }) => [request, by])).toEqual([
+            ...['lock', 'unlock'].map((name) => [name, process]),
+            ...['pause', 'resume'].map((name) => [name, cli]),
+          ]);
+        }
         if (code.includes('--name remove')) expect(await cluster.handle.result()).toMatchObject({ state: 'removing' });
       }
       const output = outputs.join('');

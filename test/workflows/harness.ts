@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { DataConverter } from '@temporalio/common';
+import { Client } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/worker';
@@ -30,6 +31,7 @@ import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { nodeRecord, patchRecord } from '../support/node-record';
+import { disagreements } from '../support/run-records';
 import { nodeFacts, nodeInspection, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
 import { timeSkippingServer } from '../support/local-stack';
@@ -507,7 +509,11 @@ export class TestCluster {
 
   /** The client of a person. */
   get client(): ClusterClient {
-    const { client } = this.env;
+    const { env } = this;
+    // That of a server that skips time does so while it waits for a result, whatever a test is about.
+    const client = env.supportsTimeSkipping
+      ? new Client({ connection: env.connection, dataConverter: dataConverter(null, 'throw') })
+      : env.client;
     const session = { client, keyIds: [], address: '', namespace: 'default', deadlineMs: 15_000 };
     return ClusterClient.of({ ...session, taskQueue: this.name }, 'ann');
   }
@@ -593,10 +599,14 @@ export class TestCluster {
     }
   }
 
-  untilIdle(runs: number): Promise<StatusPage> {
-    return this.until(
+  /** However the run ends, what is said of it as a whole is what is said of its nodes. */
+  async untilIdle(runs: number): Promise<StatusPage> {
+    const status = await this.until(
       `run ${runs} has ended`,
-      (status) => status.run === null && (status.lastRun?.number ?? 0) >= runs,
+      (one) => one.run === null && (one.lastRun?.number ?? 0) >= runs,
     );
+    const wrong = await disagreements(this, status.lastRun?.number ?? runs);
+    if (wrong.length > 0) throw new Error(`run ${runs}: ${wrong.join('; ')}`);
+    return status;
   }
 }

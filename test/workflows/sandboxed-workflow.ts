@@ -39,6 +39,8 @@ export function valueOf(payload: coresdk.workflow_commands.IQuerySuccess['respon
 export class SandboxedWorkflow {
   /** Commands of the workflow so far. */
   readonly commands: Command[] = [];
+  /** What Temporal says when a history has become long. */
+  continueAsNewSuggested = false;
   private now = Date.parse('2027-01-04T12:00:00Z');
   private jobs = 0;
 
@@ -91,7 +93,7 @@ export class SandboxedWorkflow {
       now: startedAt.getTime(),
       showStackTraceSources: false,
     });
-    const first = { initializeWorkflow: { workflowId, workflowType, arguments: args } };
+    const first = { initializeWorkflow: { workflowId, workflowType, arguments: args, identity: TEST_IDENTITY } };
     return new SandboxedWorkflow(runId, workflow, first);
   }
 
@@ -106,6 +108,7 @@ export class SandboxedWorkflow {
         timestamp: { seconds: Math.floor(this.now / 1_000), nanos: 0 },
         isReplaying: false,
         historyLength: 3 + this.jobs,
+        continueAsNewSuggested: this.continueAsNewSuggested,
         availableInternalFlags: [1, 2, 3, 4],
         jobs: all,
       }),
@@ -135,14 +138,18 @@ export class SandboxedWorkflow {
 
 let updates = 0;
 
+/** Of the client that sends what tests do not sign. */
+export const TEST_IDENTITY = 'tester@host';
+
 export function signal(signalName: string, ...input: Payload[]): Job {
-  return { signalWorkflow: { signalName, input, identity: 'test' } };
+  return { signalWorkflow: { signalName, input, identity: TEST_IDENTITY } };
 }
 
 export function update(name: string, ...input: Payload[]): { id: string; job: Job } {
   updates += 1;
   const id = `u-${updates}`;
-  return { id, job: { doUpdate: { id, protocolInstanceId: id, name, input, runValidator: true } } };
+  const meta = { identity: TEST_IDENTITY };
+  return { id, job: { doUpdate: { id, protocolInstanceId: id, name, input, meta, runValidator: true } } };
 }
 
 /** The outcome of an update: its result or its failure; undefined before that. */

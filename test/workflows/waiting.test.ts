@@ -120,9 +120,10 @@ describe('ospatch patch --wait', () => {
     release();
     await one.apply({ patchOnBoot: true }, [...one.nodes, 'boot-3']);
     await one.cluster.until('the boot run has ended', ({ lastRun }) => lastRun?.trigger === 'boot');
-    const { code, out, err } = await waiter;
-    expect(code).toBe(1);
-    expect(out + err).toMatch(/run 2 of boot .*cancelled by .* together with run 1/);
+    expect(await waiter).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/run 2 of boot .*cancelled by .* together with run 1/) as string,
+    });
   });
 
   it('follows a queued run into the next history of the cluster, and tells the end of the run before it', async () => {

@@ -1,16 +1,17 @@
 import type { Command } from 'commander';
 import type { ClusterClient } from '../../client/cluster-client';
 import type { FeedItem, FeedNotice } from '../../client/event-feed';
-import type { ClusterEvent } from '../../domain/cluster/event-pages';
-import { isDuration, parseDuration } from '../../domain/shared/duration';
-import { OspatchError, isOspatchError } from '../../domain/shared/errors';
+import type { ClusterEvent, EventsPage } from '../../domain/cluster/event-pages';
+import { isOspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { EXIT_INTERRUPTED, orInterrupted, pause, untilInterrupted } from '../io/interrupt';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
+import { orOfRemoved } from '../io/removed';
 import { clusterArgument, runOption } from '../options/arguments';
 import { withClient } from '../options/session';
+import { parseSince, sinceOption } from '../options/since';
 
 const LOOK_EVERY_MS = 1_000;
 
@@ -38,30 +39,16 @@ export function registerEvents(program: Command, context: CliContext): void {
     .description('show what has happened to a cluster, and who did it, oldest first')
     .addArgument(clusterArgument())
     .option('-f, --follow', 'go on with new events until Ctrl-C, or until the cluster is removed')
-    .option('--since <time>', 'only events since then: a duration such as 2h, or a time')
+    .addOption(sinceOption('events'))
     .addOption(runOption('only events of this run'))
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action((cluster: string, options: EventsOptions, command: Command) =>
       runCommand(context, async () => {
-        const since = await parseSince(options.since, context.now());
+        const since = (await parseSince(options.since, context.now())) ?? Number.NEGATIVE_INFINITY;
         return withClient(command, (client) => showEvents(context, client, cluster, { ...options, since }));
       }),
     );
-}
-
-async function parseSince(text: string | undefined, now: number): Promise<number> {
-  if (text === undefined) return Number.NEGATIVE_INFINITY;
-  if (isDuration(text)) return now - parseDuration(text);
-  const { parseInstant } = await import('../io/time.js');
-  const { ownZone } = await import('../render/text.js');
-  const at = parseInstant(text, ownZone());
-  if (at !== null) return at;
-  throw new OspatchError({
-    type: 'Usage',
-    message: `--since: found ${JSON.stringify(text.slice(0, 60))}; allowed: a duration such as 2h or 3d, or a time such as 2027-03-01, 2027-03-01T02:30 or 2027-03-01T02:30:00Z`,
-    remedy: 'correct the time, or leave --since out for all events',
-  });
 }
 
 async function showEvents(
@@ -74,12 +61,28 @@ async function showEvents(
   const feed = new EventFeed((request) => client.events(cluster, request));
   const isWanted = (event: ClusterEvent): boolean =>
     Date.parse(event.at) >= since && (run === undefined || event.run === run);
-  const items = await feed.next();
+  const { value: items, isRemoved } = await orOfRemoved(
+    context,
+    cluster,
+    () => feed.next(),
+    () => itemsOfRemoved(client, cluster),
+  );
   if (!follow && output === 'json') return printJson(context, items.flatMap(eventOf).filter(isWanted));
   const show = await printer(context, output, isWanted);
   const shown = items.map(show).filter(Boolean).length;
   if (!follow) return shown === 0 ? printNote(context, `no event of ${cluster} matches`) : undefined;
-  await followEvents(context, cluster, () => feed.next(), show);
+  if (!isRemoved) await followEvents(context, cluster, () => feed.next(), show);
+}
+
+async function itemsOfRemoved(client: ClusterClient, cluster: string): Promise<FeedItem[] | null> {
+  const items: FeedItem[] = [];
+  for (let since: number | null = 0; since !== null;) {
+    const page: EventsPage | null = await client.eventsOfRemoved(cluster, { since, limit: 200 });
+    if (page === null) return null;
+    items.push(...page.events.map((event) => ({ event })));
+    since = page.next;
+  }
+  return items;
 }
 
 function eventOf(item: FeedItem): ClusterEvent[] {

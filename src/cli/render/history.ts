@@ -11,11 +11,12 @@ export function renderHistory(
   cluster: string,
   { runs, windows, requests }: ClusterHistory,
   color: Colors,
-  zone: string = ownZone(),
+  { zone = ownZone(), since = null }: { zone?: string; since?: number | null } = {},
 ): string {
+  const when = since === null ? 'yet' : `since ${formatTime(new Date(since).toISOString(), zone)}`;
   const parts = [
     runs.length === 0
-      ? `no run of ${cluster} has ended yet`
+      ? `no run of ${cluster} has ended ${when}`
       : renderTable(
           ['Run', 'Trigger', 'Outcome', 'Started', 'Took', 'Nodes', 'By', 'Reason'],
           runs.map((run) => runRow(run, color, zone)),
@@ -48,6 +49,17 @@ export function renderHistory(
     color.dim(`Times are in ${zone}; set TZ for another zone.`),
   ];
   return wrapIndented(parts.join('\n\n'), color.columns);
+}
+
+/** Runs that have ended, windows that have begun and requests since `since` (epoch milliseconds). */
+export function historySince({ createdAt, runs, windows, requests }: ClusterHistory, since: number): ClusterHistory {
+  const isLater = (iso: string): boolean => Date.parse(iso) >= since;
+  return {
+    createdAt,
+    runs: runs.filter(({ endedAt }) => isLater(endedAt)),
+    windows: windows.filter(({ at }) => isLater(at)),
+    requests: requests.filter(({ at }) => isLater(at)),
+  };
 }
 
 export function colorOutcome({ outcome }: Pick<RunSummary, 'outcome'>, color: Colors): string {

@@ -58,7 +58,10 @@ export function colorState(state: string, kind: NodeState, color: Colors): strin
 }
 
 export function errorCell({ lastError }: MemberStatus, color: Pick<Colors, 'columns'>): string {
-  return lastError === null ? '' : `${lastError.type}: ${cellText(lastError.message, MAX_ERROR, color)}`;
+  if (lastError === null) return '';
+  const message = cellText(lastError.message, MAX_ERROR, color);
+  // A node that was left alone has a reason, and no error.
+  return lastError.type === 'NotTried' ? message : `${lastError.type}: ${message}`;
 }
 
 /** `patched`, or `patched, locked`. */

@@ -46,7 +46,8 @@ function renderNode({ settled, record }: NodeOfRun, color: Colors, zone: string)
   for (const { message } of record?.warnings ?? settled.reading?.warnings ?? []) {
     fields.push(['Warning', oneLine(message)]);
   }
-  if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message)}`]);
+  if (error?.type === 'NotTried') fields.push(['Reason', oneLine(error.message)]);
+  else if (error !== null) fields.push(['Error', `${error.type}: ${oneLine(error.message)}`]);
   if (error?.remedy !== undefined) fields.push(['Fix', oneLine(error.remedy)]);
   const lines = fields.length === 0 ? [] : renderFields(fields, indented(color)).split('\n');
   const packages = (record?.kind === 'node' ? record.changes : []).map((change) => `  ${renderPackage(change)}`);

@@ -311,10 +311,12 @@ export function waitsForDecision(
   return `run ${number} waits for a decision: ${failures} failed, more than the ${maxFailures} that may; ${more.join(', ')}`;
 }
 
-/** A run with nodes in flight needs a run workflow to wait for them; that workflow starts no other node. */
-function endSuspended({ suspended }: ActiveRun, message: string): Decision {
-  const isWaiting = (suspended?.inFlight?.length ?? 0) > 0;
-  return isWaiting ? { do: 'resume-run', message } : { do: 'abort-suspended-run', message };
+/**
+ * The run workflow ends the run itself: it waits for nodes in flight, starts no other, and its result says what became of every
+ * member. Of node groups that were never listed there is nothing to say.
+ */
+function endSuspended({ nodeGroupsUnresolved }: ActiveRun, message: string): Decision {
+  return nodeGroupsUnresolved === true ? { do: 'abort-suspended-run', message } : { do: 'resume-run', message };
 }
 
 function doing({ nodeGroupsUnresolved, state, policy }: ActiveRun): string {

@@ -280,6 +280,9 @@ export interface RunStatus {
   detail?: RunDetail;
 }
 
+/** Summaries of runs in a history. */
+export const KEPT_RUNS = 20;
+
 export interface ClusterHistory {
   /** Creation time of the cluster; runs of an earlier cluster of the same name are not included. */
   createdAt: string;
@@ -334,7 +337,9 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
       case 'reason': {
         if (field === undefined || field === null) break;
         if (typeof field !== 'string') return refuse(`${key} is ${describe(field)}; it must be text`);
-        message[key] = plainText(field, key === 'reason' ? MAX_SENTENCE : MAX_WORD);
+        const text = plainText(field, key === 'reason' ? MAX_SENTENCE : MAX_WORD);
+        // A sender or a reason without a word is none.
+        if (text !== '') message[key] = text;
         break;
       }
       case 'nodes': {

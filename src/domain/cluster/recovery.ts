@@ -19,8 +19,8 @@ import { beginLife } from './events';
 import { migrate } from './migrate';
 import { newSchedule } from './schedule-state';
 import { unpackState } from './packed-state';
-import { SIGNALS, parseMessage } from './messages';
-import type { SignalName } from './messages';
+import { MAX_WORD, SIGNALS, parseMessage } from './messages';
+import type { Message, SignalName } from './messages';
 import {
   actOnApplySpec,
   actOnRequest,
@@ -39,13 +39,14 @@ import type { RunInput, RunResult } from '../run/run';
 import { parseProgress } from '../run/progress-parser';
 import { failedUnrecorded, notTried, settleHandedOver, markHandedOverLost } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
+import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
 
 /** The relevant events of a cluster's history, in order. Times are ISO 8601; values are as sent. */
 export type PastEvent = { at: string } &
-  /** A signal, or an update that was accepted. */
+  /** A signal, or an update that was accepted. `identity`: what the client that sent it called itself; empty: nothing. */
   (
-    | { kind: 'message'; name: string; value: unknown }
+    | { kind: 'message'; name: string; value: unknown; identity: string }
     /** A message whose payload cannot be decoded here. */
     | { kind: 'unreadable'; name: string }
     | { kind: 'run-started'; workflowId: string; input: RunInput }
@@ -127,12 +128,16 @@ export function noteRecovery(state: ClusterState, by: string, backup: string | n
   note(state, { kind: 'action', request: 'recover', by, reason: null, result: `recovered from ${from}` }, now);
 }
 
-/** Reads a start argument or the state of a backup. Returns the reason when this version cannot continue from it. */
+/**
+ * Reads a start argument or the state of a backup. Returns the reason when this version cannot continue from it. `startedBy`:
+ * what the client of the start called itself.
+ */
 export function readStartArgument(
   value: unknown,
   cluster: string,
   at: string,
   checkSpec: SpecCheck,
+  startedBy = '',
 ): ClusterState | string {
   const argument = toRecord(value);
   if (argument === null) return 'the content is not an object';
@@ -145,8 +150,12 @@ export function readStartArgument(
   if (checked.spec.name !== cluster) return `the state belongs to cluster ${plainText(checked.spec.name, 63)}`;
   const { applyId = null } = message;
   const state = newClusterState(checked.spec, applyId, at);
-  if (applyId === null) noteCreation(state, message, at);
+  if (applyId === null) noteCreation(state, { ...namedAs(startedBy), ...message }, at);
   return state;
+}
+
+function namedAs(identity: string): Message {
+  return defined({ by: plainText(identity, MAX_WORD) || undefined });
 }
 
 function readState(value: unknown, cluster: string): ClusterState | string {
@@ -197,39 +206,41 @@ class PastCluster {
     return { state, kept, lost, run: { number: run.number, workflowId: this.idOf(run), nodesInWork } };
   }
 
-  private message({ at, name, value }: Extract<PastEvent, { kind: 'message' }>): void {
-    if (name === APPLY_SPEC) return this.applySpec(at, value);
+  private message({ at, name, value, identity }: Extract<PastEvent, { kind: 'message' }>): void {
+    const sender = namedAs(identity);
+    if (name === APPLY_SPEC) return this.applySpec(at, value, sender);
     const steering = STEERING.find((one) => one === name);
-    if (steering !== undefined) return this.steering(at, steering, value);
+    if (steering !== undefined) return this.steering(at, steering, value, sender);
     const parsed = parseMessage(value);
-    const message = parsed.ok ? parsed.message : {};
     const signal = SIGNALS.find((one) => one === name);
     // The cluster rejected unknown messages and messages that it could not parse.
     if (!parsed.ok || (signal === undefined && name !== REMOVE)) return;
+    const message = { ...sender, ...parsed.message };
     if (signal === undefined || signal === 'patchNow') return this.lose({ at, name }, message);
-    // The run to be cancelled ends together with its cluster.
-    if (signal === 'cancelRun' || checkRequest(this.state, signal, message, at) !== null) return;
+    if (checkRequest(this.state, signal, message, at) !== null) return;
     actOnRequest<SignalName>(this.state, signal, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
   }
 
-  private steering(at: string, name: SteeringName, value: unknown): void {
+  private steering(at: string, name: SteeringName, value: unknown, sender: Message): void {
     const parsed = parseSteering(name, value);
     if (!parsed.ok || checkSteeringRequest(this.state, name, parsed.message, at) !== null) return;
-    actOnSteering(this.state, name, parsed.message, at);
-    this.kept.push(toPastMessage({ at, name }, parsed.message));
+    const message = { ...sender, ...parsed.message };
+    actOnSteering(this.state, name, message, at);
+    this.kept.push(toPastMessage({ at, name }, message));
   }
 
-  private applySpec(at: string, value: unknown): void {
+  private applySpec(at: string, value: unknown, identity: Message): void {
     const parsed = parseSpecMessage(value);
     // The cluster rejected what it could not parse.
     if (!parsed.ok) return;
-    const { spec, applyId = 'none', ...message } = parsed.message;
+    const { spec, applyId = 'none', ...message } = { ...identity, ...parsed.message };
     if (spec === undefined) {
       // The call that created the cluster sent its spec as start argument; any other applySpec without a spec was
       // rejected.
-      if (applyId === this.state.createdBy) this.state.createdBy = null;
-      return;
+      if (applyId !== this.state.createdBy) return;
+      this.state.createdBy = null;
+      return noteCreation(this.state, message, at);
     }
     const checked = this.context.checkSpec(spec);
     const sender = { by: message.by ?? null, reason: message.reason ?? null };

@@ -110,15 +110,15 @@ function senderOf({ by, reason }: Message): { by: string; reason: string | null 
 
 function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage): string {
   if ('paused' in answer) {
-    const now = answer.paused ? 'paused' : 'not paused';
-    if (answer.newReason === true) return `${now}, as before, for another reason`;
-    return answer.changed ? now : `${now}, as before`;
+    if (answer.newReason === true) return 'the cluster was paused already, and has another reason now';
+    if (!answer.changed) return answer.paused ? 'the cluster was paused already' : 'the cluster was not paused';
+    return answer.paused ? 'no run and no node is started until a resume' : 'runs and nodes are started again';
   }
   if ('followUp' in answer) {
     const queued = [...(answer.followUp === null ? [] : [answer.followUp]), ...(answer.alsoQueued ?? [])];
     const also = queued.length === 0 ? '' : ` and queued run${queued.length === 1 ? '' : 's'} ${queued.join(', ')}`;
     const aside = answer.setAside === undefined ? '' : ` and run ${answer.setAside}, which was set aside`;
-    return `run ${answer.run} cancelled${also}${aside}`;
+    return `run ${answer.run}${also}${aside}`;
   }
   const rest = answer.waitsFor === undefined ? '' : `, waits for ${answer.waitsFor}`;
   const forced = ignoreWindow === true ? ', outside of maintenance windows too' : '';
@@ -224,15 +224,15 @@ export function actOnRemove(state: ClusterState, message: Message, now: string):
   state.request = null;
   delete state.queue;
   if (state.run !== null) cancel(state.run, message);
-  const result = state.run === null ? 'removed' : `removed after run ${state.run.number}`;
+  const result = state.run === null ? 'at once' : `after run ${state.run.number}, which is cancelled`;
   record(state, 'remove', message, result, now, { run: state.run?.number });
   return { run: state.run?.number ?? null };
 }
 
-/** Somebody has cancelled the workflow of the cluster in Temporal, which is a removal. */
-export function noteCancelInTemporal(state: ClusterState, now: string): void {
-  const result = state.run === null ? 'removed' : `removed after run ${state.run.number}`;
-  record(state, 'remove', { by: 'Temporal', reason: 'the workflow was cancelled' }, result, now);
+/** Somebody has cancelled the workflow of the cluster in Temporal, which is a removal. `reason`: as given there. */
+export function removeByCancellation(state: ClusterState, reason: string | undefined, now: string): void {
+  // Temporal tells a workflow why it is cancelled, and not by whom.
+  if (state.removing === null) actOnRemove(state, { by: 'a cancel request in Temporal', ...defined({ reason }) }, now);
 }
 
 function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {

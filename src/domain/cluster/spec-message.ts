@@ -46,8 +46,8 @@ export function parseSpecMessage(value: unknown): { ok: true; message: SpecMessa
     spec: isThere ? spec : undefined,
     applyId: applyId ?? undefined,
     requestId: requestId ?? undefined,
-    by: typeof by === 'string' ? plainText(by, MAX_WORD) : undefined,
-    reason: typeof reason === 'string' ? plainText(reason, MAX_SENTENCE) : undefined,
+    by: plainText(by ?? '', MAX_WORD) || undefined,
+    reason: plainText(reason ?? '', MAX_SENTENCE) || undefined,
   };
   return { ok: true, message: defined(message) };
 }

@@ -39,7 +39,7 @@ import { readableTimes } from '../../domain/render/markdown';
 import type { RunProgress } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
-import { noteCancelInTemporal } from '../../domain/cluster/requests';
+import { removeByCancellation } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
 import { statusLines } from '../../domain/explain/status-line';
@@ -52,6 +52,7 @@ import { startPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
 import { onReset } from '../shared/reset';
 import { toErrorInfo } from '../shared/failures';
+import { cancelReason } from '../shared/sender';
 import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
@@ -205,12 +206,8 @@ class ClusterLoop {
   /** `cancelled` rejects when somebody cancels the workflow. */
   async run(cancelled: Promise<never>): Promise<StatusPage> {
     cancelled.catch(() => {
-      if (this.state.removing === null) noteCancelInTemporal(this.state, timestamp());
-      this.state.removing ??= 'a cancel request in Temporal';
-      this.state.request = null;
-      delete this.state.queue;
-      if (this.state.run !== null) this.state.run.state = 'cancelling';
-      this.isStale = true;
+      removeByCancellation(this.state, cancelReason(), timestamp());
+      this.changed();
     });
     return this.loop();
   }

@@ -37,6 +37,7 @@ import * as messages from '../../contract/messages';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
 import { mayBeRepeated } from '../shared/reset';
+import { senderIdentity } from '../shared/sender';
 import { timestamp } from '../shared/timestamp';
 
 /** Characters of the problems of a spec that are kept; the answer to an update has all of them. */
@@ -48,8 +49,9 @@ const DESCRIPTIONS: Record<SignalName, string> = {
   patchNow:
     'Patch now, or in the next maintenance window. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}; also selector, notBefore, deadline, ignoreWindow, concurrency.',
   pause: 'Start no further node and no run until resumed. Input: nothing, or {"reason": "...", "by": "..."}.',
-  resume: 'Undo pause. Input: nothing, or {"by": "..."}.',
-  cancelRun: 'Cancel the run in progress; a package transaction that has begun is finished. Input: nothing.',
+  resume: 'Undo pause. Input: nothing, or {"reason": "...", "by": "..."}.',
+  cancelRun:
+    'Cancel the run in progress; a package transaction that has begun is finished. Input: nothing, or {"reason": "...", "by": "..."}.',
 };
 
 const STEERING_DESCRIPTIONS: Record<SteeringName, string> = {
@@ -100,13 +102,14 @@ class Handlers {
     this.registerRemove();
     this.registerQueries();
     // Messages from workflows have no handler of their own, so that the Temporal UI does not offer them to users.
-    setDefaultSignalHandler((name, value) =>
-      this.signal(name, () => {
+    setDefaultSignalHandler((name, value) => {
+      const sender = senderIdentity();
+      return this.signal(name, sender, () => {
         if (name === messages.runProgressSignal.name) this.cluster.progress(value);
         else if (name === messages.nodeActionSignal.name) this.nodeAction(value);
-        else this.refuse(`signal ${name}`, undefined, `no such signal; there are ${ALL_MESSAGES}`);
-      }),
-    );
+        else this.refuse(`signal ${name}`, sender, `no such signal; there are ${ALL_MESSAGES}`);
+      });
+    });
     setDefaultUpdateHandler((name) => {
       throw refused(`no such update: ${plainText(name, 100)}; there are ${ALL_MESSAGES}`);
     });
@@ -146,11 +149,12 @@ class Handlers {
       messages[`${name}Signal`],
       (...values: unknown[]) => {
         const isRepeated = repeats(name);
-        return this.signal(name, () => {
-          const parsed = parseMessage(only(values));
+        const sender = senderIdentity();
+        return this.signal(name, sender, () => {
+          const parsed = signed(parseMessage(only(values)), sender);
           const why = parsed.ok ? this.reasonAgainst(name, parsed.message, isRepeated) : parsed.why;
           if (parsed.ok && why === null) actOnRequest(cluster.state, name, parsed.message, timestamp());
-          else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
+          else this.refuse(name, parsed.by, why ?? '');
           cluster.changed();
         });
       },
@@ -160,8 +164,9 @@ class Handlers {
       messages[`${name}Update`] as typeof messages.patchNowUpdate,
       (...values: unknown[]) => {
         const isRepeated = repeats(name);
+        const sender = senderIdentity();
         return this.update(() => {
-          const message = readMessage(only(values));
+          const message = read(signed(parseMessage(only(values)), sender));
           // The state may have moved on since the validator looked.
           const why = this.reasonAgainst(name, message, isRepeated);
           if (why !== null) throw this.refusal(name, message, why);
@@ -173,7 +178,7 @@ class Handlers {
       {
         description,
         validator: (...values: unknown[]) => {
-          const message = readMessage(only(values));
+          const message = read(parseMessage(only(values)));
           // What is before it in the queue may change the answer.
           const why = this.queue.isBusy ? null : this.reasonAgainst(name, message, repeats(name));
           if (why !== null) throw refused(why);
@@ -193,11 +198,12 @@ class Handlers {
       messages[`${name}Signal`],
       (...values: unknown[]) => {
         const isRepeated = repeats(name);
-        return this.signal(name, () => {
-          const parsed = parseSteering(name, only(values));
+        const sender = senderIdentity();
+        return this.signal(name, sender, () => {
+          const parsed = signed(parseSteering(name, only(values)), sender);
           const why = parsed.ok ? this.reasonAgainstSteering(name, parsed.message, isRepeated) : parsed.why;
           if (parsed.ok && why === null) actOnSteering(cluster.state, name, parsed.message, timestamp());
-          else this.refuse(name, parsed.ok ? parsed.message.by : undefined, why ?? '');
+          else this.refuse(name, parsed.by, why ?? '');
           cluster.changed();
         });
       },
@@ -207,8 +213,9 @@ class Handlers {
       messages[`${name}Update`],
       (...values: unknown[]) => {
         const isRepeated = repeats(name);
+        const sender = senderIdentity();
         return this.update(() => {
-          const message = readSteering(name, only(values));
+          const message = read(signed(parseSteering(name, only(values)), sender));
           const why = this.reasonAgainstSteering(name, message, isRepeated);
           if (why !== null) throw this.refusal(name, message, why);
           const answer = actOnSteering(cluster.state, name, message, timestamp());
@@ -219,7 +226,7 @@ class Handlers {
       {
         description,
         validator: (...values: unknown[]) => {
-          const message = readSteering(name, only(values));
+          const message = read(parseSteering(name, only(values)));
           // What is before it in the queue may change the answer.
           const why = this.queue.isBusy ? null : this.reasonAgainstSteering(name, message, repeats(name));
           if (why !== null) throw refused(why);
@@ -235,35 +242,38 @@ class Handlers {
   private registerApplySpec(): void {
     setHandler(
       messages.applySpecSignal,
-      (...values: unknown[]) =>
-        this.signal('applySpec', async () => {
-          const parsed = parseSpecMessage(only(values));
+      (...values: unknown[]) => {
+        const sender = senderIdentity();
+        return this.signal('applySpec', sender, async () => {
+          const parsed = signed(parseSpecMessage(only(values)), sender);
           try {
-            await this.applySpec(this.readSpecMessage(values));
+            await this.applySpec(this.withSpec(read(parsed)));
           } catch (failure) {
-            const by = parsed.ok ? parsed.message.by : undefined;
-            this.refuse('applySpec', by, messageOf(failure, MAX_REFUSAL));
+            this.refuse('applySpec', parsed.by, messageOf(failure, MAX_REFUSAL));
           }
-        }),
+        });
+      },
       { description: APPLY_SPEC_DESCRIPTION },
     );
     setHandler(
       messages.applySpecUpdate,
-      (...values: unknown[]) =>
-        this.update(async () => {
-          const message = this.readSpecMessage(values);
+      (...values: unknown[]) => {
+        const sender = senderIdentity();
+        return this.update(async () => {
+          const message = this.withSpec(read(signed(parseSpecMessage(only(values)), sender)));
           try {
             return await this.applySpec(message);
           } catch (failure) {
             this.refuse('applySpec', message.by, messageOf(failure, MAX_REFUSAL));
             throw failure;
           }
-        }),
+        });
+      },
       {
         description: APPLY_SPEC_DESCRIPTION,
         validator: (...values: unknown[]) => {
           if (this.queue.isBusy) return;
-          this.readSpecMessage(values);
+          this.withSpec(read(parseSpecMessage(only(values))));
           this.rejectWhenRemoving();
         },
       },
@@ -290,30 +300,39 @@ class Handlers {
     };
     setHandler(
       messages.removeSignal,
-      (...values: unknown[]) =>
-        this.signal('remove', () => {
-          const parsed = parseMessage(only(values));
+      (...values: unknown[]) => {
+        const sender = senderIdentity();
+        return this.signal('remove', sender, () => {
+          const parsed = signed(parseMessage(only(values)), sender);
           const why = parsed.ok ? reasonAgainstRemove(parsed.message) : parsed.why;
           if (parsed.ok && why === null) remove(parsed.message);
-          else this.refuse('remove', parsed.ok ? parsed.message.by : undefined, why ?? '');
-        }),
+          else this.refuse('remove', parsed.by, why ?? '');
+        });
+      },
       { description: REMOVE_DESCRIPTION },
     );
-    setHandler(messages.removeUpdate, (...values: unknown[]) => this.update(() => remove(readRemove(values))), {
-      description: REMOVE_DESCRIPTION,
-      validator: (...values: unknown[]) => {
-        readRemove(values);
+    setHandler(
+      messages.removeUpdate,
+      (...values: unknown[]) => {
+        const sender = senderIdentity();
+        return this.update(() => remove(ofWholeCluster(read(signed(parseMessage(only(values)), sender)))));
       },
-    });
+      {
+        description: REMOVE_DESCRIPTION,
+        validator: (...values: unknown[]) => {
+          ofWholeCluster(read(parseMessage(only(values))));
+        },
+      },
+    );
   }
 
   /** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
-  private signal(name: string, body: () => void | Promise<void>): void | Promise<void> {
+  private signal(name: string, sender: string | undefined, body: () => void | Promise<void>): void | Promise<void> {
     return this.queue.run(() => {
       try {
         return body();
       } catch (failure) {
-        this.refuse(name, undefined, `the signal could not be handled: ${messageOf(failure)}`);
+        this.refuse(name, sender, `the signal could not be handled: ${messageOf(failure)}`);
       }
     });
   }
@@ -353,10 +372,7 @@ class Handlers {
   }
 
   /** Only the call that has started this workflow has sent its spec before, and may leave it out. */
-  private readSpecMessage(values: readonly unknown[]): SpecMessage {
-    const parsed = parseSpecMessage(only(values));
-    if (!parsed.ok) throw refused(parsed.why);
-    const { message } = parsed;
+  private withSpec(message: SpecMessage): SpecMessage {
     if (message.spec === undefined && message.applyId !== this.cluster.state.createdBy) {
       throw ApplicationFailure.nonRetryable(NO_SPEC, SPEC_MISSING);
     }
@@ -385,21 +401,25 @@ function reasonAgainstRemove(message: PatchNowMessage): string | null {
   return foreign === null ? null : `remove takes no ${foreign}; it applies to the whole cluster`;
 }
 
-function readRemove(values: readonly unknown[]): Message {
-  const message = readMessage(only(values));
+function ofWholeCluster(message: PatchNowMessage): Message {
   const why = reasonAgainstRemove(message);
   if (why !== null) throw refused(why);
   return message;
 }
 
-function readMessage(value: unknown): PatchNowMessage {
-  const parsed = parseMessage(value);
-  if (!parsed.ok) throw refused(parsed.why);
-  return parsed.message;
+type Parsed<M> = { ok: true; message: M } | { ok: false; why: string };
+
+/** A message without `by` is from `sender`. */
+function signed<M extends Message>(
+  parsed: Parsed<M>,
+  sender: string | undefined,
+): Parsed<M> & { by: string | undefined } {
+  const by = (parsed.ok ? parsed.message.by : undefined) ?? sender;
+  if (!parsed.ok || by === undefined) return { ...parsed, by };
+  return { ok: true, message: { ...parsed.message, by }, by };
 }
 
-function readSteering(name: SteeringName, value: unknown): SteeringMessage {
-  const parsed = parseSteering(name, value);
+function read<M>(parsed: Parsed<M>): M {
   if (!parsed.ok) throw refused(parsed.why);
   return parsed.message;
 }

@@ -11,9 +11,9 @@ import {
   markStarted,
   note,
   noteHandOver,
-  notReached,
   settleNodes,
   settleReport,
+  unsettled,
 } from '../../domain/cluster/state';
 import { restrictionsFor } from '../../domain/cluster/decide';
 import { noteResumed, noteSuspended } from '../../domain/cluster/run-events';
@@ -341,12 +341,10 @@ export class RunSupervisor {
     this.changed();
   }
 
-  /** Nodes that are neither in `cursor` nor done were not tried. */
+  /** Nodes that are neither in `cursor` nor done were skipped or not tried. */
   private end(run: ActiveRun, cursor: RunCursor, outcome: RunResult['outcome'], error: ErrorInfo | null = null): void {
     settleReport(this.state, run, cursor.settled, timestamp());
-    const rest = run.nodes.filter((name) => run.done[name] === undefined);
-    const settled = notReached(run, rest);
-    finishRun(this.state, run, settled, run.expired === undefined ? outcome : 'expired', timestamp(), error);
+    finishRun(this.state, run, unsettled(run), run.expired === undefined ? outcome : 'expired', timestamp(), error);
     this.endedRuns += 1;
     this.changed();
   }
@@ -387,13 +385,12 @@ export class RunSupervisor {
   /** Gives up a run that is suspended; `why`: a clause about the run. */
   expire(run: ActiveRun, why: string): void {
     run.expired = why;
-    // A run workflow waits for nodes that are unreachable after a change, and starts no other.
+    // Its run workflow ends it.
     run.state = 'cancelling';
-    if ((run.suspended?.inFlight?.length ?? 0) > 0) this.changed();
-    else this.end(run, run.suspended ?? nothingSettled(), 'expired');
+    this.changed();
   }
 
-  /** Ends a run that is suspended and will not go on. */
+  /** Ends a run that is suspended and has no members yet. */
   drop(run: ActiveRun): void {
     this.end(run, run.suspended ?? nothingSettled(), 'cancelled');
   }

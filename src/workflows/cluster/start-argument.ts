@@ -7,6 +7,8 @@ import { noteCreation } from '../../domain/cluster/requests';
 import { NO_FIRST_SPEC, parseSpecMessage } from '../../domain/cluster/spec-message';
 import { migrate } from '../../domain/cluster/migrate';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
+import { defined } from '../../domain/shared/defined';
+import { starterIdentity } from '../shared/sender';
 import { checkFirstSpec, specFailure } from './check-spec';
 
 /**
@@ -58,6 +60,7 @@ export async function firstState(inputs: readonly unknown[]): Promise<FirstState
   const { applyId = null } = message;
   const state = newClusterState(spec, applyId, at, ahead);
   // The call with an id says who it is in its update.
-  if (applyId === null) noteCreation(state, message, at);
+  const by = message.by ?? starterIdentity();
+  if (applyId === null) noteCreation(state, { ...message, ...defined({ by }) }, at);
   return { state, searchAttributes };
 }

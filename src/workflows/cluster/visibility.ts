@@ -33,13 +33,17 @@ export class VisibilityPublisher {
     const failedNodes = countState(status, 'failed');
     const rebootPending = countState(status, 'reboot-pending');
     const outcome = status.lastRun?.outcome ?? null;
-    const key = canonicalJson([status.state, status.ready, next, outcome, failedNodes, rebootPending, ...sites]);
+    const lastRunAt = status.lastRun?.endedAt ?? null;
+    const inRun = status.run !== null;
+    const run = [outcome, lastRunAt, inRun, failedNodes, rebootPending];
+    const key = canonicalJson([status.state, status.ready, next, ...run, ...sites]);
     // Each change is an event in the history, so unchanged values are not written.
     if (key === this.shown) return;
     this.shown = key;
     const memo = {
       ...{ type: status.type, state: status.state, ready: status.ready, nextWindow: next },
       ...{ lastOutcome: outcome, failedNodes, createdAt: status.createdAt },
+      ...{ lastRunAt, inRun },
     };
     const hadSites = workflowInfo().memo?.['sites'] !== undefined;
     upsertMemo(sites.length === 0 && !hadSites ? memo : { ...memo, sites: sites.slice(0, MAX_SITES) });

@@ -2,9 +2,12 @@
 import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { Message } from '../../domain/cluster/messages';
-import { parseMessage } from '../../domain/cluster/messages';
+import { UNKNOWN_SENDER, parseMessage } from '../../domain/cluster/messages';
 import type { NodeStep } from '../../domain/node/report';
+import { foreignField } from '../../domain/cluster/steering';
+import { defined } from '../../domain/shared/defined';
 import { failureOf } from '../shared/failures';
+import { senderIdentity } from '../shared/sender';
 
 interface Wait {
   step: NodeStep;
@@ -44,24 +47,26 @@ export class ReleasableWaits {
   }
 
   /** @throws ApplicationFailure `Refused` when there is no wait to end */
-  check(value: unknown): void {
+  check(value: unknown): { wait: Wait; message: Message } {
     const parsed = parseMessage(value);
     if (!parsed.ok) throw refused(parsed.why);
-    if (this.open === null) throw refused(`${this.node} is not in a step whose wait can be ended`);
+    const foreign = foreignField(parsed.message);
+    if (foreign !== null) throw refused(`release takes no ${foreign}; it is about ${this.node} alone`);
+    const { open: wait } = this;
+    if (wait === null) throw refused(`${this.node} is not in a step whose wait can be ended`);
+    return { wait, message: { ...defined({ by: senderIdentity() }), ...parsed.message } };
   }
 
+  /** @throws ApplicationFailure like `check` */
   release(value: unknown): { step: NodeStep; message: Message } {
-    this.check(value);
-    const parsed = parseMessage(value);
-    const wait = this.open;
-    if (wait === null || !parsed.ok) throw refused(`${this.node} is not in a step whose wait can be ended`);
-    wait.end(parsed.message);
-    return { step: wait.step, message: parsed.message };
+    const { wait, message } = this.check(value);
+    wait.end(message);
+    return { step: wait.step, message };
   }
 }
 
 function describe({ by, reason }: Message, step: NodeStep): string {
-  return `${by ?? 'somebody'} ended the wait in its step ${step}${reason === undefined ? '' : ` (${reason})`}`;
+  return `${by ?? UNKNOWN_SENDER} ended the wait in its step ${step}${reason === undefined ? '' : ` (${reason})`}`;
 }
 
 function refused(message: string): ApplicationFailure {

@@ -455,7 +455,8 @@ export class RunLoop implements PatchOwner {
     };
     const rest = this.patches.all;
     if (rest.length === 0 && this.places.isSettled) {
-      return { end: 'finished', outcome: runOutcome(cursor.settled, this.cancelled), cursor };
+      const outcome = this.expired === undefined ? runOutcome(cursor.settled, this.cancelled) : 'expired';
+      return { end: 'finished', outcome, cursor };
     }
     if (rest.length > 0) cursor.inFlight = rest.map((patch) => this.toHandedOver(patch));
     if (this.hold !== null && !this.paused)

@@ -11,7 +11,14 @@ const at = (minutes: number): string =>
 
 function event(seq: number, more: Partial<ClusterEvent> = {}): ClusterEvent {
   return {
-    ...{ seq, at: at(seq), kind: 'action', message: 'pause: paused', run: null, nodes: [] },
+    ...{
+      seq,
+      at: at(seq),
+      kind: 'action',
+      message: 'pause: no run and no node is started until a resume',
+      run: null,
+      nodes: [],
+    },
     ...{ by: 'ann@host', reason: 'release freeze', request: 'pause', ...more },
   };
 }
@@ -30,8 +37,12 @@ function page(events: ClusterEvent[]): EventsPage {
 const answer = ({ since = 0 }: EventsRequest): Promise<EventsPage> =>
   Promise.resolve(page(EVENTS.filter(({ seq }) => seq > since)));
 
-async function run(args: string[], events: (cluster: string, request: EventsRequest) => Promise<EventsPage>) {
-  jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient({ events }));
+async function run(
+  args: string[],
+  events: (cluster: string, request: EventsRequest) => Promise<EventsPage>,
+  more: object = {},
+) {
+  jest.spyOn(ClusterClient, 'connect').mockResolvedValue(fakeClient({ events, ...more }));
   const terminal = fakeTerminal();
   await runCli(['events', 'demo', ...args], terminal.context);
   return { out: terminal.out(), err: terminal.err(), code: terminal.exitCode() };
@@ -51,7 +62,7 @@ describe('src/cli/commands/events', () => {
     const { out, code } = await run([], (_, request) => answer(request));
     expect(out.split('\n').map((line) => line.slice(21))).toEqual([
       'run 7 started (schedule) with 2 nodes',
-      'pause: paused, by ann@host (release freeze)',
+      'pause: no run and no node is started until a resume, by ann@host (release freeze)',
       expect.stringContaining('patch rejected 3 times: the cluster is paused, by ann@host, since '),
       '',
     ]);
@@ -68,6 +79,21 @@ describe('src/cli/commands/events', () => {
   ])('filters by %s', async (args, numbers) => {
     const { out } = await run([...args, '-o', 'json'], (_, request) => answer(request));
     expect((JSON.parse(out) as ClusterEvent[]).map(({ seq }) => seq)).toEqual(numbers);
+  });
+
+  test('shows what Temporal still has of a removed cluster, and follows nothing', async () => {
+    const gone = (): Promise<never> =>
+      Promise.reject(new OspatchError({ type: 'NotFound', message: 'there is no cluster demo' }));
+    const removed = { eventsOfRemoved: () => Promise.resolve(page([event(9, { message: 'remove: at once' })])) };
+    for (const args of [[], ['--follow']]) {
+      const { out, err, code } = await run(args, gone, removed);
+      expect(out).toContain('remove: at once, by ann@host (release freeze)');
+      expect(err).toBe('the cluster demo was removed; this is what Temporal still has of it\n');
+      expect(code).toBe(0);
+    }
+    const none = await run([], gone, { eventsOfRemoved: () => Promise.resolve(null) });
+    expect([none.out, none.code]).toEqual(['', 1]);
+    expect(none.err).toContain('there is no cluster demo');
   });
 
   test('says that nothing matches, and what --since takes', async () => {

@@ -10,6 +10,8 @@ const ITEM: ClusterListItem = {
   ready: true,
   nextWindow: null,
   lastOutcome: 'succeeded',
+  lastRunAt: '2027-01-02T00:00:00Z',
+  inRun: true,
   failedNodes: 0,
   rebootPending: null,
   problems: [],

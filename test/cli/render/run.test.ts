@@ -67,10 +67,10 @@ describe('src/cli/render/run', () => {
   });
 
   test('shows only the reason for a skipped node', () => {
-    const error = { type: 'Cancelled', message: 'the run stopped before this node' } as const;
+    const error = { type: 'NotTried', message: 'the run stopped before this node' } as const;
     const one = settled('w-1', { outcome: 'not-tried', error });
     const text = renderRun('demo', { run: 7, summary: null, nodes: [{ settled: one, record: null }] }, PLAIN, 'UTC');
-    expect(text).toMatch(/w-1 +not-tried\n +Error +Cancelled: the run stopped before this node/);
+    expect(text).toMatch(/w-1 +not-tried\n +Reason +the run stopped before this node/);
     expect(text).not.toContain('Reboots');
   });
 });
@@ -83,17 +83,17 @@ describe('src/cli/render/history', () => {
     const windows = [{ at: '2026-11-22T00:00:00+01:00', result: 'missed (paused)' }];
     const by = 'ann';
     const requests = [
-      { at: '2026-11-23T12:00:00Z', request: 'cancelRun', by, reason: 'wrong cluster', result: 'run 7 cancelled' },
+      { at: '2026-11-23T12:00:00Z', request: 'cancelRun', by, reason: 'wrong cluster', result: 'run 7' },
     ];
-    const text = renderHistory('demo', { createdAt: CREATED_AT, runs, windows, requests }, PLAIN, 'UTC');
+    const text = renderHistory('demo', { createdAt: CREATED_AT, runs, windows, requests }, PLAIN, { zone: 'UTC' });
     expect(text).toMatch(/^7 +on-demand +failed +2026-11-23 11:58:00 +1m5s +1 patched, 1 failed +me@host +CVE$/m);
     expect(text).toMatch(/^2026-11-21 23:00:00 +missed \(paused\)$/m);
-    expect(text).toMatch(/^cancel +2026-11-23 12:00:00 +run 7 cancelled +ann +wrong cluster$/m);
+    expect(text).toMatch(/^cancel +2026-11-23 12:00:00 +run 7 +ann +wrong cluster$/m);
   });
 
   test('reports that no run has ended yet', () => {
     expect(
-      renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [], requests: [] }, PLAIN, 'UTC'),
+      renderHistory('demo', { createdAt: CREATED_AT, runs: [], windows: [], requests: [] }, PLAIN, { zone: 'UTC' }),
     ).toContain('no run of demo has ended yet');
   });
 });

@@ -35,7 +35,14 @@ const SHOWN = status(nodes, {
 const RUN = summary(7, { by: LONG, reason: LONG, outcome: 'failed', failed: 1 });
 const ITEM = {
   ...{ cluster: NAME, type: 'self-managed', state: 'idle', ready: true, nextWindow: '2026-11-29T00:00:00Z' },
-  ...{ lastOutcome: 'failed', failedNodes: 3, rebootPending: 2, problems: ['3 failed', '2 need a reboot'] },
+  ...{
+    lastOutcome: 'failed',
+    lastRunAt: null,
+    inRun: false,
+    failedNodes: 3,
+    rebootPending: 2,
+    problems: ['3 failed', '2 need a reboot'],
+  },
   ...{ createdAt: '2026-11-01T00:00:00Z', sites: [], sitesWithoutWorker: [], looked: true },
   stuck: { kind: 'task-failing', message: LONG, remedy: LONG } as never,
 };
@@ -63,7 +70,7 @@ const RENDERED: [string, (color: Colors) => string][] = [
           requests: [{ request: 'pause', at: RUN.endedAt, by: LONG, reason: LONG, result: LONG }],
         } as never,
         color,
-        'UTC',
+        { zone: 'UTC' },
       ),
   ],
   [

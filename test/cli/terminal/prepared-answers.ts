@@ -33,7 +33,8 @@ const atRest = [
 
 function item(cluster: string, more: Partial<ClusterListItem>): ClusterListItem {
   return {
-    ...{ cluster, type: 'self-managed', state: 'idle', ready: true, nextWindow: at(7_200), lastOutcome: 'succeeded' },
+    ...{ cluster, type: 'self-managed', state: 'idle', ready: true, nextWindow: at(7_200) },
+    ...{ lastOutcome: 'succeeded', lastRunAt: at(-3_600), inRun: false },
     ...{
       failedNodes: 0,
       rebootPending: 0,
@@ -57,9 +58,12 @@ function event(seq: number, message: string, more: Partial<ClusterEvent> = {}): 
 
 const EVENTS = [
   event(1, 'run 7 started (schedule) with 60 nodes', { kind: 'run-started', run: 7 }),
-  event(2, 'pause: paused', { by: 'ann@bastion', reason: 'release freeze until the new checkout is live' }),
+  event(2, 'pause: no run and no node is started until a resume', {
+    by: 'ann@bastion',
+    reason: 'release freeze until the new checkout is live',
+  }),
   event(3, 'patch rejected 3 times: the cluster is paused', { kind: 'rejected', by: 'ci@runner-17', from: at(-99) }),
-  event(4, 'resume: resumed', { by: 'ann@bastion', request: 'resume' }),
+  event(4, 'resume: runs and nodes are started again', { by: 'ann@bastion', request: 'resume' }),
   event(5, 'run 7: worker-008 failed', { kind: 'nodes', run: 7, nodes: ['worker-008'] }),
 ];
 

@@ -333,13 +333,15 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), IDLE).do).toBe('resume-run');
   });
 
-  it('drops a paused run on cancellation', () => {
+  it('lets its run workflow end a paused run that is cancelled, so that there is a result of every node', () => {
     const state = scheduled();
     actOnRequest(state, 'patchNow', {}, T0);
     begin(state, decide(state, at(T0), IDLE));
     if (state.run !== null) state.run.suspended = { settled: [], failures: 0 };
     actOnRequest(state, 'pause', {}, T0);
     actOnRequest(state, 'cancelRun', {}, T0);
+    expect(decide(state, at(T0), IDLE).do).toBe('resume-run');
+    if (state.run !== null) state.run.nodeGroupsUnresolved = true;
     expect(decide(state, at(T0), IDLE).do).toBe('abort-suspended-run');
   });
 
@@ -447,7 +449,7 @@ describe('src/domain/cluster/decide', () => {
     expect(decide(state, at(T0), { ...due, runPutDown: false }).do).toBe('resume-run');
     expect(decide(state, at(T0), due).do).toBe('continue-as-new');
     actOnRequest(state, 'cancelRun', {}, T0);
-    expect(decide(state, at(T0), due).do).toBe('abort-suspended-run');
+    expect(decide(state, at(T0), due).do).toBe('resume-run');
   });
 
   it('finishes a removed cluster once its run has ended', () => {
@@ -456,7 +458,7 @@ describe('src/domain/cluster/decide', () => {
     begin(state, decide(state, at(T0), IDLE));
     state.removing = 'ann';
     expect(decide(state, at(T0), IN_RUN).do).toBe('sleep');
-    expect(decide(state, at(T0), IDLE).do).toBe('abort-suspended-run');
+    expect(decide(state, at(T0), IDLE).do).toBe('resume-run');
     if (state.run !== null) finishRun(state, state.run, [], 'cancelled', T0);
     expect(decide(state, at(T0), IDLE).do).toBe('finish');
   });

@@ -84,10 +84,10 @@ describe('src/domain/cluster/events', () => {
     noteResumed(state, run, T2);
     expect(sentences(state)).toEqual([
       'run 1 started (on-demand) with 2 nodes',
-      'pause: paused',
+      'pause: no run and no node is started until a resume',
       'run 1 suspended: paused by ann (freeze)',
       'run 1: w-1 patched',
-      'resume: not paused',
+      'resume: runs and nodes are started again',
       'run 1 resumed: 1 of 2 done',
     ]);
   });

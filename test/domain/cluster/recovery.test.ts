@@ -24,8 +24,8 @@ function base(): ClusterState {
   return newClusterState(clusterSpec(), 'apply-1', T0);
 }
 
-function message(name: string, value?: unknown): PastEvent {
-  return { at: T1, kind: 'message', name, value };
+function message(name: string, value?: unknown, identity = ''): PastEvent {
+  return { at: T1, kind: 'message', name, value, identity };
 }
 
 function started(more: Partial<NodeRunInput> = {}): PastEvent {
@@ -52,6 +52,29 @@ function ended(ends: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
 }
 
 describe('src/domain/cluster/recovery', () => {
+  test('keeps who created, paused, locked and cancelled, by the client where the message does not say', () => {
+    const state = base();
+    state.request = { id: 'r', at: T0, nodes: null, by: 'zoe', reason: null, number: 1 };
+    recoverCluster(
+      state,
+      [
+        message('applySpec', { applyId: 'apply-1', by: 'ann', reason: 'new' }),
+        message('cancelRun', { reason: 'too early' }, '4711@ci'),
+        message('lock', { node: 'w-1', reason: 'disk' }, 'temporal-cli:bob@laptop'),
+        message('pause', { by: 'cid' }, '4711@ci'),
+      ],
+      T2,
+    );
+    expect(toHistory(state).requests.map(({ request, by, reason }) => [request, by, reason])).toEqual([
+      ['applySpec', 'ann', 'new'],
+      ['cancelRun', '4711@ci', 'too early'],
+      ['lock', 'temporal-cli:bob@laptop', 'disk'],
+      ['pause', 'cid', null],
+    ]);
+    // What was cancelled is not started after the recovery.
+    expect(state.request).toBeNull();
+  });
+
   test('keeps locks and what was steered in a run; a steering request that was refused changes nothing', () => {
     const failed = settled('w-1', { outcome: 'failed', workflowRunId: 'r' });
     const { state, kept } = recoverCluster(
@@ -210,7 +233,7 @@ describe('src/domain/cluster/recovery', () => {
     recovery.noteRecovery(state, 'bob', null, T2);
     recovery.noteRecovery(state, 'cid', T1, T2);
     expect(toHistory(state).requests.map(({ request, by, result }) => [request, by, result])).toEqual([
-      ['pause', 'ann', 'paused'],
+      ['pause', 'ann', 'no run and no node is started until a resume'],
       ['recover', 'bob', 'recovered from its history'],
       ['recover', 'cid', `recovered from the backup of ${T1}, so later events are not known`],
     ]);

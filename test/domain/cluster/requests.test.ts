@@ -44,12 +44,12 @@ describe('src/domain/cluster/requests', () => {
       expect(toHistory(state).requests.map(({ request, by, reason, result }) => [request, by, reason, result])).toEqual(
         [
           ['patchNow', 'ann', 'wrong cluster', 'run 2, after run 1'],
-          ['pause', 'ann', 'wrong cluster', 'paused'],
-          ['pause', 'ann', 'wrong cluster', 'paused, as before'],
-          ['resume', 'an unnamed user', null, 'not paused'],
-          ['cancelRun', 'ann', 'wrong cluster', 'run 1 cancelled and queued run 2'],
+          ['pause', 'ann', 'wrong cluster', 'no run and no node is started until a resume'],
+          ['pause', 'ann', 'wrong cluster', 'the cluster was paused already'],
+          ['resume', 'an unnamed user', null, 'runs and nodes are started again'],
+          ['cancelRun', 'ann', 'wrong cluster', 'run 1 and queued run 2'],
           ['applySpec', 'ann', 'wrong cluster', '1 field changed: patching.rebootIfRequired true -> false'],
-          ['remove', 'ann', 'wrong cluster', 'removed after run 1'],
+          ['remove', 'ann', 'wrong cluster', 'after run 1, which is cancelled'],
         ],
       );
       for (let more = 0; more < 80; more += 1) actOnRequest(state, 'pause', { by: `${more}` }, T1);
@@ -71,10 +71,10 @@ describe('src/domain/cluster/requests', () => {
         `the cluster is paused since ${T0}, last by bob at ${T1} (audit); resume it first`,
       );
       expect(toHistory(state).requests.map(({ by, result }) => [by, result])).toEqual([
-        ['ann', 'paused'],
-        ['bob', 'paused, as before, for another reason'],
-        ['bob', 'paused, as before'],
-        ['cid', 'paused, as before'],
+        ['ann', 'no run and no node is started until a resume'],
+        ['bob', 'the cluster was paused already, and has another reason now'],
+        ['bob', 'the cluster was paused already'],
+        ['cid', 'the cluster was paused already'],
       ]);
       expect(actOnRequest(state, 'resume', {}, T1)).toEqual({ paused: false, changed: true, pause: null });
     });

@@ -7,6 +7,7 @@ import {
   noteRefresh,
   readNode,
   settleNodes,
+  unsettled,
 } from '../../../src/domain/cluster/state';
 import type { ClusterState } from '../../../src/domain/cluster/state';
 import { notTried, skippedBecauseRemoved } from '../../../src/domain/run/run';
@@ -58,6 +59,22 @@ describe('src/domain/cluster/state', () => {
       state: 'not-tried',
       lastError: { type: 'NotTried', message: 'the run was cancelled before this node' },
     });
+  });
+
+  it('settles what a run without its workflow has left as its workflow would have', () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const state = newClusterState(clusterSpec(names), null, T0);
+    const run = beginRun(state, names);
+    settleNodes(state, run, [settled('a')], T0);
+    run.removed = ['a', 'b'];
+    run.skipped = { c: 'skipped by ann' };
+    run.withdrawn = { d: 'skipped by bob' };
+    expect(unsettled(run).map(({ node, outcome, error }) => [node, outcome, error?.message])).toEqual([
+      ['b', 'skipped', 'the node was removed from the cluster before its turn'],
+      ['c', 'skipped', 'skipped by ann'],
+      ['d', 'skipped', 'skipped by bob'],
+      ['e', 'not-tried', 'run 1 ended before this node'],
+    ]);
   });
 
   it('shows no pending updates of an earlier run beside a failed node', () => {

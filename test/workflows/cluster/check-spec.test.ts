@@ -89,7 +89,7 @@ describe('src/workflows/cluster/check-spec', () => {
       await cluster.until('the cluster exists', () => true);
       expect(await cluster.handle.query('spec')).toEqual(normalised(raw));
       expect((await cluster.client.history(cluster.name)).requests).toMatchObject([
-        { request: 'applySpec', by: 'an unnamed user', reason: null, result: 'cluster created' },
+        { request: 'applySpec', by: expect.any(String), reason: null, result: 'cluster created' },
       ]);
       const { handle } = cluster;
       const wider = rawSpec(cluster, 'w-1', 'w-2');

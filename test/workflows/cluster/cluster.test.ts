@@ -208,6 +208,33 @@ describe('src/workflows/cluster/cluster', () => {
       expect(cluster.nodes.order).toEqual(['w-1', 'w-2', 'cp-1']);
     }));
 
+  it('has the end of every node of a run that is cancelled while it is paused, and none of one that never began', () =>
+    harness.withWorker(async (cluster) => {
+      const names = ['w-1', 'w-2', 'w-3', 'w-4'];
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.apply(spec(cluster, {}, names));
+      await cluster.client.patch(cluster.name);
+      await cluster.untilPatching('w-1');
+      await cluster.client.patch(cluster.name);
+      await cluster.client.pause(cluster.name);
+      await cluster.untilRunSignalled(1, 'restrict');
+      release();
+      await cluster.until('the run is suspended', ({ state }) => state === 'paused');
+      await cluster.client.steer(cluster.name, 'skip', { node: 'w-3', reason: 'disk' });
+      await cluster.apply(spec(cluster, {}, ['w-1', 'w-2', 'w-3']));
+      await cluster.client.cancelRun(cluster.name);
+      await cluster.untilIdle(2);
+      const { summary, nodes } = await cluster.client.run(cluster.name, 1);
+      expect(summary).toMatchObject({ outcome: 'cancelled', patched: 1, skipped: 2, notTried: 1 });
+      expect(nodes.map(({ settled: one }) => [one.node, one.outcome, one.error?.message ?? null])).toEqual([
+        ['w-1', 'patched', null],
+        ['w-4', 'skipped', 'the node was removed from the cluster before its turn'],
+        ['w-2', 'not-tried', 'the run was cancelled before this node'],
+        ['w-3', 'skipped', 'skipped by ann: disk'],
+      ]);
+      expect(await cluster.client.run(cluster.name, 2)).toMatchObject({ summary: { outcome: 'cancelled' }, nodes: [] });
+    }));
+
   it('finishes the package transaction in progress on cancellation, and starts nothing else', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-1').requiresReboot = true;
@@ -443,8 +470,12 @@ describe('src/workflows/cluster/cluster', () => {
       release();
       expect(await handle.result()).toMatchObject({ lastRun: { outcome: 'cancelled' } });
       expect(cluster.nodes.node('w-1').applies).toBe(1);
+      // Who has removed the cluster is known as long as Temporal has its workflow.
+      const { events = [] } = (await cluster.client.eventsOfRemoved(cluster.name)) ?? {};
+      expect(events.find(({ request }) => request === 'remove')).toMatchObject({ by: 'ann', run: 1 });
 
       expect((await cluster.apply(spec(cluster))).result).toBe('created');
+      expect(await cluster.client.eventsOfRemoved(cluster.name)).toBeNull();
       expect(await cluster.status()).toMatchObject({ state: 'idle', lastRun: null });
     }));
 

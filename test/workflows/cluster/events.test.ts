@@ -1,4 +1,5 @@
 /** What a cluster keeps of what has happened, over runs, pauses and fresh histories. */
+import { hostname } from 'node:os';
 import { ClusterClient } from '../../../src/client/cluster-client';
 import { EventFeed } from '../../../src/client/event-feed';
 import type { ClusterEvent } from '../../../src/domain/cluster/event-pages';
@@ -63,26 +64,26 @@ describe('src/workflows/cluster: events', () => {
         const { events, life } = await client.events(cluster.name);
         const told = sentences(events);
         for (const sentence of [
-          'apply: cluster created | an unnamed user',
+          `apply: cluster created | ${process.pid}@${hostname()}`,
           'patch: run 1 | ann@host | CVE-1',
           'run 1 started (on-demand) with 2 nodes | ann@host | CVE-1',
-          'pause: paused | ann@host | freeze',
+          'pause: no run and no node is started until a resume | ann@host | freeze',
           'run 1 suspended: paused by ann@host (freeze)',
-          'resume: not paused | ann@host | over',
+          'resume: runs and nodes are started again | ann@host | over',
           'run 1 resumed: 1 of 2 done',
           'run 1 succeeded: 2 patched',
           'lock: no run patches w-2 until it is unlocked | ann@host | incident 4711',
         ])
           expect(told).toContain(sentence);
         expect(told).toContainEqual(
-          expect.stringMatching(/^patch rejected: the cluster is paused by ann@host .*unnamed/),
+          expect.stringMatching(/^patch rejected: the cluster is paused by ann@host .*\| \d+@/),
         );
         expect(followed).toEqual(events);
         const { createdAt } = await cluster.status();
         expect(life).toBe(createdAt);
         const history = await client.history(cluster.name);
         expect(history.requests.map(({ request, by }) => [request, by])).toEqual([
-          ['applySpec', 'an unnamed user'],
+          ['applySpec', `${process.pid}@${hostname()}`],
           ...['patchNow', 'pause', 'resume', 'lock'].map((request) => [request, 'ann@host']),
         ]);
       }),

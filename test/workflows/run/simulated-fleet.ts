@@ -10,6 +10,7 @@ import type { NodeSpec, Rollout, SelfManagedSpec } from '../../../src/domain/spe
 import type { Random } from '../../faults/random';
 import { clusterSpec, nodeSpec, rollout } from '../../support/builders';
 import type { TestCluster } from '../harness';
+import { disagreements } from '../../support/run-records';
 import { kubernetesPolicy } from '../simulated-kubernetes';
 
 const COMMANDS = [
@@ -233,6 +234,7 @@ export class SimulatedFleet {
     if (total !== this.plan.nodes.length) wrong.push(`a run of ${total} nodes`);
     const settled = patched + upToDate + failed + skipped + cancelled + notTried;
     if (settled !== total) wrong.push(`${settled} of ${total} nodes were settled: ${JSON.stringify(lastRun)}`);
+    wrong.push(...(await disagreements(this.cluster, lastRun?.number ?? 0)));
     for (const [name, times] of this.begun) {
       const sentBack = this.ended.filter(({ result }) => result.node === name && result.outcome === 'not-tried').length;
       const allowed = 1 + (this.retries.get(name) ?? 0) + sentBack;

@@ -5,6 +5,7 @@ import type { EksSpec } from '../../../src/domain/spec/types';
 import { STOP_ON_FAILURE, rollout } from '../../support/builders';
 import { EksServer, simulateCredentials } from '../../support/eks-server';
 import { nodesOf } from '../../support/members';
+import { disagreements } from '../../support/run-records';
 import type { TestCluster } from '../harness';
 import { harnessPerTest } from '../harness-per-test';
 import {
@@ -75,6 +76,7 @@ describe('src/domain/cluster/requests: while a run is suspended', () => {
       expect(await cancel(cluster)).toEqual({ run: 2, followUp: null, setAside: 1 });
       const { lastRun } = await passUntil(cluster, 'both are over', isIdle, '1 minute');
       expect(lastRun).toMatchObject({ number: 1, outcome: 'cancelled', patched: 2, cancelledBy: { by: 'ann' } });
+      for (const run of [1, 2]) expect(await disagreements(cluster, run)).toEqual([]);
       await cluster.env.sleep('1 minute');
       expect(await cluster.status()).toMatchObject({ run: null, state: 'idle' });
     }));
@@ -94,6 +96,7 @@ describe('src/domain/cluster/requests: while a run is suspended', () => {
       expect(count(after, 'not-tried')).toBe(2);
       const ended = await passUntil(cluster, 'run 2 has ended', ({ lastRun }) => lastRun?.number === 2, '1 minute');
       expect(ended.lastRun).toMatchObject({ outcome: 'succeeded', patched: 1 });
+      expect(await disagreements(cluster, 1)).toEqual([]);
       await replay(cluster);
     }));
 
@@ -160,7 +163,7 @@ describe('src/domain/cluster/requests: with conditions', () => {
       expect(lastRun).toMatchObject({ outcome: 'expired', patched: 2, notTried: 3 });
       const { nodes } = await cluster.status();
       expect(nodesOf(nodes)[4]?.lastError?.message).toBe(
-        `run ${lastRun?.number} expired before this node: its deadline of ${deadline} has passed`,
+        `the run expired before this node: its deadline of ${deadline} has passed`,
       );
     }));
 
