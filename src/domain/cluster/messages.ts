@@ -274,6 +274,12 @@ export interface RunStatus {
   startedAt: string;
   done: number;
   total: number;
+  /** Nodes are started in maintenance windows only. Absent: at any time. */
+  bound?: true;
+  /** When the run ends at the latest, as it was requested. Absent: there is no such moment. */
+  deadline?: string;
+  /** When a run that is suspended or paused ends as expired, unless it has gone on. Absent: never, or it is in progress. */
+  expiresAt?: string;
   /** While paused: nodes unreachable after a change, which the run still waits for, at most 100. Absent: none. */
   lost?: NodeInWork[];
   /** Where the run stands among its limits. Absent: not known, because its workflow has not answered. */

@@ -65,8 +65,8 @@ export function runWindow(state: ClusterState, run: ActiveRun, now: number): Run
   const blackout = run.ignoresWindows === true ? null : presentBlackout(state, now);
   const coming = schedule.blackouts.find(({ start }) => Date.parse(start) > now);
   const start = run.ignoresWindows === true ? undefined : (blackout ?? coming)?.start;
-  if (start !== undefined) ends.push({ endMs: Date.parse(start), cutoffMs: null });
-  if (run.deadline !== undefined) ends.push({ endMs: Date.parse(run.deadline), cutoffMs: null });
+  if (start !== undefined) ends.push({ endMs: Date.parse(start), cutoffMs: null, by: 'blackout' });
+  if (run.deadline !== undefined) ends.push({ endMs: Date.parse(run.deadline), cutoffMs: null, by: 'deadline' });
   const first = ends.reduce<(typeof ends)[number] | null>(
     (least, one) => (least === null || one.endMs < least.endMs ? one : least),
     null,

@@ -103,6 +103,7 @@ function runStatus(state: ClusterState): RunStatus | null {
     startedAt: run.startedAt,
     done: Object.keys(run.done).length,
     total: run.nodes.length,
+    ...defined({ bound: run.bound, deadline: run.deadline, expiresAt: expiresAt(state, run) }),
     ...lostOf(state, run),
     ...defined({ detail: run.suspended === null ? undefined : detailOf(run, run.suspended) }),
   };
@@ -131,14 +132,20 @@ function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state'
   };
 }
 
-function setAside({ spec }: ClusterState, run: ActiveRun, after: number | null): QueuedRun {
+function setAside(state: ClusterState, run: ActiveRun, after: number | null): QueuedRun {
   const { number, requestId, by, reason, nodes, startedAt, deadline } = run;
-  const expiresMs = isPatchable(spec) && run.state === 'running' ? expiryMs(spec, run) : null;
   return {
     ...{ run: number, state: 'set-aside', by, reason: shortened(reason), nodes: nodes.length },
     ...{ requestedAt: startedAt, after },
-    ...defined({ requestId, deadline, expiresAt: expiresMs === null ? undefined : isoSecond(expiresMs) }),
+    ...defined({ requestId, deadline, expiresAt: expiresAt(state, run) }),
   };
+}
+
+/** Of a run that is suspended or set aside. Undefined: it does not expire. */
+function expiresAt({ spec }: ClusterState, run: ActiveRun): string | undefined {
+  if (!isPatchable(spec) || run.state !== 'running' || run.suspended === null) return undefined;
+  const atMs = expiryMs(spec, run, run.suspended.hold?.kind === 'budget');
+  return atMs === null ? undefined : isoSecond(atMs);
 }
 
 function runState(state: ClusterState, run: ActiveRun): RunStatus['state'] {

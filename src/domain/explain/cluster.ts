@@ -1,11 +1,16 @@
 /** Why a cluster patches nothing now. */
 import { isNode } from '../cluster/member';
+import { hasEndingWindows } from '../cluster/run-window';
+import type { ClusterSpec } from '../spec/types';
+import type { QueuedRun } from '../cluster/messages';
 import { rejectionOf } from '../cluster/messages';
+import type { BlackoutPeriod } from '../schedule/window';
 import { commandOf } from '../cluster/event-text';
 import { isPatchable } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
 import type { Explanation } from './explanation';
 import type { Situation } from './situation';
+import { blackoutNow, nextOpening } from './situation';
 import { explanation, forReason } from './explanation';
 import { explainRun } from './run';
 
@@ -15,7 +20,8 @@ export function explainCluster(situation: Situation): Explanation[] {
   const held = [
     ...explainNoRun(situation),
     ...explainRun(situation),
-    ...(situation.status.run === null ? [] : queued(situation)),
+    // Without either, they are among what keeps a run from beginning.
+    ...(status.run === null && status.paused === null ? [] : queued(situation)),
     ...bootPatches(situation),
     ...rejection(situation),
   ];
@@ -107,26 +113,59 @@ function schedule(situation: Situation): Explanation[] {
   return [...missedWindow(situation), ...waiting, explanation('next-window', what, because, { until, change: [now] })];
 }
 
-/** Requests whose runs have not begun, from the log: a reset or a recovery has dropped those of before. */
-function queued({ status, events }: Situation): Explanation[] {
-  const from = events.findLast(({ request }) => request === 'reset' || request === 'recover')?.seq ?? 0;
-  const begun = new Set(
-    events.flatMap(({ kind, run }) => (kind === 'run-started' || kind === 'run-ended' ? [run] : [])),
-  );
-  const last = Math.max(status.lastRun?.number ?? 0, status.run?.number ?? 0);
-  const waiting = new Map(
-    events.flatMap((event) => {
-      const { seq, kind, request, run } = event;
-      const isQueued = kind === 'action' && request === 'patchNow' && seq > from && run !== null;
-      return isQueued && run > last && !begun.has(run) ? [[run, event] as const] : [];
-    }),
-  );
-  return [...waiting].map(([run, { message, by, reason, at }]) =>
-    explanation('queued', `run ${run} has not begun`, `${message}, by ${by ?? 'somebody'}${forReason(reason)}`, {
-      since: at,
-      change: [`ospatch cancel ${status.cluster}`],
-    }),
-  );
+/** Runs that are requested and have not begun, and the one that has made room for another. */
+function queued(situation: Situation): Explanation[] {
+  const { status } = situation;
+  const cancel = `ospatch cancel ${status.cluster}`;
+  return status.queued.flatMap((one, at) => {
+    if (one.state === 'cancelled') return [];
+    const { because, until, isWindow } = whyQueued(situation, one, at === 0);
+    const expiresAt = one.expiresAt ?? one.deadline;
+    const end = expiresAt === undefined ? '' : `; it expires at ${situation.time(expiresAt)}`;
+    const isAside = one.state === 'set-aside';
+    return explanation('queued', `run ${one.run} ${isAside ? 'is set aside' : 'has not begun'}`, `${because}${end}`, {
+      // Since when a run is set aside is not kept.
+      since: isAside ? null : one.requestedAt,
+      until,
+      change: isWindow ? [`ospatch patch ${status.cluster} --ignore-window`, cancel] : [cancel],
+    });
+  });
+}
+
+/** `isWindow`: a window or a blackout, which a request may ignore. */
+function whyQueued(
+  situation: Situation,
+  one: QueuedRun,
+  isFirst: boolean,
+): { because: string; until: string | null; isWindow: boolean } {
+  const { status, spec, nowMs, time } = situation;
+  const { run, paused, explanation: told } = status;
+  const isAside = one.state === 'set-aside';
+  const who = one.by === null ? '' : `${isAside ? 'started' : 'requested'} by ${one.by}${forReason(one.reason)}; `;
+  const waits = (what: string, until: string | null = null, isWindow = false) => ({
+    ...{ because: `${who}${what}`, until, isWindow },
+  });
+  if (one.after !== null) return waits(`run ${one.after} has to end first`);
+  if (paused !== null) return waits(`${paused.by} has paused ${status.cluster}`);
+  const { notBefore } = one;
+  if (notBefore !== undefined && Date.parse(notBefore) > nowMs)
+    return waits(`it was not to start before ${time(notBefore)}`, notBefore);
+  const blackout = one.ignoreWindow === true ? null : blackoutNow(situation);
+  if (blackout !== null) return waits(describeBlackout(situation, blackout), blackout.end, true);
+  const opening = one.ignoreWindow === true || isAside || !waitsForWindows(spec) ? null : nextOpening(situation);
+  if (opening !== null) return waits(`it waits for the maintenance window of ${time(opening)}`, opening, true);
+  // The cluster says what the first one waits for.
+  const own = `run ${one.run}, `;
+  const isTold = run === null && isFirst && told.startsWith(own);
+  return isTold ? { because: told.slice(own.length), until: null, isWindow: false } : waits('it waits for its turn');
+}
+
+function waitsForWindows(spec: ClusterSpec): boolean {
+  return isPatchable(spec) && hasEndingWindows(spec);
+}
+
+function describeBlackout({ time }: Situation, { end, reason }: BlackoutPeriod): string {
+  return `a blackout is in force until ${time(end)} (${reason})`;
 }
 
 /** The last window, if it had no run. */
@@ -144,16 +183,28 @@ function missedWindow({ status, events, time }: Situation): Explanation[] {
   ];
 }
 
-function bootPatches({ status }: Situation): Explanation[] {
-  const { cluster, nodes } = status;
-  const named = (wanted: string): string[] =>
-    nodes.filter((node) => isNode(node) && node.bootPatch === wanted).map(({ name }) => name);
-  const [pending, failed] = [named('pending'), named('failed')];
+function bootPatches(situation: Situation): Explanation[] {
+  const { cluster, nodes } = situation.status;
+  const all = nodes.filter(isNode);
+  const pending = all.filter(({ bootPatch }) => bootPatch === 'pending');
+  const waiting = pending.filter(({ state }) => state !== 'waiting' && state !== 'patching');
+  const failed = all.filter(({ bootPatch }) => bootPatch === 'failed').map(({ name }) => name);
   const what = `${cluster} is not ready`;
+  const names = (some: readonly { name: string }[]): string => someOf(some.map(({ name }) => name));
+  const { because, ...times } = whyBootPending(situation);
   return [
-    ...(pending.length === 0
-      ? []
-      : [explanation('boot-patch-pending', what, `the boot patch of ${someOf(pending)} has not ended`)]),
+    ...(pending.length > waiting.length
+      ? [explanation('boot-patch-pending', what, `the boot patch of ${names(pending)} has not ended`)]
+      : pending.length > 0
+        ? [
+            explanation(
+              'boot-patch-pending',
+              what,
+              `the boot patch of ${names(waiting)} has not begun: ${because}`,
+              times,
+            ),
+          ]
+        : []),
     ...(failed.length === 0
       ? []
       : [
@@ -167,6 +218,28 @@ function bootPatches({ status }: Situation): Explanation[] {
           ),
         ]),
   ];
+}
+
+/** Why a boot patch that is due has not begun. */
+export function whyBootPending(situation: Situation): Pick<Explanation, 'because' | 'until' | 'change'> {
+  const { cluster, run, paused } = situation.status;
+  const blackout = blackoutNow(situation);
+  if (paused !== null)
+    return {
+      because: `it begins once ${cluster}, which ${paused.by} has paused, is resumed`,
+      ...{ until: null, change: [`ospatch resume ${cluster}`] },
+    };
+  if (blackout !== null)
+    return {
+      because: describeBlackout(situation, blackout),
+      ...{ until: blackout.end, change: [`ospatch patch ${cluster} --ignore-window`] },
+    };
+  if (run !== null && run.state !== 'suspended')
+    return {
+      because: `it begins when run ${run.number} has ended`,
+      ...{ until: null, change: [`ospatch explain ${cluster}`] },
+    };
+  return { because: 'it begins in a moment', until: null, change: [] };
 }
 
 /** A request that was refused after everything else that people did. */

@@ -44,6 +44,7 @@ export const EXPLANATION_KINDS = [
   'pods',
   'unreachable',
   'others-unavailable',
+  'quorum',
   'waiting',
   'retrying',
   'turn',

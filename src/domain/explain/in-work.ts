@@ -1,6 +1,7 @@
 /** Why a member that is in work does not get on. */
 import { isNode, memberNameOf } from '../cluster/member';
 import { isLost } from '../node/status';
+import { describeHold } from '../run/describe-hold';
 import type { Explanation, LiveNode } from './explanation';
 import type { Situation } from './situation';
 import { explanation } from './explanation';
@@ -10,7 +11,6 @@ const RELEASABLE: readonly (LiveNode['step'] | null)[] = ['reboot', 'verify', 'u
 
 /** One sentence for each thing that the member waits for; empty for one that waits for nothing. */
 export function explainInWork(situation: Situation, member: LiveNode): Explanation[] {
-  const { status } = situation;
   const { node, lastFailure, attempt, step } = member;
   const waits = waitOf(situation, member);
   if (waits.length > 0 || lastFailure === null) return waits;
@@ -22,10 +22,20 @@ export function explainInWork(situation: Situation, member: LiveNode): Explanati
       `attempt ${attempt}${where} follows one that failed: ${lastFailure}`,
       {
         since: member.startedAt,
-        change: [`ospatch cancel ${status.cluster}`],
+        change: endings(situation, member),
       },
     ),
   ];
+}
+
+/** Steps in which nothing has begun that cannot be left. */
+const SKIPPABLE: readonly (LiveNode['step'] | null)[] = [null, 'preflight', 'prefetch'];
+
+/** What ends the wait of a node: only of one in service, nothing else than its own patch ends. */
+function endings({ status }: Situation, { node, step }: LiveNode): string[] {
+  const { cluster, type } = status;
+  const skip = SKIPPABLE.includes(step) && type !== 'eks' ? [`ospatch skip ${cluster} ${node}`] : [];
+  return [...skip, `ospatch cancel ${cluster}`];
 }
 
 function waitOf(situation: Situation, member: LiveNode): Explanation[] {
@@ -37,7 +47,7 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
     return [
       explanation('other-run', `${node} is not patched`, `${holder} works on this ${memberNameOf(status.type)}`, {
         since: member.startedAt,
-        change: [`ospatch cancel ${cluster}`],
+        change: endings(situation, member),
       }),
     ];
   }
@@ -47,7 +57,8 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
   const because = `it waits for ${waitingFor}`;
   const queue = /^a worker of task queue (\S+)/.exec(waitingFor)?.[1];
   if (queue !== undefined) {
-    return [explanation('no-worker', what, because, { ...times, change: [`ospatch worker --task-queue ${queue}`] })];
+    const change = [`ospatch worker --task-queue ${queue}`, ...endings(situation, member)];
+    return [explanation('no-worker', what, because, { ...times, change })];
   }
   const [first] = member.blocked;
   if (step === 'drain' && first !== undefined) {
@@ -58,11 +69,24 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
       }),
     );
   }
-  if (waitingFor.startsWith('other nodes to come back'))
+  if (waitingFor.startsWith('other nodes to come back')) {
+    const hold = status.run?.detail?.hold;
+    const named = hold?.kind === 'max-unavailable' ? describeHold(hold, memberNameOf(status.type)) : because;
     return [
-      explanation('others-unavailable', `${node} is not taken out of service`, because, {
+      explanation('others-unavailable', `${node} is not taken out of service`, named, {
         ...times,
-        change: [`ospatch check ${cluster} shows what is wrong with the others`, `ospatch release ${cluster} ${node}`],
+        change: [`ospatch check ${cluster} shows what is wrong with the others`, ...endings(situation, member)],
+      }),
+    ];
+  }
+  if (waitingFor.startsWith('the control plane: '))
+    return [
+      explanation('quorum', `${node} is not taken out of service`, waitingFor.replace('the control plane: ', ''), {
+        ...times,
+        change: [
+          'kubectl get nodes -l node-role.kubernetes.io/control-plane shows the others',
+          `ospatch cancel ${cluster}`,
+        ],
       }),
     ];
   const lost = status.nodes.some((row) => row.name === node && isNode(row) && isLost(row));
@@ -71,7 +95,7 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
     return [
       explanation('unreachable', what, because, {
         ...times,
-        change: mayRelease ? [`ospatch release ${cluster} ${node}`] : [`ospatch cancel ${cluster}`],
+        change: mayRelease ? [`ospatch release ${cluster} ${node}`] : endings(situation, member),
       }),
     ];
   }
@@ -79,7 +103,7 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
     return [
       explanation('package-lock', what, because, {
         ...times,
-        change: [`end that program on ${node}`, `ospatch cancel ${cluster}`],
+        change: [`end that program on ${node}`, ...endings(situation, member)],
       }),
     ];
   return [explanation('waiting', what, because, times)];

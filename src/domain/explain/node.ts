@@ -5,7 +5,7 @@ import type { NodeStatus } from '../node/status';
 import { isLost, lockAt } from '../node/status';
 import { isSelfManaged } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
-import { explainNoRun } from './cluster';
+import { explainNoRun, whyBootPending } from './cluster';
 import type { Explanation, ExplanationKind, LiveNode } from './explanation';
 import type { Situation } from './situation';
 import { explanation, forReason } from './explanation';
@@ -26,8 +26,8 @@ export function explainNode(situation: Situation, name: string): Explanation[] |
     ...keptBack(situation, row),
     ...hidden(row),
   ];
-  const rest = atRest(situation, row, own.length === 0);
-  return [...own, ...rest];
+  const all = [...own, ...atRest(situation, row, own.length === 0)];
+  return all.length > 0 ? all : [explanation('in-work', `nothing holds ${name} up`, situation.status.explanation)];
 }
 
 function inWork(situation: Situation, row: MemberStatus): Explanation[] {
@@ -101,10 +101,17 @@ function turn(situation: Situation, row: MemberStatus): Explanation[] {
         ? `${someOf(before)} ${before.length === 1 ? 'comes' : 'come'} first in run ${run.number}`
         : `more than ${upcoming.length} others come first in run ${run.number}`;
   const what = `${row.name} is not patched yet`;
+  const aside = status.queued.find(({ state }) => state === 'set-aside');
+  // Of a run that is set aside, nobody says which nodes it has.
+  const isElsewhere = place < 0 && aside !== undefined;
+  const isAllKnown = (run.detail?.waitingCount ?? 0) <= upcoming.length;
+  const turnOf = isElsewhere
+    ? `${isAllKnown ? '' : `run ${run.number}, or in `}run ${aside.run}, which is set aside for run ${run.number}`
+    : `run ${run.number}`;
   const own = explanation(
     'turn',
     what,
-    place < 0 && upcoming.length === 0 ? `it waits for its turn in run ${run.number}` : because,
+    isElsewhere || (place < 0 && upcoming.length === 0) ? `it waits for its turn in ${turnOf}` : because,
     {
       since: run.startedAt,
       change: [`ospatch skip ${status.cluster} ${row.name} leaves it out`],
@@ -299,11 +306,7 @@ function notInRun({ status, record }: Situation, { name, state }: MemberStatus):
   return [explanation('not-in-run', `${name} is not patched now`, because, { since: run.startedAt, change })];
 }
 
-function bootPending({ status }: Situation, { name }: NodeStatus): Explanation[] {
-  const { run } = status;
-  const because =
-    run === null
-      ? 'it begins as soon as the cluster is idle and not paused'
-      : `it begins when run ${run.number} has ended`;
-  return [explanation('boot-patch-pending', `the boot patch of ${name} has not begun`, because)];
+function bootPending(situation: Situation, { name }: NodeStatus): Explanation[] {
+  const { because, ...times } = whyBootPending(situation);
+  return [explanation('boot-patch-pending', `the boot patch of ${name} has not begun`, because, times)];
 }

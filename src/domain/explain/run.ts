@@ -7,6 +7,7 @@ import { explainInWork } from './in-work';
 import type { Explanation } from './explanation';
 import type { Situation } from './situation';
 import { explanation } from './explanation';
+import { blackoutNow, nextOpening } from './situation';
 
 /** Members in work of a held-up run that are explained one by one. */
 const MAX_MEMBERS = 5;
@@ -26,12 +27,29 @@ function whyHeld(situation: Situation, run: RunStatus): Explanation[] {
   if (run.state === 'cancelling') return [cancelling(situation, run, what)];
   if (status.paused !== null) return [];
   const hold = run.detail?.hold ?? null;
+  if (run.state === 'suspended') return [suspended(situation, run, what)];
   if (hold !== null) return [held(situation, run, hold, what)];
   if (run.state === 'running') return [];
-  // A pause or a fresh history, else the time between two windows.
-  if (run.state === 'paused') return [explanation('run-goes-on', what, 'it goes on in a moment, in a fresh history')];
-  const times = { since: run.detail?.holdSince ?? null, until: status.nextWindow?.start ?? null };
-  return [explanation('window', what, status.explanation, { ...times, change: windowChanges(situation, run) })];
+  return [explanation('run-goes-on', what, 'it goes on in a moment, in a fresh history')];
+}
+
+/** Between two windows, or in a blackout. The cluster knows which, and whether the run expires before it goes on. */
+function suspended(situation: Situation, run: RunStatus, what: string): Explanation {
+  const { explanation: because } = situation.status;
+  return explanation('window', what, because.replace(/^run \d+ is suspended/, 'it is suspended'), {
+    since: run.detail?.holdSince ?? null,
+    until: goesOnAt(situation, run),
+    change: windowChanges(situation, run),
+  });
+}
+
+/** The run goes on, or expires; null: nobody knows when. */
+function goesOnAt(situation: Situation, { bound, expiresAt }: RunStatus): string | null {
+  const next = bound === true ? nextOpening(situation) : (blackoutNow(situation)?.end ?? nextOpening(situation));
+  return [next, expiresAt ?? null].reduce(
+    (first, at) => (first === null || (at !== null && Date.parse(at) < Date.parse(first)) ? at : first),
+    null,
+  );
 }
 
 function cancelling({ status, events }: Situation, run: RunStatus, what: string): Explanation {
@@ -50,20 +68,28 @@ function held(situation: Situation, run: RunStatus, hold: RunHold, what: string)
   const because = describeHold(hold, memberNameOf(status.type), (ms) => time(new Date(ms).toISOString()));
   return explanation(hold.kind, what, because, {
     since: run.detail?.holdSince ?? null,
-    until: untilOf(situation, hold),
+    until: untilOf(situation, run, hold),
     change: hold.kind === 'window' ? windowChanges(situation, run) : changesOf(situation, hold),
   });
 }
 
-function untilOf({ status }: Situation, hold: RunHold): string | null {
+function untilOf(situation: Situation, { bound }: RunStatus, hold: RunHold): string | null {
   if (hold.kind === 'soak') return new Date(hold.untilMs).toISOString();
-  return hold.kind === 'window' ? (status.nextWindow?.start ?? null) : null;
+  if (hold.kind !== 'window' || hold.by === 'deadline') return null;
+  const blackout = situation.status.blackouts.find(({ start }) => Date.parse(start) === hold.endMs);
+  return bound !== true && blackout !== undefined ? blackout.end : nextOpening(situation);
 }
 
-/** The present window can be extended; between two windows, only a run of its own does not wait. */
-function windowChanges({ status: { cluster } }: Situation, { state }: RunStatus): string[] {
-  const more = state === 'running' ? `ospatch extend-window ${cluster} 1h` : `ospatch patch ${cluster} --ignore-window`;
-  return [more, `ospatch cancel ${cluster}`];
+/** The present window can be extended, but no blackout and no deadline; between two windows, only a run of its own does not wait. */
+function windowChanges({ status: { cluster } }: Situation, { state, detail }: RunStatus): string[] {
+  const by = detail?.hold?.kind === 'window' ? detail.hold.by : undefined;
+  const more =
+    by === 'deadline'
+      ? `patch ${cluster}`
+      : state === 'running' && by === undefined
+        ? `extend-window ${cluster} 1h`
+        : `patch ${cluster} --ignore-window`;
+  return [`ospatch ${more}`, `ospatch cancel ${cluster}`];
 }
 
 function changesOf({ status }: Situation, hold: Exclude<RunHold, { kind: 'window' }>): string[] {

@@ -2,6 +2,8 @@
 import type { ClusterEvent } from '../cluster/event-pages';
 import type { PatchRecord } from '../cluster/member';
 import type { ClusterStatus } from '../cluster/messages';
+import type { BlackoutPeriod } from '../schedule/window';
+import { blackoutIn } from '../schedule/window';
 import type { ClusterSpec } from '../spec/types';
 import type { LiveNode } from './explanation';
 
@@ -19,4 +21,15 @@ export interface Situation {
   nowMs: number;
   /** A time inside a sentence. `iso`: ISO 8601. */
   time: (iso: string) => string;
+}
+
+/** The blackout in force; null: none is. */
+export function blackoutNow({ status, nowMs }: Pick<Situation, 'status' | 'nowMs'>): BlackoutPeriod | null {
+  return blackoutIn(status.blackouts, nowMs);
+}
+
+/** When the next window opens; null: it has, or none is known. */
+export function nextOpening({ status, nowMs }: Pick<Situation, 'status' | 'nowMs'>): string | null {
+  const start = status.nextWindow?.start;
+  return start !== undefined && Date.parse(start) > nowMs ? start : null;
 }

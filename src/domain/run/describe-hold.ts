@@ -40,10 +40,22 @@ export function describeHold(hold: RunHold, unit: MemberName, formatTime: (ms: n
       return `${hold.failures} failed, more than the ${hold.limit} that may`;
     case 'window':
       return hold.forecast === null
-        ? `no ${unit} is started so close to the end of the window at ${formatTime(hold.endMs)}`
-        : `${describeForecast(hold.next, hold.forecast)}, and the window ends at ${formatTime(hold.endMs)}`;
+        ? `no ${unit} is started so close to ${END_OF[hold.by ?? 'window']} at ${formatTime(hold.endMs)}`
+        : `${describeForecast(hold.next, hold.forecast)}, and ${ENDS[hold.by ?? 'window']} ${formatTime(hold.endMs)}`;
   }
 }
+
+const END_OF = {
+  window: 'the end of the window',
+  blackout: 'the beginning of a blackout',
+  deadline: 'the deadline of the run',
+} as const;
+
+const ENDS = {
+  window: 'the window ends at',
+  blackout: 'a blackout begins at',
+  deadline: 'the deadline of the run is',
+} as const;
 
 /** `w-1 is forecast to take 12m`. */
 export function describeForecast(node: string, { ms, from }: Forecast): string {

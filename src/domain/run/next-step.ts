@@ -3,6 +3,7 @@
  *
  * Pure, and asked again after everything that happens, so every limit is checked at one place, at every instant.
  */
+import { defined } from '../shared/defined';
 import type { NodeRole } from '../spec/types';
 import type { Forecast } from './forecast';
 import type { RunLimits } from './limits';
@@ -21,11 +22,16 @@ export interface PlacedMember {
   place: MemberPlace;
 }
 
+/** What ends the time of a run besides a maintenance window. */
+export const OTHER_ENDS = ['blackout', 'deadline'] as const;
+
 /** The part of a maintenance window that counts for a run. Epoch milliseconds. */
 export interface WindowLimit {
   endMs: number;
   /** No node is started at or after this moment. Null: as long as its forecast ends within the window. */
   cutoffMs: number | null;
+  /** What begins at `endMs`, or is that moment. Absent: the window ends. */
+  by?: (typeof OTHER_ENDS)[number];
 }
 
 /** The members of a run that have not settled. */
@@ -69,7 +75,7 @@ export type RunHold =
   | { kind: 'lost'; members: string[]; failures: number; limit: number }
   | { kind: 'budget'; failures: number; limit: number }
   /** `forecast`: that of `next`, which would end after the window. Null: no node is started any more. */
-  | { kind: 'window'; endMs: number; next: string; forecast: Forecast | null };
+  | { kind: 'window'; endMs: number; by?: WindowLimit['by']; next: string; forecast: Forecast | null };
 
 export type Step =
   | { do: 'start'; members: string[] }
@@ -126,7 +132,7 @@ export function closesMs(window: WindowLimit | null): number | null {
 
 function closedHold({ window, nowMs }: RunView, { name }: Pick<PlacedMember, 'name'>): RunHold | null {
   const isClosed = window !== null && nowMs >= (closesMs(window) ?? Infinity);
-  return isClosed ? { kind: 'window', endMs: window.endMs, next: name, forecast: null } : null;
+  return isClosed ? { kind: 'window', ...endOf(window), next: name, forecast: null } : null;
 }
 
 /** A stage is opened when the one before is over and has soaked. */
@@ -145,8 +151,11 @@ export function windowHold(view: RunView, member: Pick<PlacedMember, 'name'>): R
   const closed = closedHold(view, member);
   if (window === null || closed !== null || window.cutoffMs !== null) return closed;
   const forecast = view.forecast(member.name);
-  const { endMs } = window;
-  return nowMs + forecast.ms <= endMs ? null : { kind: 'window', endMs, next: member.name, forecast };
+  return nowMs + forecast.ms <= window.endMs ? null : { kind: 'window', ...endOf(window), next: member.name, forecast };
+}
+
+function endOf({ endMs, by }: WindowLimit): Pick<WindowLimit, 'endMs' | 'by'> {
+  return { endMs, ...defined({ by }) };
 }
 
 /** Takes members in order, as long as the limits leave room for one more. */

@@ -10,6 +10,7 @@ import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES, ON_EXCEEDED, ON_WINDOW_END } from '../spec/types';
 import type { RunLimits } from './limits';
+import { OTHER_ENDS } from './next-step';
 import type { LostNode, OutageRequest, RunResult, RunProgress, RunRestrictions } from './run';
 import type { RunWindow } from './window-end';
 import { defined } from '../shared/defined';
@@ -65,11 +66,11 @@ function parseLimits(value: unknown): RunLimits | null {
 /** Parses the window of a run; null when malformed. */
 export function parseWindow(value: unknown): RunWindow | null {
   const one = toRecord(value);
-  const { endMs, cutoffMs, onEnd } = one ?? {};
+  const { endMs, cutoffMs, onEnd, by } = one ?? {};
   const action = ON_WINDOW_END.find((known) => known === onEnd);
   if (typeof endMs !== 'number' || (cutoffMs !== null && typeof cutoffMs !== 'number') || action === undefined)
     return null;
-  return { endMs, cutoffMs, onEnd: action };
+  return { endMs, cutoffMs, onEnd: action, ...defined({ by: OTHER_ENDS.find((known) => known === by) }) };
 }
 
 function parseLock(value: unknown): { why: string; untilMs: number | null } | null {

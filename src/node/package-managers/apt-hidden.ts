@@ -118,9 +118,15 @@ function lacksSecurityArchive(os: NodeFacts['os'], archives: readonly Archive[])
   if (os.versionId === '' || !['debian', 'ubuntu'].includes(os.id)) return false;
   const isOwn = ({ origin, label }: Archive): boolean =>
     origin.toLowerCase() === os.id && label.toLowerCase() === os.id;
-  const isSecurity = ({ label, suite, codename }: Archive): boolean =>
-    label === 'Debian-Security' || [suite, codename].some((name) => /[-/]security$/.test(name));
-  return archives.some(isOwn) && !archives.some(isSecurity);
+  return archives.some(isOwn) && !hasSecurityArchive(archives);
+}
+
+/** Without one, nothing on the node says which updates are security fixes. */
+export function hasSecurityArchive(archives: readonly Archive[]): boolean {
+  return archives.some(
+    ({ label, suite, codename }) =>
+      label === 'Debian-Security' || [suite, codename].some((name) => /[-/]security$/.test(name)),
+  );
 }
 
 function named(names: readonly string[]): string {

@@ -112,12 +112,13 @@ export function parseAptPlan(
   // Pins of ospatch may offer what pins of the node hide.
   const planned = new Map(changes.map(({ name, to }) => [name, to]));
   const stillHidden = hidden.filter(({ name, version }) => planned.get(name.replace(/:.*/, '')) !== version);
+  const fixes = [...origins.values()].filter((origin) => SECURITY.test(origin)).length;
   if (!/^[0-9a-f]{64}$/.test(digest)) unparsed.push(`digest ${plainText(digest, 80)}`);
 
   return {
     plan: {
       changes,
-      security: [...origins.values()].filter((origin) => SECURITY.test(origin)).length,
+      ...defined({ security: fixes > 0 || hasSecurityArchive(archives) ? fixes : undefined }),
       keptBack: keptBack(lists, { held, kubernetes, excluded }),
       warnings: [
         ...hiddenWarnings(stillHidden),
