@@ -6,7 +6,7 @@
  * refers to the row of a node where both hold the same values. Only texts about nodes are shortened, and only when all
  * of them together exceed the size that Temporal accepts.
  */
-import type { ActiveRun, ClusterState } from './state';
+import type { ActiveRun, CancelledRequest, ClusterState, PendingRequest } from './state';
 import { isSelfManaged } from './state';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeGroupReading, NodeGroupSettled, NodeGroupStatus } from '../eks/status';
@@ -107,8 +107,17 @@ interface ByKind<N, G> {
   groups: G[];
 }
 
-interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended'> {
-  nodes: NodeRef[];
+/** Members in order; those that follow each other in the order of the cluster as [place of the first, number]. */
+type PackedMembers = (NodeRef | [first: number, count: number])[];
+
+/** Shorter ones take less room one by one. */
+const MIN_RANGE = 3;
+
+type Packed<R extends PendingRequest> = Omit<R, 'nodes'> & { nodes: PackedMembers | null };
+
+interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended' | 'cancelledWith'> {
+  nodes: PackedMembers;
+  cancelledWith?: Packed<CancelledRequest>[];
   /** In the order of `nodes`; null: not settled. */
   done: (TextRef | null)[];
   suspended:
@@ -116,13 +125,14 @@ interface PackedRun extends Omit<ActiveRun, 'nodes' | 'done' | 'suspended'> {
     | null;
 }
 
-export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'aside' | 'request'> {
+export interface PackedState extends Omit<ClusterState, 'nodes' | 'run' | 'aside' | 'request' | 'queue'> {
   texts: string[];
   nodes: PackedNode[];
   groups: PackedNodeGroup[];
   run: PackedRun | null;
   aside?: PackedRun;
-  request: (Omit<NonNullable<ClusterState['request']>, 'nodes'> & { nodes: NodeRef[] | null }) | null;
+  request: Packed<PendingRequest> | null;
+  queue?: Packed<PendingRequest>[];
 }
 
 /** Characters kept for texts about nodes, whatever the number of nodes. */
@@ -194,7 +204,7 @@ class Packer {
 
   /** Null when the texts do not fit. */
   pack(): PackedState | null {
-    const { nodes, run, aside, request, ...rest } = this.state;
+    const { nodes, run, aside, request, queue, ...rest } = this.state;
     const packedNodes: PackedNode[] = [];
     const groups: PackedNodeGroup[] = [];
     for (const [at, member] of nodes.entries()) {
@@ -208,10 +218,8 @@ class Packer {
       groups,
       run: run === null ? null : this.run(run),
       ...defined({ aside: aside === undefined ? undefined : this.run(aside) }),
-      request:
-        request === null
-          ? null
-          : { ...request, nodes: request.nodes === null ? null : request.nodes.map((name) => this.nodeRef(name)) },
+      request: request === null ? null : this.request(request),
+      ...defined({ queue: queue?.map((one) => this.request(one)) }),
       texts: this.texts,
     };
     return this.charsAboutNodes > this.room ? null : packed;
@@ -322,10 +330,29 @@ class Packer {
     ];
   }
 
-  private run({ nodes, done, suspended, ...rest }: ActiveRun): PackedRun {
+  private request<R extends PendingRequest>({ nodes, ...rest }: R): Packed<R> {
+    return { ...rest, nodes: nodes === null ? null : this.members(nodes) };
+  }
+
+  private members(names: readonly string[]): PackedMembers {
+    const refs = names.map((name) => this.nodeRef(name));
+    const packed: PackedMembers = [];
+    for (let at = 0; at < refs.length;) {
+      const first = refs[at] as NodeRef;
+      let end = at + 1;
+      while (typeof first === 'number' && refs[end] === first + end - at) end += 1;
+      if (typeof first === 'number' && end - at >= MIN_RANGE) packed.push([first, end - at]);
+      else packed.push(...refs.slice(at, end));
+      at = end;
+    }
+    return packed;
+  }
+
+  private run({ nodes, done, suspended, cancelledWith, ...rest }: ActiveRun): PackedRun {
     return {
       ...rest,
-      nodes: nodes.map((name) => this.nodeRef(name)),
+      nodes: this.members(nodes),
+      ...defined({ cancelledWith: cancelledWith?.map((one) => this.request(one)) }),
       done: nodes.map((name) => this.textOrNull(done[name] ?? null)),
       suspended: suspended === null ? null : { ...suspended, settled: this.allSettled(suspended.settled) },
     };
@@ -418,16 +445,14 @@ class Unpacker {
   }
 
   unpack(): ClusterState {
-    const { run, aside, request, ...rest } = withoutLists(this.packed);
+    const { run, aside, request, queue, ...rest } = withoutLists(this.packed);
     return {
       ...rest,
       nodes: this.nodes,
       run: run === null ? null : this.run(run),
       ...defined({ aside: aside === undefined ? undefined : this.run(aside) }),
-      request:
-        request === null
-          ? null
-          : { ...request, nodes: request.nodes === null ? null : request.nodes.map((ref) => this.nameOf(ref)) },
+      request: request === null ? null : this.request(request),
+      ...defined({ queue: queue?.map((one) => this.request(one)) }),
     };
   }
 
@@ -543,11 +568,22 @@ class Unpacker {
     };
   }
 
-  private run({ nodes, done, suspended, ...rest }: PackedRun): ActiveRun {
-    const names = nodes.map((ref) => this.nameOf(ref));
+  private request<R extends PendingRequest>({ nodes, ...rest }: Packed<R>): R {
+    return { ...rest, nodes: nodes === null ? null : this.members(nodes) } as unknown as R;
+  }
+
+  private members(packed: PackedMembers): string[] {
+    return packed.flatMap((one) =>
+      Array.isArray(one) ? Array.from({ length: one[1] }, (_, at) => this.nameOf(one[0] + at)) : this.nameOf(one),
+    );
+  }
+
+  private run({ nodes, done, suspended, cancelledWith, ...rest }: PackedRun): ActiveRun {
+    const names = this.members(nodes);
     return {
       ...rest,
       nodes: names,
+      ...defined({ cancelledWith: cancelledWith?.map((one) => this.request<CancelledRequest>(one)) }),
       done: Object.fromEntries(
         names.flatMap((name, at) => {
           const outcome = done[at] ?? null;

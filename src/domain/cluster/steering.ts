@@ -144,11 +144,11 @@ export function checkSteering(
     case 'lock':
       if (message.until !== undefined && Date.parse(message.until) <= Date.parse(now))
         return `until is ${message.until}, which has passed; allowed: a moment in the future`;
-      return unknownNode(state, node);
+      return unknownNode(state, node) ?? tooManyReasons(state, message);
     case 'unlock':
       return unknownNode(state, node) ?? (isLocked(state, node, now) ? null : `${node} is not locked`);
     case 'skip':
-      return checkSkip(state, node);
+      return checkSkip(state, node) ?? tooManyReasons(state, message);
     case 'retry':
       return checkRetry(state, node);
     case 'extendWindow':
@@ -167,6 +167,23 @@ function unknownNode(state: ClusterState, node: string): string | null {
   const row = state.nodes.find(({ name }) => name === node);
   if (row === undefined) return `no such ${memberNameOf(state.spec.type)}: ${plainText(node, 200)}`;
   return isNode(row) ? null : 'node groups cannot be locked; leave the group out of eks.nodeGroups';
+}
+
+/** Characters of different reasons for locks and skips that a cluster keeps; they are carried whole wherever its state is. */
+const MAX_REASON_CHARS = 64 * 1024;
+
+function tooManyReasons({ spec, nodes, run, aside }: ClusterState, { by = '', reason = '' }: Message): string | null {
+  const locks = nodes.flatMap((row) => (isNode(row) && row.lock !== undefined ? [reasonOf(row.lock)] : []));
+  const skips = [run, aside ?? null].flatMap((one) => Object.values({ ...one?.skipped, ...one?.withdrawn }));
+  const kept = new Set([...locks, ...skips]);
+  const own = reasonOf({ by, reason });
+  const chars = [...kept].reduce((sum, text) => sum + text.length, 0);
+  if (kept.has(own) || chars + own.length <= MAX_REASON_CHARS) return null;
+  return `the reasons of the locks and skips of ${spec.name} take ${chars} characters, and with this one more than the ${MAX_REASON_CHARS} that are allowed; give several nodes the same reason, or unlock nodes`;
+}
+
+function reasonOf({ by, reason }: { by: string; reason: string | null }): string {
+  return `${by}: ${reason ?? ''}`;
 }
 
 function memberInRun(state: ClusterState, node: string): { run: ActiveRun; row: MemberStatus | undefined } | string {

@@ -45,6 +45,28 @@ export function briefCursor(cursor: RunCursor): RunCursor {
   return { ...cursor, settled: cursor.settled.map(briefSettled) };
 }
 
+/** Longer reports, in characters of JSON, do not tell again what the cluster has been told. Compressed, the rest always fits. */
+const MAX_REPORT_CHARS = 2 * 1024 * 1024;
+
+/** The cursor with which a run workflow ends. `isTold`: whether the cluster knows the end of a member in full. */
+export function briefReport(cursor: RunCursor, isTold: (node: string) => boolean): RunCursor {
+  if (cursor.settled.length <= MAX_NODES_IN_FULL || JSON.stringify(cursor.settled).length <= MAX_REPORT_CHARS)
+    return cursor;
+  return { ...cursor, settled: cursor.settled.map((one) => (isTold(one.node) ? withoutTexts(one) : one)) };
+}
+
+/** With all that a cluster is recovered from. */
+function withoutTexts(settled: MemberSettled): MemberSettled {
+  const error = settled.error === null ? null : briefError(settled.error);
+  if (settled.kind === 'node-group') return { ...settled, error };
+  const { reading } = settled;
+  return {
+    ...withoutIneffectiveReboot(settled),
+    reading: reading === null ? null : { ...reading, warnings: [] },
+    error,
+  };
+}
+
 /** The same for the errors of nodes that are not contacted. */
 export function briefErrors(errors: Record<string, NodeError>): Record<string, NodeError> {
   const entries = Object.entries(errors);

@@ -8,8 +8,8 @@ const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 /** State per node besides the spec, in the worst case: status, failure, and its part of a suspended run. */
 export const MAX_STATE_BYTES_PER_NODE = 150;
 
-/** State independent of the nodes: runs, windows, requests and the policy of a run. */
-const MAX_STATE_BYTES = 128 * 1024;
+/** The rest of the state: runs, windows, requests, reasons of locks, the policy of a run, and a run that is set aside. */
+const MAX_STATE_BYTES = 384 * 1024;
 
 /** Maximum compressed size in Temporal of a spec with this many nodes, in bytes. */
 export function maxSpecBytes(nodes: number): number {
@@ -31,5 +31,5 @@ export function specTooLarge(spec: ClusterSpec, storedBytes: number): string | n
   if (tooMany !== null || spec.type !== 'self-managed') return tooMany;
   const allowed = maxSpecBytes(spec.nodes.length);
   if (storedBytes <= allowed) return null;
-  return `the spec takes ${storedBytes} bytes in Temporal (compressed), at most ${allowed} are allowed for ${spec.nodes.length} nodes; keep one host key per node (an RSA key takes more than ten ED25519 keys), or split the cluster in two`;
+  return `the spec takes ${storedBytes} bytes in Temporal (compressed), at most ${allowed} are allowed for ${spec.nodes.length} nodes; keep one host key per node (an RSA key takes more than ten ED25519 keys), trust one authority for all nodes (@cert-authority in the known_hosts file, with ssh.transport: openssh), or split the cluster in two`;
 }

@@ -36,7 +36,7 @@ import type { RunMember } from './member';
 import { membersOf } from './members';
 import { Outages } from './outages';
 import type { PatchInFlight, PatchOwner } from './patches';
-import { isHistoryFull } from '../../domain/run/hand-over-size';
+import { briefReport, isHistoryFull } from '../../domain/run/hand-over-size';
 import { RunPatches } from './patches';
 import { ProgressReporter } from './progress-reporter';
 
@@ -444,7 +444,7 @@ export class RunLoop implements PatchOwner {
   }
 
   private report(): RunResult {
-    const cursor: RunCursor = {
+    const whole: RunCursor = {
       settled: [...this.settledMembers],
       failures: this.failures,
       ...defined({
@@ -453,6 +453,7 @@ export class RunLoop implements PatchOwner {
         retried: Object.keys(this.retried).length === 0 ? undefined : { ...this.retried },
       }),
     };
+    const cursor = briefReport(whole, (node) => this.reporter.isTold(node));
     const rest = this.patches.all;
     if (rest.length === 0 && this.places.isSettled) {
       const outcome = this.expired === undefined ? runOutcome(cursor.settled, this.cancelled) : 'expired';

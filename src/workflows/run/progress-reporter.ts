@@ -12,6 +12,8 @@ export class ProgressReporter {
   private unreported: Report = newReport();
   private isDue = false;
   private ended = false;
+  /** Members of which the cluster knows the end. */
+  private readonly told = new Set<string>();
 
   /** `isInWork`: whether a node has been begun and has not settled. */
   constructor(
@@ -25,6 +27,8 @@ export class ProgressReporter {
   }
 
   settled(settled: MemberSettled): void {
+    // It may have had another turn.
+    this.told.delete(settled.node);
     this.unreported.settled.push(settled);
     this.isDue = true;
   }
@@ -38,6 +42,10 @@ export class ProgressReporter {
   held(report: HoldReport): void {
     this.unreported.held = report;
     this.isDue = true;
+  }
+
+  isTold(node: string): boolean {
+    return this.told.has(node);
   }
 
   end(): void {
@@ -68,6 +76,9 @@ export class ProgressReporter {
           ...{ run, workflowId, settled },
           started: started.filter((node) => this.isInWork(node)),
           ...defined({ lost: lost.length === 0 ? undefined : lost, held }),
+        })
+        .then(() => {
+          for (const { node } of settled) this.told.add(node);
         })
         .catch(() => undefined);
       if (isLast) return;

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
 import { finishRun, newClusterState, settleNodes, startRun } from '../../../src/domain/cluster/state';
-import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
-import { decide } from '../../../src/domain/cluster/decide';
+import type { ActiveRun, ClusterState, PendingRequest } from '../../../src/domain/cluster/state';
+import { decide, restrictionsFor } from '../../../src/domain/cluster/decide';
+import { checkSteering, steer } from '../../../src/domain/cluster/steering';
 import type { MemberSettled } from '../../../src/domain/cluster/member';
 import type { NodeGroupSettled } from '../../../src/domain/eks/status';
 import { MAX_NODES } from '../../../src/domain/spec/types';
-import { MAX_STATE_BYTES_PER_NODE, specTooLarge } from '../../../src/domain/spec/size';
-import { briefCursor, briefErrors } from '../../../src/domain/run/hand-over-size';
+import { MAX_STATE_BYTES_PER_NODE, maxSpecBytes, specTooLarge } from '../../../src/domain/spec/size';
+import { forecasterOf, runForecasts } from '../../../src/domain/run/forecast';
+import { briefCursor, briefErrors, briefReport } from '../../../src/domain/run/hand-over-size';
 import type { RunCursor } from '../../../src/domain/run/run';
-import { quarantinedNodes } from '../../../src/domain/run/run';
+import { ineffectiveReboots, quarantinedNodes } from '../../../src/domain/run/run';
 import { storedBytes } from '../../../src/encryption/compression';
 import { IDLE, STOP_ON_FAILURE, clusterSpec } from '../../support/builders';
 import { random, worstState } from '../../support/worst-state';
@@ -104,6 +106,67 @@ describe('src/domain/cluster/packed-state', () => {
       expect(storedBytes({ nodes: state.spec, quarantined: briefErrors(quarantinedNodes(nodes)) })).toBeLessThan(
         MAX_PAYLOAD,
       );
+    });
+
+    it('fits with a run that is set aside, queued requests for parts of the nodes, and a reason for each lock', () => {
+      const names = state.nodes.map(({ name }) => name);
+      const request = (at: number): PendingRequest => ({
+        ...{ id: randomUUID(), at: T0, by: 'ann', reason: null, number: 100 + at },
+        nodes: names.filter((_, place) => (place + at) % 3 > 0),
+      });
+      const requests = Array.from({ length: 20 }, (_, at) => request(at));
+      const more: ClusterState = { ...state, queue: requests };
+      const { run } = suspendedRun(state);
+      more.aside = {
+        ...run,
+        number: 2,
+        cancelledWith: requests.slice(1).map((one) => ({ ...one, number: 1, message: 'x' })),
+      };
+      more.nodes = state.nodes.map((node) => ({ ...node }));
+      let locked = 0;
+      const refused = names.map((node) => {
+        const message = { node, by: 'ann', reason: random(150).toString('base64') };
+        const why = checkSteering(more, 'lock', message, T1);
+        if (why !== null) return why;
+        locked += 1;
+        steer(more, 'lock', message, T1);
+        return null;
+      });
+      expect(locked).toBeGreaterThan(300);
+      expect(refused.at(-1)).toMatch(
+        /^the reasons of the locks and skips of demo take 6\d{4} characters, .* 65536 that are allowed/,
+      );
+      const { spec, ...rest } = packState(more);
+      expect(storedBytes(rest)).toBeLessThan(MAX_PAYLOAD - maxSpecBytes(MAX_NODES));
+      expect(unpackState(packState(more)).queue).toEqual(requests);
+      const restrictions = restrictionsFor(more, run, 0);
+      const rows = quarantinedNodes(after.nodes);
+      const input = {
+        ...{
+          nodes: 'the spec',
+          resumeFrom: briefCursor(suspendedRun(after).cursor),
+          quarantined: briefErrors(rows),
+          restrictions,
+        },
+        ineffectiveReboots: ineffectiveReboots(after.nodes),
+        forecasts: runForecasts(names, forecasterOf(after.nodes)),
+      };
+      expect(storedBytes(input)).toBeLessThan(MAX_PAYLOAD - maxSpecBytes(MAX_NODES));
+      expect(storedBytes(spec)).toBeLessThan(maxSpecBytes(MAX_NODES));
+    });
+
+    it('fits as the report of its run workflow, which tells in full only what the cluster does not know', () => {
+      const { settled } = suspendedRun(state).cursor;
+      const [first, ...others] = settled.map(({ node }) => node);
+      const report = briefReport({ settled, failures: MAX_NODES }, (node) => node !== first);
+      expect(report.settled[0]).toBe(settled[0]);
+      expect(report.settled.map(({ node }) => node)).toEqual([first, ...others]);
+      expect(report.settled[1]).toMatchObject({
+        outcome: 'failed',
+        reading: { osVersion: expect.any(String), warnings: [] },
+      });
+      expect(storedBytes(report)).toBeLessThan(MAX_PAYLOAD / 2);
+      expect(briefReport({ settled: settled.slice(0, 400), failures: 400 }, () => true).settled[0]).toBe(settled[0]);
     });
 
     it('keeps the failure and the remedy of every node', () => {
