@@ -2,7 +2,7 @@
 
 # Sets generation (3 = yum, 4, 5) and minor, the release to stay on; empty = any.
 dnf_setup() {
-  logs=''
+  logs='' persist=''
   case $(readlink -f "$(command -v "$manager")") in
     *dnf5*) generation=5 ;;
     *dnf*) generation=4 ;;
@@ -50,7 +50,8 @@ dnf_call() {
     *) set -- --setopt=assumeyes=False --setopt=defaultyes=False "$@" ;;
   esac
   PYTHONUNBUFFERED=1 DNF_DISABLE_ALIASES=1 "$manager" --setopt=color=never --setopt=debuglevel=2 --setopt=errorlevel=3 \
-    --setopt=skip_if_unavailable=False ${logs:+"--setopt=logdir=$logs"} ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
+    --setopt=skip_if_unavailable=False ${logs:+"--setopt=logdir=$logs"} ${persist:+"--setopt=persistdir=$persist"} \
+    ${tsflags:+"--setopt=tsflags=$tsflags"} ${minor:+--releasever="$minor"} "$@"
 }
 
 # dnf_upgrade OPTION...: the upgrade by the policy. Metadata does not expire, so that all calls use the same.
@@ -82,7 +83,7 @@ dnf_plan() { plan_phase; }
 dnf_pending() {
   dnf_setup
   # Outside of a job nothing is written.
-  [ "$refresh" = yes ] || { logs=$1 && export TMPDIR="$1"; }
+  [ "$refresh" = yes ] || dnf_leave_no_trace "$1"
   dnf_simulate "$1"
   rc=$?
   rpm_pending "$1"
@@ -91,11 +92,25 @@ dnf_pending() {
   dnf_newer
   [ "$rc" -ne 0 ] || dnf_hidden
   # For people who read a plan; a transaction does not depend on it.
-  [ "$refresh" = yes ] || [ "$rc" -ne 0 ] || dnf_security
+  [ "$refresh" = yes ] || [ "$rc" -ne 0 ] || dnf_security "$1"
   rpm_disabled_repositories /etc/yum.repos.d
   cat "$1/log" "$1/simulation" 2>/dev/null | dnf_unread
   rpm_lists_age /var/cache/dnf /var/cache/libdnf5 /var/cache/yum
   return $rc
+}
+
+# dnf_leave_no_trace DIR: logs and temporary files go to DIR. dnf 4 opens the database of its history for writing whatever it
+# does, so it gets a copy.
+dnf_leave_no_trace() {
+  logs=$1
+  export TMPDIR="$1"
+  [ "$generation" = 4 ] && [ -d /var/lib/dnf ] || return 0
+  persist=$1/persist
+  # A history of years takes room in memory, and counts only for what nothing else needs any more.
+  if [ "$(du -sk /var/lib/dnf | cut -f 1)" -le 65536 ] && cp -a /var/lib/dnf "$persist" 2>/dev/null; then return 0; fi
+  rm -rf "$persist"
+  mkdir "$persist"
+  ! [ -d /var/lib/dnf/modulefailsafe ] || cp -a /var/lib/dnf/modulefailsafe "$persist"
 }
 
 # dnf_hidden: what would be offered without the node's own excludes, locks, module filters and priorities, as
@@ -113,10 +128,13 @@ dnf_hidden() {
   [ -n "$only" ] || dnf_limited "$@" check-update --security | dnf_available | sed 's/^/hidden-security /' | head -n 500
 }
 
-# dnf_security: packages with a security fix, as `security NAME`, after `security-known`, which is absent where the
+# dnf_security DIR: packages with a security fix, as `security NAME`, after `security-known`, which is absent where the
 # repositories carry no advisories.
 dnf_security() {
-  fixes=$(dnf_limited -C -q check-update --security | dnf_names security | head -n 2000)
+  dnf_limited -C -q check-update --security >"$1/fixes"
+  # 100 = there are some. Whatever else has failed says nothing.
+  case $? in 0 | 100) ;; *) return 0 ;; esac
+  fixes=$(dnf_names security <"$1/fixes" | head -n 2000)
   [ -n "$fixes" ] || dnf_has_advisories || return 0
   printf '%s\n' security-known "$fixes"
 }
@@ -126,7 +144,9 @@ dnf_limited() {
   real=$manager
   manager=dnf_timed
   dnf_call "$@" 2>/dev/null </dev/null
+  set -- $?
   manager=$real
+  return "$1"
 }
 
 dnf_timed() { timeout -k 5 60 "$real" "$@"; }

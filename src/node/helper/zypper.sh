@@ -107,7 +107,13 @@ zypper_pending() {
   rpm -q --qf 'release %{NAME} %{VERSION}\n' -f /etc/products.d/*.prod 2>/dev/null | grep '^release ' | sort -u
   [ -z "$only" ] || [ "$what" = patch ] || echo 'no-security-data'
   zypper_newer
-  case $rc in 0 | 102 | 103) zypper_hidden "$1" ;; esac
+  case $rc in
+    0 | 102 | 103)
+      zypper_hidden "$1"
+      # For people who read a plan; a transaction does not depend on it.
+      [ "$refresh" = yes ] || zypper_security "$1"
+      ;;
+  esac
   rpm_disabled_repositories /etc/zypp/repos.d
   zypper_missing_lists
   rpm_lists_age /var/cache/zypp/raw /var/cache/zypp/solv
@@ -143,6 +149,27 @@ zypper_changes() {
       else if (kind == "to-reinstall") print "reinstall", name, arch, old, new
       else print "unknown", name, arch, old, new
     }'
+}
+
+# zypper_security DIR: packages of security patches that are needed, as `security NAME`, after `security-known`, which is
+# absent where the repositories have no patches, or zypper does not say. In XML, zypper lists patches of every category.
+zypper_security() {
+  [ "$what" = patch ] || return 0
+  ZYPP_LOCK_TIMEOUT=-1 timeout -k 5 60 zypper --non-interactive --config /dev/null --no-refresh --xmlout \
+    list-patches >"$1/patches" 2>/dev/null </dev/null || return 0
+  names=$(awk 'BEGIN { RS = "<" }
+    /^update / && /kind="patch"/ && /[ \n]category="security"/ && match($0, / name="[A-Za-z0-9][^"]*"/) { print substr($0, RSTART + 7, RLENGTH - 8) }' \
+    "$1/patches" | sort -u | head -n 1000)
+  if [ -n "$names" ]; then
+    set -f
+    # shellcheck disable=SC2086
+    ZYPP_LOCK_TIMEOUT=-1 timeout -k 5 60 zypper --non-interactive --config /dev/null --no-refresh info -t patch $names \
+      >"$1/contents" 2>/dev/null </dev/null || names=''
+    set +f
+    [ -n "$names" ] || return 0
+    zypper_patch_contents <"$1/contents" | sed 's/^[^ ]* /security /' | sort -u | head -n 2000
+  fi
+  echo security-known
 }
 
 # Newer versions that are held.

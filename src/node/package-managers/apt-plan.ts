@@ -2,9 +2,10 @@
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import { DEFAULT_PACKAGE_POLICY } from '../../domain/spec/package-policy';
 import type { NodeFacts, PackageChange } from '../../domain/node/report';
+import { defined } from '../../domain/shared/defined';
 import { plainText } from '../../domain/shared/text';
 import type { HiddenFix } from './apt-hidden';
-import { hiddenRefusal, hiddenWarnings, listWarnings, parseHidden } from './apt-hidden';
+import { hasSecurityArchive, hiddenRefusal, hiddenWarnings, listWarnings, parseHidden } from './apt-hidden';
 import type { Archive } from './apt-release';
 import { isSameRelease, parseArchive } from './apt-release';
 import { excludedFixes } from './excluded-fixes';

@@ -34,6 +34,18 @@ describe('src/node/package-managers/apt', () => {
       expect(apt.parsePlan(plan.result.join('\n'), plan.os)).toMatchObject(plan.expected);
     });
 
+    it('counts security fixes only where a package source is a security archive', () => {
+      const os = { id: 'debian', versionId: '12', codename: 'bookworm', prettyName: '' };
+      const main = 'archive|Debian|Debian|12|oldstable|bookworm';
+      const security = 'archive|Debian-Security|Debian|12|oldstable-security|bookworm-security';
+      const inst = 'out Inst vim [1] (2 Debian:12.1/oldstable [amd64])';
+      const plan = (...archives: string[]) => apt.parsePlan([...archives, inst].join('\n'), os).plan;
+      expect(plan(main, security)).toMatchObject({ security: 0 });
+      expect(plan(main)).not.toHaveProperty('security');
+      const fix = 'out Inst ssh [1] (2 Debian-Security:12/oldstable-security [amd64])';
+      expect(plan(main, security, fix)).toMatchObject({ security: 1 });
+    });
+
     it('rejects a plan without a digest', () => {
       const os = { id: 'debian', versionId: '12', codename: '', prettyName: '' };
       expect(apt.parsePlan('out nothing to do', os).unparsed).toEqual(['digest ']);

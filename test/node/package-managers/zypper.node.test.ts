@@ -58,6 +58,7 @@ describe('src/node/package-managers/zypper on a real node', () => {
       const { plan } = await activities.run('inspectNode', inspectInput(targetOf(node), { changeNothing: true }));
       expect(await tracesOnRpm(node)).toEqual(before);
       expect(plan?.changes.map(({ name }) => name).toSorted()).toEqual(['lab-a', 'lab-b', 'lab-new']);
+      expect(plan).not.toHaveProperty('security');
     });
 
     it('keeps excluded packages, and leaves no lock behind', async () => {
@@ -175,6 +176,11 @@ describe('src/node/package-managers/zypper on a real node', () => {
       );
       await publishAdvisories(node, { 'lab-fix-2': 'security', 'lab-a-5': 'bugfix' });
       expect((await preflight()).changes).toEqual(['lab-a 4-1 5-1', 'lab-fix 1-1 2-1']);
+      // After transactions of its own, and with patches.
+      const before = await tracesOnRpm(node);
+      const { plan } = await activities.run('inspectNode', inspectInput(targetOf(node), { changeNothing: true }));
+      expect(await tracesOnRpm(node)).toEqual(before);
+      expect(plan).toMatchObject({ changes: [{ name: 'lab-a' }, { name: 'lab-fix' }], security: 1 });
       const { apply, changes } = await preflight({ only: 'security' });
       expect(changes).toEqual(['lab-fix 1-1 2-1']);
       expect(await apply()).toMatchObject({ state: 'done', result: { error: null } });
