@@ -115,6 +115,7 @@ export type {
 export type { RunWindow } from './domain/run/window-end';
 export type { LiveNode } from './domain/explain/explanation';
 export type { Forecast } from './domain/run/forecast';
+export type { EksPlan, PlannedNodeGroup } from './domain/eks/plan';
 export type { PlannedNode, RunPlan } from './domain/run/plan';
 export type { RebootForecast } from './domain/run/predict';
 export type { RunEndForecast } from './domain/run/run-end';

@@ -67,6 +67,8 @@ import type { WorkflowHistory } from './histories';
 import type { Inspector } from './inspector';
 import { awaitRunEnd } from './run-end';
 import type { PlanOptions } from './run-plan';
+import { isEks } from '../domain/eks/node-groups';
+import type { EksPlan } from '../domain/eks/plan';
 import type { RunPlan } from '../domain/run/plan';
 import type { LiveStatus } from './live-status';
 import type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
@@ -434,18 +436,23 @@ export class ClusterClient {
   }
 
   /**
-   * What the next run would do, node by node, and when. The nodes are inspected through the workers, and nothing is changed.
-   * `spec`: one that need not be applied; default: that in force.
+   * What the next run would do, node by node or node group by node group, and when. Nodes, or AWS, are asked through the workers,
+   * and nothing is changed. `spec`: one that need not be applied; default: that in force.
    *
-   * @throws OspatchError `NotFound`, `Refused` for a cluster without nodes, `NoWorker`
+   * @throws OspatchError `NotFound`, `Refused` for a cluster that ospatch does not patch, `NoWorker`
    */
-  async plan(cluster: string, options: PlanOptions = {}, spec: ClusterSpec | null = null): Promise<RunPlan> {
-    const { requestPlan } = await import('./run-plan.js');
+  async plan(cluster: string, options: PlanOptions = {}, spec: ClusterSpec | null = null): Promise<RunPlan | EksPlan> {
     const inForce = spec === null ? await this.spec(cluster) : await this.findSpec(cluster);
     const wanted = spec ?? inForce;
     if (wanted === null) throw new OspatchError({ type: 'NotFound', message: `there is no cluster ${cluster}` });
     const status = inForce === null ? null : await this.status(cluster);
-    return requestPlan(this.calls, this.by, { spec: wanted, status, isInForce: spec === null }, options);
+    const isInForce = spec === null;
+    if (isEks(wanted)) {
+      const { requestEksPlan } = await import('./eks-plan.js');
+      return requestEksPlan(this.calls, this.by, { spec: wanted, status, isInForce }, options);
+    }
+    const { requestPlan } = await import('./run-plan.js');
+    return requestPlan(this.calls, this.by, { spec: wanted, status, isInForce }, options);
   }
 
   /**

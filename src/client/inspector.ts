@@ -81,10 +81,16 @@ export class Inspector {
     return targets.flatMap(({ name }) => byName.get(name) ?? []);
   }
 
+  /** The same as {@link inspectEks}, once a worker is there. `names`: of these node groups; null: of those of the spec. */
+  inspectGroups(spec: EksSpec, names: readonly string[] | null): Promise<EksInspection> {
+    return this.inspect(spec.name, () => this.inspectEks(spec, names));
+  }
+
   /** Inspects the node groups of an EKS cluster, which need not be applied. */
-  async inspectEks(spec: EksSpec): Promise<EksInspection> {
+  async inspectEks(spec: EksSpec, names: readonly string[] | null = null): Promise<EksInspection> {
     const access = accessOf(spec.eks);
-    const { nodeGroups, launchTemplates = false } = spec.eks;
+    const { launchTemplates = false } = spec.eks;
+    const nodeGroups = names ?? spec.eks.nodeGroups;
     const site = defined({ taskQueue: spec.taskQueue });
     return this.calls.session.client.workflow.execute<(input: unknown) => Promise<EksInspection>>(
       WORKFLOW_TYPES.inspectEks,

@@ -13,12 +13,10 @@ import { newNodeStatus } from '../domain/node/status';
 import type { RunPlan } from '../domain/run/plan';
 import { planRun } from '../domain/run/plan';
 import type { MaintenanceWindow } from '../domain/schedule/window';
-import { isEks } from '../domain/eks/node-groups';
-import { defined } from '../domain/shared/defined';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { matchesLabels, parseLabelSelector } from '../domain/shared/label-selector';
 import { MINUTE_MS } from '../domain/shared/time-units';
-import type { ClusterSpec, SelfManagedSpec } from '../domain/spec/types';
+import type { ClusterSpec, PatchableSpec, SelfManagedSpec } from '../domain/spec/types';
 import { requestInspections } from './inspection';
 import type { LiveStatus } from './live-status';
 import type { TemporalCalls } from './temporal-calls';
@@ -117,10 +115,10 @@ async function requestUnavailable(
 
 function withNodes(spec: ClusterSpec): SelfManagedSpec {
   if (spec.type === 'self-managed') return spec;
-  const message =
-    rejectionOf(spec) ?? 'a run of an EKS cluster asks AWS to update its node groups, so there is no plan of its nodes';
-  const remedy = `\`ospatch check ${spec.name}\` shows to which release each node group would be updated`;
-  throw new OspatchError({ type: 'Refused', message, ...defined({ remedy: isEks(spec) ? remedy : undefined }) });
+  throw new OspatchError({
+    type: 'Refused',
+    message: rejectionOf(spec) ?? 'a cluster of this type is planned by its node groups',
+  });
 }
 
 /** Null: all nodes. */
@@ -155,8 +153,8 @@ function rowsOf(spec: SelfManagedSpec, status: LiveStatus | null): NodeStatus[] 
 }
 
 /** That which the cluster waits for, and those after it. */
-async function windowsOf(
-  spec: SelfManagedSpec,
+export async function windowsOf(
+  spec: PatchableSpec,
   nowMs: number,
   status: LiveStatus | null,
 ): Promise<MaintenanceWindow[]> {
@@ -172,7 +170,7 @@ async function windowsOf(
 }
 
 /** Why the cluster begins no run, or not yet. */
-function blockersOf(status: LiveStatus | null): string[] {
+export function blockersOf(status: LiveStatus | null): string[] {
   if (status === null) return [];
   const { paused, run, loopError, scheduleError, stuck, state, cluster, explanation } = status;
   return [

@@ -77,6 +77,15 @@ describe('e2e/eks', () => {
     expect(checked.stdout).toContain('skipped: node group Custom_1 runs a custom AMI');
     expect(checked.stdout).toContain('AWS reports: NodeCreationFailure: too few instances (i-1)');
     expect(checked.stdout).toContain('1 Fargate profile (serverless) skipped');
+    const plan = await cli('plan', 'eks-a', '-o', 'json');
+    expect(plan.code).toBe(0);
+    expect(JSON.parse(plan.stdout)).toMatchObject({
+      ...{ cluster: 'eks-a', type: 'eks', trigger: 'schedule', blockers: [] },
+      groups: [
+        { nodeGroup: 'Custom_1', outcome: 'skipped', request: null },
+        { nodeGroup: 'blue', outcome: 'patched', request: { kubernetesVersion: '1.31', force: false } },
+      ],
+    });
     const doctor = await cli('doctor', '-f', file);
     expect(doctor.code).toBe(0);
     expect(doctor.stdout).toContain('AWS answers, accepts the credentials of the worker');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { EksPlan } from '../../domain/eks/plan';
 import type { RunPlan } from '../../domain/run/plan';
 import { defined } from '../../domain/shared/defined';
 import { OspatchError } from '../../domain/shared/errors';
@@ -18,10 +19,12 @@ Examples:
   ospatch plan prod-eu
   ospatch plan prod-eu --now -l zone=a
   ospatch plan -f prod-eu.yaml
+  ospatch plan eks-prod --nodes blue,green
   ospatch plan prod-eu -o json | jq '.nodes[] | select(.outcome == "failed") | {node, reason}'
 
 Inspects the nodes through the workers and changes nothing, so packages are those of the package lists that are on the nodes,
-and a run, which refreshes the lists first, may find more. With a schedule this is the plan of the next window, with --now,
+and a run, which refreshes the lists first, may find more. Of an EKS cluster, AWS is asked in read-only calls for which node
+groups it would be asked for an update. With a schedule this is the plan of the next window, with --now,
 --nodes or -l that of a run that is requested now. The exit code is 1 when a node would fail or not be reached, or the cluster
 would not begin a run.`;
 
@@ -70,14 +73,26 @@ async function plan(
     const planned = await client.plan(cluster, defined(options), spec);
     if (!isClear(planned)) context.setExitCode(1);
     if (output === 'json') return printJson(context, planned);
-    const { renderPlan } = await import('../render/plan.js');
     const { ownZone } = await import('../render/text.js');
-    print(context, renderPlan(planned, { zone: ownZone(), color: colors(context), all }));
+    const view = { zone: ownZone(), color: colors(context), all };
+    if (isOfNodes(planned)) {
+      const { renderPlan } = await import('../render/plan.js');
+      return print(context, renderPlan(planned, view));
+    }
+    const { renderEksPlan } = await import('../render/eks-plan.js');
+    print(context, renderEksPlan(planned, view));
   });
 }
 
-function isClear({ blockers, nodes }: RunPlan): boolean {
-  return blockers.length === 0 && nodes.every(({ outcome }) => outcome !== 'failed' && outcome !== null);
+function isOfNodes(plan: RunPlan | EksPlan): plan is RunPlan {
+  return 'nodes' in plan;
+}
+
+function isClear(plan: RunPlan | EksPlan): boolean {
+  if (plan.blockers.length > 0) return false;
+  return isOfNodes(plan)
+    ? plan.nodes.every(({ outcome }) => outcome !== 'failed' && outcome !== null)
+    : plan.groups.every(({ outcome }) => outcome !== 'failed');
 }
 
 async function onlySpec(context: CliContext, file: SpecSources, name: string | undefined): Promise<ClusterSpec> {

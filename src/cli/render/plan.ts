@@ -6,6 +6,7 @@ import type { PlannedNode, RunPlan } from '../../domain/run/plan';
 import { formatDuration } from '../../domain/shared/duration';
 import { asSentence } from '../../domain/shared/text';
 import { MINUTE_MS } from '../../domain/shared/time-units';
+import type { MemberName } from '../../domain/cluster/member';
 import type { Amount } from '../../domain/spec/types';
 import { wrapText } from './columns';
 import { FEW_NODES } from './listed';
@@ -46,10 +47,10 @@ function fieldsOf(plan: RunPlan, view: PlanView): [string, string][] {
   const { rollout, limits, nodes, stages } = plan;
   const fields: [string, string][] = [
     ['Plan', `next run of ${oneLine(plan.cluster)} (${plan.trigger}), ${plural(nodes.length, 'node')}`],
-    ...plan.blockers.map((one): [string, string] => ['Blocked', oneLine(asSentence(one), MAX_SENTENCE)]),
+    ...blockedFields(plan),
     ['Begins', beginOf(plan, view.zone)],
     ...windowFields(plan, view.zone),
-    ['Ends', endOf(plan, view.zone)],
+    ['Ends', planEnd(plan, view.zone)],
     ['Outcome', countedBy(nodes, ({ outcome }) => outcome ?? 'unknown')],
     ['Packages', packagesOf(nodes)],
     ['Reboots', rebootsOf(plan)],
@@ -67,6 +68,10 @@ function fieldsOf(plan: RunPlan, view: PlanView): [string, string][] {
   return fields;
 }
 
+export function blockedFields({ blockers }: AnyPlan): [string, string][] {
+  return blockers.map((one) => ['Blocked', oneLine(asSentence(one), MAX_SENTENCE)]);
+}
+
 function outOfService({ unavailable }: RunPlan): string {
   if (unavailable === null) return '; how many are now is not known';
   return unavailable.length === 0 ? '' : `; now ${unavailable.length} (${oneLine(someOf(unavailable))})`;
@@ -81,13 +86,16 @@ function describeStage({ nodes, soakMs, concurrency }: RunPlan['stages'][number]
   return `${at + 1}: ${plural(nodes, 'node')}${concurrency === null ? '' : `, ${concurrency} at a time`}${soak}`;
 }
 
-function beginOf({ trigger, startsAt, at }: RunPlan, zone: string): string {
+/** What plans of nodes and of node groups have in common. */
+type AnyPlan = Pick<RunPlan, 'trigger' | 'startsAt' | 'at' | 'endsAt' | 'forecast' | 'windows' | 'blockers'>;
+
+export function beginOf({ trigger, startsAt, at }: AnyPlan, zone: string): string {
   const when = `${formatStart(startsAt, zone)} ${zone}`;
   if (trigger === 'schedule') return `${when}, with the window`;
   return startsAt === at ? `now, if it is requested (${when})` : when;
 }
 
-function windowFields({ windows }: RunPlan, zone: string): [string, string][] {
+export function windowFields({ windows }: AnyPlan, zone: string): [string, string][] {
   if (windows.every(({ end }) => end === null)) return [];
   return windows.map(({ start, end }) => [
     'Window',
@@ -95,8 +103,8 @@ function windowFields({ windows }: RunPlan, zone: string): [string, string][] {
   ]);
 }
 
-function endOf({ endsAt, forecast, windows }: RunPlan, zone: string): string {
-  if (endsAt === null) return 'no node is reached';
+export function planEnd({ endsAt, forecast, windows }: AnyPlan, zone: string, unit: MemberName = 'node'): string {
+  if (endsAt === null) return `no ${unit} is reached`;
   const end = windows.at(-1)?.end ?? null;
   const leftMs = end === null ? 0 : Math.floor((Date.parse(end) - Date.parse(endsAt)) / MINUTE_MS) * MINUTE_MS;
   const left =
@@ -115,9 +123,13 @@ function packagesOf(nodes: readonly PlannedNode[]): string {
     nodes.reduce((total, node) => total + (of(node) ?? 0), 0);
   const changed = nodes.filter(({ pending }) => (pending ?? 0) > 0).length;
   const unknown = nodes.filter(({ pending }) => pending === null).length;
-  const security = nodes.some((node) => node.security !== null)
-    ? `, ${sum((node) => node.security)} of them security`
-    : '';
+  const unsaid = nodes.filter((node) => node.security === null && (node.pending ?? 0) > 0).length;
+  const security =
+    changed === 0
+      ? ''
+      : unsaid === changed
+        ? ', how many of them security is not known'
+        : `, ${sum((node) => node.security)} of them security${unsaid === 0 ? '' : ` (not known of ${plural(unsaid, 'node')})`}`;
   const rest = unknown === 0 ? '' : `; not known of ${plural(unknown, 'node')}`;
   const kept = sum(({ keptBack }) => keptBack.length);
   const back =
@@ -140,7 +152,7 @@ function rebootsOf({ nodes, rebootIfRequired }: RunPlan): string {
 }
 
 /** `3 failed, 1 skipped`, most first. */
-function countedBy<T>(items: readonly T[], keyOf: (item: T) => string): string {
+export function countedBy<T>(items: readonly T[], keyOf: (item: T) => string): string {
   const counts = new Map<string, number>();
   for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
   return [...counts]
@@ -181,7 +193,7 @@ function nodeTable(plan: RunPlan, nodes: readonly PlannedNode[], { color, zone }
     ...(isStaged ? [String(node.stage)] : []),
     turnCell(node, plan, zone),
     node.pending === null ? '?' : String(node.pending),
-    node.security === null ? NONE : String(node.security),
+    securityCell(node),
     node.reboot,
     outcomeCell(node, color),
     noteOf(node, color),
@@ -189,15 +201,25 @@ function nodeTable(plan: RunPlan, nodes: readonly PlannedNode[], { color, zone }
   return renderTable(head, rows, color, SPARE_COLUMNS);
 }
 
+/** Of nothing pending nothing is a security fix, whoever does not say so. */
+function securityCell({ pending, security }: PlannedNode): string {
+  if (security !== null) return String(security);
+  return pending === 0 ? NONE : '?';
+}
+
 /** `03:40-04:00`, on another day than the first `12-06 03:40-04:00`. */
-function turnCell({ startsAt, endsAt }: PlannedNode, plan: RunPlan, zone: string): string {
+export function turnCell(
+  { startsAt, endsAt }: Pick<PlannedNode, 'startsAt' | 'endsAt'>,
+  plan: AnyPlan,
+  zone: string,
+): string {
   if (startsAt === null || endsAt === null) return NONE;
   const [start, end] = [formatTime(startsAt, zone), formatTime(endsAt, zone)];
   const day = start.slice(0, 10) === formatTime(plan.startsAt, zone).slice(0, 10) ? '' : `${start.slice(5, 10)} `;
   return `${day}${start.slice(11, 16)}-${end.slice(11, 16)}`;
 }
 
-function outcomeCell({ outcome }: PlannedNode, color: Colors): string {
+export function outcomeCell({ outcome }: Pick<PlannedNode, 'outcome'>, color: Colors): string {
   const text = outcome ?? 'unknown';
   if (outcome === 'failed') return color.red(text);
   if (outcome === 'patched' || outcome === 'up-to-date') return color.green(text);
@@ -220,8 +242,13 @@ function noteOf({ reason, keptBack, restarts, findings }: PlannedNode, { columns
   return parts.join('; ');
 }
 
+interface Found {
+  cluster: string;
+  nodes: readonly { node: string; findings: readonly Finding[] }[];
+}
+
 /** What was found on the nodes; the same on several of them once. */
-function findingsOf({ nodes, cluster }: RunPlan, color: Colors): string[] {
+export function findingsOf({ nodes, cluster }: Found, color: Colors): string[] {
   const groups = new Map<string, { finding: Finding; names: string[] }>();
   for (const { node, findings } of nodes) {
     for (const finding of findings) {
@@ -250,6 +277,6 @@ function footnote({ nodes }: RunPlan, zone: string): string {
   return `Packages are by the package lists on the nodes${age}; a run refreshes them first and may find more. Nothing was changed. Times are in ${zone}.`;
 }
 
-function wrapped(text: string, { columns = Infinity }: Colors): string {
+export function wrapped(text: string, { columns = Infinity }: Colors): string {
   return wrapText(text, columns).join('\n');
 }

@@ -97,7 +97,7 @@ export interface NodeFacts {
 /** What an apply would do now. */
 export interface PatchPlan {
   changes: PackageChange[];
-  /** How many of them fix a security problem, by archive or advisory. Absent: the package manager does not say. */
+  /** How many of them fix a security problem, by archive, advisory or patch. Absent: nothing on the node says so. */
   security?: number;
   /** How old the package lists are, in milliseconds. Absent: they were refreshed, or it is not known. */
   listsAgeMs?: number;

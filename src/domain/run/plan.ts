@@ -1,5 +1,7 @@
 /** The plan of the next run: what it would do, when, and what would keep it from that. */
 import { runOfNodes } from '../cluster/decide';
+import type { MemberName } from '../cluster/member';
+import { plural } from '../shared/plural';
 import type { Finding } from '../inspection/finding';
 import type { NodeInspection } from '../inspection/node';
 import type { NodeOutcome, NodeStatus } from '../node/status';
@@ -21,7 +23,7 @@ import { simulateRun } from './simulate';
 import { stageNumbers } from './stages';
 
 /** How long the turn of a node is assumed to take that needs no patch, or that fails before one. */
-const CHECK_MS = 15 * SECOND_MS;
+export const CHECK_MS = 15 * SECOND_MS;
 
 export interface PlannedNode {
   node: string;
@@ -35,7 +37,7 @@ export interface PlannedNode {
   reason: string | null;
   /** Packages that would change; null: not known. */
   pending: number | null;
-  /** How many of them fix a security problem, by archive or advisory; null: the package manager does not say. */
+  /** How many of them fix a security problem, by archive, advisory or patch; null: not known, as always with apk. */
   security: number | null;
   /** Newer packages that would not be installed: held, phased, excluded. They are no part of `pending`. */
   keptBack: { name: string; reason: string }[];
@@ -188,7 +190,7 @@ const UNKNOWN: NodePrediction = {
 };
 
 /** A run on demand begins now; one of a schedule with its window, which may have begun. */
-function startOf([first]: readonly MaintenanceWindow[], nowMs: number): number {
+export function startOf([first]: readonly MaintenanceWindow[], nowMs: number): number {
   return first === undefined ? nowMs : Math.max(nowMs, Date.parse(first.start));
 }
 
@@ -201,15 +203,21 @@ function outcomeOf(
   return left ?? { outcome: prediction.outcome, reason: prediction.reason };
 }
 
-function unfinished(hold: RunHold, nodes: readonly PlannedNode[]): string {
-  const left = nodes.filter(({ outcome }) => outcome === 'not-tried').length;
-  return `the run would not reach ${left} node${left === 1 ? '' : 's'}: ${describeHold(hold, 'node')}`;
+/** That the run does not reach all of its members, in one clause. */
+export function unfinished(
+  hold: RunHold,
+  members: readonly { outcome: NodeOutcome | null }[],
+  unit: MemberName = 'node',
+): string {
+  const left = members.filter(({ outcome }) => outcome === 'not-tried').length;
+  return `the run would not reach ${plural(left, unit)}: ${describeHold(hold, unit)}`;
 }
 
-function weakest(sources: readonly Forecast['from'][]): Forecast['from'] {
+/** Of what forecasts rest on. */
+export function weakest(sources: readonly Forecast['from'][]): Forecast['from'] {
   return (['guess', 'cluster'] as const).find((one) => sources.includes(one)) ?? 'node';
 }
 
-function toIso(ms: number): string {
+export function toIso(ms: number): string {
   return new Date(ms).toISOString();
 }

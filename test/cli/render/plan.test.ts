@@ -38,4 +38,13 @@ describe('src/cli/render/plan', () => {
     expect(text).toContain('(up to 3d old); a run refreshes them first and may find more');
     expect(text).toMatch(/^Blocked +the cluster is paused by ann: freeze\.$/m);
   });
+
+  test('never counts as no security fix what nobody knows', () => {
+    const [first, ...rest] = planOf(3).nodes.map((node) => ({ ...node, pending: 2, security: null }));
+    if (first === undefined) throw new Error('no node');
+    const text = (nodes: RunPlan['nodes']): string => rendered({ ...planOf(3), nodes }, undefined);
+    expect(text([first, ...rest])).toMatch(/^Packages +6 pending on 3 nodes, how many of them security is not known;/m);
+    expect(text([{ ...first, security: 1 }, ...rest])).toMatch(/, 1 of them security \(not known of 2 nodes\);/m);
+    expect(text([first])).toMatch(/^worker-001 .* 2 +\? /m);
+  });
 });

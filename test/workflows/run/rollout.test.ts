@@ -125,6 +125,7 @@ describe('src/workflows/run: several nodes at the same time', () => {
       await cluster.apply(spec(cluster, { concurrency: 4, maxUnavailable: 2 }));
       const planned = await cluster.client.plan(cluster.name, { nodes: ['w-1', 'w-2', 'w-3'] });
       expect(planned).toMatchObject({ unavailable: ['w-4'], hold: null });
+      if (!('nodes' in planned)) throw new Error('a plan of node groups');
       expect(new Set(planned.nodes.map(({ startsAt }) => startsAt)).size).toBe(3);
       expect(cluster.nodes.order).toEqual([]);
     }));
