@@ -63,6 +63,7 @@ import type { Doctor } from './doctor';
 import type { Cleared } from './delete-ended';
 import { toClientError } from './errors';
 import type { NodeLog, RunReport } from './inspector';
+import type { LogNews } from './log-follower';
 import type { WorkflowHistory } from './histories';
 import type { Inspector } from './inspector';
 import { awaitRunEnd } from './run-end';
@@ -82,6 +83,7 @@ export type { ClusterOverview } from './fleet';
 export type { Cleared } from './delete-ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
 export type { NodeLog, RunReport } from './inspector';
+export type { LogNews } from './log-follower';
 export type { PlanOptions } from './run-plan';
 
 /**
@@ -475,6 +477,21 @@ export class ClusterClient {
    */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
     return (await this.inspector()).nodeLog(cluster, node, run);
+  }
+
+  /**
+   * The log of a node patch, then what is added to it until the patch has ended: of run `run`, else of the patch in
+   * progress or to come in the run in progress, else of the newest on the node. `pause` is called between two readings;
+   * its answer `false` ends the log.
+   *
+   * @throws OspatchError as `nodeLog`; a node that cannot be reached in the middle of its patch is news
+   */
+  async *followNodeLog(
+    cluster: string,
+    node: string,
+    options: { run?: number | undefined; pause: () => Promise<boolean> },
+  ): AsyncGenerator<LogNews, void> {
+    yield* (await this.inspector()).followNodeLog(cluster, node, options);
   }
 
   /**

@@ -21,9 +21,13 @@ import { notTried } from '../domain/run/run';
 import { isRunResult } from '../domain/run/progress-parser';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { accessOf, isEks } from '../domain/eks/node-groups';
+import type { NodeAddress } from '../domain/cluster/task-queues';
 import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, specQuery } from '../contract/messages';
+import { readLiveStatus } from './live-status';
+import type { LogNews, LogSource } from './log-follower';
+import { followLog } from './log-follower';
 import { answerOf, readNodeRecord, readRunInput } from './node-records';
 import { readSettled } from './pages';
 import type { TemporalCalls } from './temporal-calls';
@@ -107,23 +111,58 @@ export class Inspector {
 
   /** The log of one node patch: from run `run`, else the newest on the node. */
   async nodeLog(cluster: string, node: string, run?: number): Promise<NodeLog> {
-    const target = nodeAddresses(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
-    if (target === undefined) {
-      throw new OspatchError({
-        type: 'NotFound',
-        message: `cluster ${cluster} has no node ${node}`,
-        remedy: `\`ospatch status ${cluster}\` shows its nodes`,
-      });
-    }
+    const target = await this.addressOf(cluster, node);
     const token = run === undefined ? null : await this.tokenOf(cluster, node, run);
+    return this.readLog(target, token);
+  }
+
+  /**
+   * The log of one node patch and what is added to it, until the patch has ended: of run `run`, else of the one in
+   * progress or to come in the run in progress, else of the newest on the node. `pause` is called between two readings
+   * and ends the log with false.
+   */
+  async *followNodeLog(
+    cluster: string,
+    node: string,
+    { run, pause }: { run?: number | undefined; pause: () => Promise<boolean> },
+  ): AsyncGenerator<LogNews, void> {
+    const target = await this.addressOf(cluster, node);
+    const asked = run === undefined ? null : await this.tokenOf(cluster, node, run);
+    const source: LogSource = {
+      read: (token) => this.readLog(target, token),
+      inProgress: async () => {
+        const record = await this.runningRecord(cluster, node);
+        return record?.kind === 'node' ? record.token : null;
+      },
+      isWaiting: async () => {
+        const status = await this.calls.ofCluster(cluster, () => readLiveStatus(this.calls.session, cluster));
+        return status.run !== null && status.nodes.find(({ name }) => name === node)?.state === 'waiting';
+      },
+      pause,
+    };
+    yield* followLog(source, asked);
+  }
+
+  private async addressOf(cluster: string, node: string): Promise<NodeAddress> {
+    const target = nodeAddresses(withNodes(await this.anySpec(cluster))).find((one) => one.name === node);
+    if (target !== undefined) return target;
+    throw new OspatchError({
+      type: 'NotFound',
+      message: `cluster ${cluster} has no node ${node}`,
+      remedy: `\`ospatch status ${cluster}\` shows its nodes`,
+    });
+  }
+
+  private readLog(target: NodeAddress, token: string | null): Promise<NodeLog> {
+    const { cluster, name } = target;
     return this.inspect(cluster, () =>
       this.calls.session.client.workflow.execute<(input: unknown) => Promise<NodeLog>>(WORKFLOW_TYPES.readNodeLog, {
-        workflowId: logWorkflowId(cluster, node, randomUUID()),
+        workflowId: logWorkflowId(cluster, name, randomUUID()),
         taskQueue: this.calls.session.taskQueue,
         priority: { priorityKey: WORKFLOW_PRIORITIES.readNodeLog },
         workflowExecutionTimeout: INSPECTION_DEADLINE_MS,
         args: [{ target, token, maxBytes: LOG_MAX_BYTES, unreachableTimeoutMs: UNREACHABLE_MS }],
-        staticSummary: `log of ${node}, requested by ${this.by}`,
+        staticSummary: `log of ${name}, requested by ${this.by}`,
       }),
     );
   }
@@ -205,12 +244,13 @@ export class Inspector {
     throw new OspatchError({ type: 'NotFound', message, remedy: `see \`ospatch history ${cluster} --run ${run}\`` });
   }
 
-  /** The record of the node patch in progress that run `runId` has started; null when there is none. */
-  private async runningRecord(cluster: string, node: string, runId: string): Promise<PatchRecord | null> {
+  /** The record of the node patch in progress, if run `runId` has started it or none is named; null when there is none. */
+  private async runningRecord(cluster: string, node: string, runId?: string): Promise<PatchRecord | null> {
     const handle = this.calls.session.client.workflow.getHandle(nodeWorkflowId(cluster, node));
     try {
-      const { raw } = await this.calls.call(cluster, () => handle.describe());
-      if (raw.workflowExecutionInfo?.parentExecution?.workflowId !== runId) return null;
+      const { raw, status, type } = await this.calls.call(cluster, () => handle.describe());
+      if (runId !== undefined && raw.workflowExecutionInfo?.parentExecution?.workflowId !== runId) return null;
+      if (runId === undefined && (status.name !== 'RUNNING' || type !== WORKFLOW_TYPES.patchNode)) return null;
       return await this.calls.call(cluster, () => handle.query(nodePatchQuery));
     } catch (error) {
       if (error instanceof OspatchError && error.type === 'NotFound') return null;

@@ -457,6 +457,28 @@ describe('src/cli/commands', () => {
     expect(err).toContain('was cut');
   });
 
+  test.each([
+    ['text', [], 'a\nb\n'],
+    [
+      'a document a line',
+      ['-o', 'json'],
+      /^\{"cluster":"demo","node":"w-1","run":null,"log":"a","truncated":false\}\n\{.*"b".*\}\n$/,
+    ],
+  ])('logs --follow prints what is added as %s, and tells the rest on standard error', async (_, options, expected) => {
+    async function* followNodeLog() {
+      yield { kind: 'waiting' } as const;
+      yield { kind: 'lines', text: 'a\n', isGap: false } as const;
+      yield await Promise.resolve({ kind: 'lines', text: '\u001b[2Jb\n', isGap: false } as const);
+      yield { kind: 'over', wasInProgress: true } as const;
+    }
+    const { out, err, code } = await run(['logs', 'demo', 'w-1', '-f', ...options], { followNodeLog });
+    expect(out).toMatch(expected);
+    expect(err).toBe(
+      'w-1 waits for its turn in the run in progress; `ospatch explain demo w-1` says what for\nthe patch of w-1 has ended\n',
+    );
+    expect(code).toBe(0);
+  });
+
   test('list -o json prints an array also without clusters', async () => {
     expect((await run(['list', '-o', 'json'], { list: () => Promise.resolve([]) })).out).toBe('[]\n');
   });

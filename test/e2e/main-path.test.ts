@@ -6,6 +6,7 @@ import '../support/slow-suite';
 import type { Stack } from './stack';
 import { startStack } from './stack';
 import { nodePatch } from '../support/members';
+import { waitFor } from '../support/wait-for';
 
 let stack: Stack;
 
@@ -18,6 +19,17 @@ beforeAll(async () => {
 });
 
 afterAll(() => stack.stop());
+
+/** The log from the first moment at which the cluster has a run that waits for the node or patches it. */
+async function followedLog(cluster: string, node: string): Promise<Awaited<ReturnType<Stack['cli']>>> {
+  return waitFor(
+    async () => {
+      const followed = await stack.cli('logs', cluster, node, '--follow');
+      return followed.stdout !== '' && followed;
+    },
+    { what: `a log of ${node}`, timeoutMs: 60_000 },
+  );
+}
 
 describe('e2e/main-path', () => {
   it('rejects nodes without confirmed host keys, and enrols them after confirmation', async () => {
@@ -38,9 +50,14 @@ describe('e2e/main-path', () => {
     expect(dryRun).toMatchObject({ code: 0 });
     expect((await stack.cli('list', '-o', 'json')).stdout).not.toContain('prod');
 
-    const applied = await stack.cli('apply', '-f', file, '--wait');
+    const applying = stack.cli('apply', '-f', file, '--wait');
+    const followed = await followedLog('prod', 'w-1');
+    const applied = await applying;
     expect(applied).toMatchObject({ code: 0 });
     expect(applied.stdout).toContain('prod created');
+    expect(followed.stdout).toContain('Unpacking');
+    expect(followed.stdout).toBe((await stack.cli('logs', 'prod', 'w-1')).stdout);
+    expect(followed.stderr).toMatch(/the patch of w-1 has ended\n$/);
 
     const status = await stack.status('prod');
     expect(status).toMatchObject({
