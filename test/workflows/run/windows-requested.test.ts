@@ -102,14 +102,15 @@ describe('src/domain/cluster/requests: while a run is suspended', () => {
 
   it('takes over what a new spec restricts while it is set aside', () =>
     withSlowNodes(async (cluster) => {
-      const fast = { rollout: rollout({ concurrency: 2 }) };
-      await cluster.apply(spec(cluster, fast));
+      // Four of them are patched in the first window.
+      const names = [...NODES, 'w-6'];
+      await cluster.apply(spec(cluster, { rollout: rollout({ concurrency: 2 }) }, names));
       await passUntil(cluster, 'the first window is over', isSuspended);
       await patch(cluster, { nodes: ['w-1'], ignoreWindow: true });
       await passUntil(cluster, 'run 2 is in progress', ({ run }) => run?.number === 2, '1 minute');
-      await cluster.apply(spec(cluster, { rollout: rollout({ concurrency: 1 }) }, ['w-1', 'w-2', 'w-3', 'w-4', 'w-5']));
-      await expect(cluster.handle.executeUpdate('skip', { args: [{ node: 'w-3' }] })).resolves.toEqual({
-        ...{ effect: 'w-3 is left out of run 1', run: 1 },
+      await cluster.apply(spec(cluster, { rollout: rollout({ concurrency: 1 }) }, names));
+      await expect(cluster.handle.executeUpdate('skip', { args: [{ node: 'w-6' }] })).resolves.toEqual({
+        ...{ effect: 'w-6 is left out of run 1', run: 1 },
       });
       const after = await passUntil(cluster, 'run 1 is back', ({ run }) => run?.number === 1, '1 minute');
       expect(after.run?.detail?.limits).toMatchObject({ concurrency: 1 });
