@@ -205,9 +205,11 @@ export class RunLoop implements PatchOwner {
     const skip = this.skips[name] ?? this.withdrawn[name];
     if (skip !== undefined) return skipped(this.kind, name, skip);
     if (!this.cancelled) return null;
-    const end = this.expired === undefined ? 'was cancelled' : 'expired';
-    const why = this.expired === undefined ? '' : `: ${this.expired}`;
-    return notTried(this.kind, name, `the run ${end} before this ${this.unit}${why}`);
+    const why =
+      this.expired === undefined
+        ? `the run was cancelled before this ${this.unit}`
+        : `run ${this.run} expired before this ${this.unit}: ${this.expired}`;
+    return notTried(this.kind, name, why);
   }
 
   mayStart(): boolean {

@@ -164,7 +164,7 @@ describe('src/domain/cluster/requests: with conditions', () => {
       expect(lastRun).toMatchObject({ outcome: 'expired', patched: 2, notTried: 3 });
       const { nodes } = await cluster.status();
       expect(nodesOf(nodes)[4]?.lastError?.message).toBe(
-        `the run expired before this node: its deadline of ${deadline} has passed`,
+        `run ${lastRun?.number} expired before this node: its deadline of ${deadline} has passed`,
       );
     }));
 
