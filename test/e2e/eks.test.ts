@@ -83,9 +83,16 @@ describe('e2e/eks', () => {
       ...{ cluster: 'eks-a', type: 'eks', trigger: 'schedule', blockers: [] },
       groups: [
         { nodeGroup: 'Custom_1', outcome: 'skipped', request: null },
-        { nodeGroup: 'blue', outcome: 'patched', request: { kubernetesVersion: '1.31', force: false } },
+        // The simulated AWS says no newest release before it is asked for an update.
+        {
+          ...{ nodeGroup: 'blue', outcome: null, release: '1.31.3-20250103', newest: null },
+          ...{ reason: expect.stringContaining('is not known'), request: { kubernetesVersion: '1.31', force: false } },
+        },
       ],
     });
+    expect((await cli('plan', 'eks-a')).stdout).toMatch(
+      /^blue +\d\d:00-\d\d:20 +1\.31\.3-20250103 +\? +1\.31 +unknown/m,
+    );
     const doctor = await cli('doctor', '-f', file);
     expect(doctor.code).toBe(0);
     expect(doctor.stdout).toContain('AWS answers, accepts the credentials of the worker');
