@@ -92,8 +92,3 @@ export function canListClusters(root: CompletedCommand): boolean {
 
 /** Prints one name a line; quiet and quick where no server answers. */
 export const LIST_CLUSTERS = 'ospatch list -o name --timeout 2s 2>/dev/null';
-
-/** For single quotes in bash and zsh. */
-export function inSingleQuotes(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

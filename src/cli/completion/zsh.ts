@@ -1,6 +1,7 @@
 /** A completion script for zsh, to be sourced or to be put into a directory of `fpath` as `_ospatch`. */
+import { inSingleQuotes } from '../../domain/shared/shell-words';
 import type { CompletedCommand, CompletedOption, Values } from './model';
-import { LIST_CLUSTERS, canListClusters, everyCommand, inSingleQuotes } from './model';
+import { LIST_CLUSTERS, canListClusters, everyCommand } from './model';
 
 export function zshCompletion(root: CompletedCommand): string {
   return `#compdef ospatch

@@ -5,7 +5,7 @@ import { defined } from '../../domain/shared/defined';
 import { plainLines } from '../../domain/shared/text';
 import { describePaused } from '../commands/pause';
 import { describeResumed } from '../commands/resume';
-import { shellLine } from '../io/shell-words';
+import { shellLine } from '../../domain/shared/shell-words';
 import type { GlobalOptions } from '../options/global-options';
 import { renderExplanations } from '../render/explain';
 import type { StatusView } from '../render/member-cells';

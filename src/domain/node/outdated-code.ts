@@ -1,4 +1,5 @@
 /** Outdated code: processes that still run code replaced on disk. A node counts as patched once there are none. */
+import { shellLine, shellWord } from '../shared/shell-words';
 import type { NodeWarning } from './warning';
 
 /** By name, at most {@link MAX_OUTDATED} of a kind. */
@@ -150,7 +151,7 @@ function restartByHand(services: readonly string[]): string {
   const names = services.filter((name) => name !== 'init' && name !== 'systemd-manager');
   if (names.length === 0) return '`systemctl daemon-reexec` on the node, patching.restartServices, or a reboot';
   if (names.every((name) => !name.includes('.'))) {
-    const command = shortened(names, (name) => `rc-service ${quoted(name)} restart`);
+    const command = shortened(names, (name) => `rc-service ${shellWord(name)} restart`);
     return `\`${command}\`${names.length > MAX_CHAINED ? ' and so on' : ''} on the node, patching.restartServices, or a reboot`;
   }
   const more = fitting(names, MAX_ONE_COMMAND_CHARS).length < services.length ? ' and so on' : '';
@@ -229,12 +230,12 @@ function ofUser(name: string): [unit: string, user: string] {
 /** Other services and sessions of a user depend on the user's bus and end with it. */
 function restartOfUser(name: string): string {
   const [unit, user] = ofUser(name);
-  if (unit.startsWith('dbus')) return `systemctl restart user@$(id -u ${quoted(user)})`;
-  return `systemctl --user -M ${quoted(user)}@ restart ${quoted(unit)}`;
+  if (unit.startsWith('dbus')) return `systemctl restart user@$(id -u ${shellWord(user)})`;
+  return `systemctl --user -M ${shellWord(user)}@ restart ${shellWord(unit)}`;
 }
 
 function reexecOfUser(name: string): string {
-  return `systemctl --user -M ${quoted(ofUser(name)[1])}@ daemon-reexec`;
+  return `systemctl --user -M ${shellWord(ofUser(name)[1])}@ daemon-reexec`;
 }
 
 /** Session ids that `loginctl` can terminate. */
@@ -244,7 +245,7 @@ function terminated(sessions: readonly string[]): string {
 }
 
 function named(names: readonly string[], maxChars = MAX_COMMAND_CHARS): string {
-  return fitting(names, maxChars).map(quoted).join(' ');
+  return shellLine(fitting(names, maxChars));
 }
 
 /** The first commands, chained. */
@@ -260,11 +261,6 @@ function fitting(names: readonly string[], maxChars: number): string[] {
     found.push(name);
   }
   return found;
-}
-
-/** Quotes escapes in unit names (`a\\x2db.service`), which a shell would otherwise remove. */
-function quoted(name: string): string {
-  return /^[A-Za-z0-9@._:-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 /** A patch with all packages installed is not complete while outdated code runs. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { shellLine } from '../../../src/cli/io/shell-words';
+import { shellLine } from '../../../src/domain/shared/shell-words';
 
-describe('src/cli/io/shell-words', () => {
+describe('src/domain/shared/shell-words', () => {
   test('leaves plain words as they are', () => {
     expect(shellLine(['ospatch', 'retry', 'prod-eu', 'w-1.example.com'])).toBe('ospatch retry prod-eu w-1.example.com');
   });
