@@ -4,8 +4,10 @@ import { failedInspection, summaryOf } from '../domain/inspection/node';
 import { isEks } from '../domain/eks/node-groups';
 import { eksFindings, eksSiteFinding } from '../domain/inspection/eks';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
-import type { Finding, Severity } from '../domain/inspection/finding';
-import { findingOfError, problem, warning, worstFirst, worstOf } from '../domain/inspection/finding';
+import type { Finding } from '../domain/inspection/finding';
+import type { Severity } from '../domain/shared/severity';
+import { findingOfError, problem, warning } from '../domain/inspection/finding';
+import { worstFirst, worstOf } from '../domain/shared/severity';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,

@@ -1,7 +1,8 @@
 /** What every cluster of a namespace needs, or what is next there: one sentence each, worst first. */
 import type { StatusLine } from '../domain/explain/explanation';
-import { LINE_SEVERITIES, line } from '../domain/explain/explanation';
-import { severityOf, stuckLine } from '../domain/explain/status-line';
+import { line } from '../domain/explain/explanation';
+import { stuckLine } from '../domain/explain/status-line';
+import { worstFirst, worstOf } from '../domain/shared/severity';
 import type { ClusterSummary } from '../domain/cluster/messages';
 import { isOspatchError } from '../domain/shared/errors';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
@@ -32,10 +33,8 @@ export interface ClusterOverview {
 export async function readFleet(calls: TemporalCalls): Promise<ClusterOverview[]> {
   const items = await listClusters(calls);
   const fleet = await mapConcurrently(items, QUERIES_AT_ONCE, (item) => overviewOf(calls, item));
-  return fleet.sort(
-    (a, b) =>
-      LINE_SEVERITIES.indexOf(a.severity) - LINE_SEVERITIES.indexOf(b.severity) || a.cluster.localeCompare(b.cluster),
-  );
+  // They are listed by name.
+  return worstFirst(fleet);
 }
 
 async function overviewOf(calls: TemporalCalls, item: ClusterListItem): Promise<ClusterOverview> {
@@ -62,7 +61,7 @@ function withLines(
   known: Omit<ClusterOverview, 'severity' | 'statusLines'>,
   statusLines: StatusLine[],
 ): ClusterOverview {
-  return { ...known, severity: severityOf(statusLines), statusLines };
+  return { ...known, severity: worstOf(statusLines), statusLines };
 }
 
 /** Why the cluster is not asked; null: it is. */

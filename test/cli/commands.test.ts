@@ -5,7 +5,7 @@ import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
 import type { ClusterOverview } from '../../src/client/fleet';
 import type { LiveStatus } from '../../src/client/live-status';
-import { severityOf } from '../../src/domain/explain/status-line';
+import { worstOf } from '../../src/domain/shared/severity';
 import type { QueuedRun, RunSummary } from '../../src/domain/cluster/messages';
 import { withDrain } from '../../src/domain/inspection/drain';
 import { describeStuck } from '../../src/domain/inspection/stuck';
@@ -283,7 +283,7 @@ describe('src/cli/commands', () => {
         type,
         state,
         statusLines,
-        severity: severityOf(statusLines),
+        severity: worstOf(statusLines),
         lastRun,
         nextWindow: null,
         counts: {},

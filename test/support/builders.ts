@@ -10,7 +10,8 @@ import { limitsOf } from '../../src/domain/run/limits';
 import type { NodeRunPolicy } from '../../src/domain/run/run';
 import type { CalendarAhead, MaintenanceWindow } from '../../src/domain/schedule/window';
 import type { NodeSpec, Patching, Rollout, SelfManagedSpec } from '../../src/domain/spec/types';
-import { ok, worstOf } from '../../src/domain/inspection/finding';
+import { ok } from '../../src/domain/inspection/finding';
+import { worstOf } from '../../src/domain/shared/severity';
 import type { NodeInspection } from '../../src/domain/inspection/node';
 
 /** The public part of a new host key. `bytes`: length of the key itself. */

@@ -1,8 +1,8 @@
 /** The table of `check`: the inspection of every node. */
 import type { NodeInspection } from '../../domain/inspection/node';
-import type { Severity } from '../../domain/inspection/finding';
 import type { ErrorType } from '../../domain/shared/errors';
 import { wrapIndented } from './columns';
+import { paint as paintSeverity } from './status-line';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { NONE, oneLine } from './text';
@@ -62,11 +62,10 @@ function paint(verdict: Verdict, color: Colors): string {
 }
 
 function describeFindings({ node, findings }: NodeInspection, color: Colors): string[] {
-  const painted: Record<Severity, (text: string) => string> = { error: color.red, warning: color.yellow, ok: String };
   return findings
     .filter(({ severity }) => severity !== 'ok')
     .flatMap(({ severity, message, remedy }) => {
-      const line = `${painted[severity](oneLine(node))}  ${severity}: ${asSentence(oneLine(message, MAX_LINE))}`;
+      const line = `${paintSeverity(severity, color)(oneLine(node))}  ${severity}: ${asSentence(oneLine(message, MAX_LINE))}`;
       return remedy === null ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(remedy, MAX_LINE)}`];
     });
 }

@@ -1,9 +1,10 @@
 /** The output of `doctor`: one line per finding, worst first, and one per node without problems. */
 import type { ClusterDiagnosis } from '../../client/doctor';
 import type { InspectionSummary } from '../../domain/inspection/node';
-import type { Finding, Severity } from '../../domain/inspection/finding';
-import { worstFirst } from '../../domain/inspection/finding';
+import type { Finding } from '../../domain/inspection/finding';
+import { worstFirst } from '../../domain/shared/severity';
 import type { DoctorReport } from '../commands/doctor/diagnose';
+import { paint } from './status-line';
 import type { Colors } from './table';
 import { renderTable } from './table';
 import { oneLine } from './text';
@@ -46,18 +47,7 @@ function nodeRows({ node, findings }: InspectionSummary, prefix: string): Row[] 
 function cells({ severity, where, check, message, remedy }: Row, color: Colors): string[] {
   const sentence = asSentence(oneLine(message, MAX_LINE));
   const finding = remedy === null ? sentence : `${sentence}\n${color.bold('fix:')} ${oneLine(remedy, MAX_LINE)}`;
-  return [paint(severity, color), oneLine(where), check, finding];
-}
-
-function paint(severity: Severity, color: Colors): string {
-  switch (severity) {
-    case 'error':
-      return color.red(severity);
-    case 'warning':
-      return color.yellow(severity);
-    case 'ok':
-      return color.green(severity);
-  }
+  return [paint(severity, color)(severity), oneLine(where), check, finding];
 }
 
 function summarise({ cluster, verdict, nodes }: ClusterDiagnosis): string {

@@ -1,5 +1,5 @@
 /** The plan of a run of an EKS cluster: what AWS would be asked for, node group by node group, in their order. */
-import { worstFirst } from '../../domain/inspection/finding';
+import { worstFirst } from '../../domain/shared/severity';
 import type { EksPlan, PlannedNodeGroup } from '../../domain/eks/plan';
 import { plural } from '../../domain/shared/plural';
 import { asSentence } from '../../domain/shared/text';

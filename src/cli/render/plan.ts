@@ -1,6 +1,6 @@
 /** The plan of a run: what it comes to as a whole, and its nodes in their order. */
 import type { Finding } from '../../domain/inspection/finding';
-import { worstFirst } from '../../domain/inspection/finding';
+import { worstFirst } from '../../domain/shared/severity';
 import { someOf } from '../../domain/run/describe-hold';
 import type { PlannedNode, RunPlan } from '../../domain/run/plan';
 import { formatDuration } from '../../domain/shared/duration';
@@ -11,6 +11,7 @@ import type { Amount } from '../../domain/spec/types';
 import { wrapText } from './columns';
 import { FEW_NODES } from './listed';
 import { restsOn } from './run-fields';
+import { paint } from './status-line';
 import type { Colors } from './table';
 import { renderFields, renderTable } from './table';
 import { NONE, formatStart, formatTime, oneLine } from './text';
@@ -262,8 +263,7 @@ export function findingsOf({ nodes, cluster }: Found, color: Colors): string[] {
   const most = color.columns === undefined ? Infinity : MAX_FINDINGS;
   const found = worstFirst([...groups.values()].map(({ finding, names }) => ({ ...finding, names })));
   const lines = found.slice(0, most).flatMap(({ severity, message, remedy, names }) => {
-    const paint = severity === 'error' ? color.red : color.yellow;
-    const line = `${paint(oneLine(someOf(names)))}  ${severity}: ${asSentence(oneLine(message, MAX_SENTENCE))}`;
+    const line = `${paint(severity, color)(oneLine(someOf(names)))}  ${severity}: ${asSentence(oneLine(message, MAX_SENTENCE))}`;
     return remedy === null ? [line] : [line, `  ${color.bold('fix:')} ${oneLine(remedy, MAX_SENTENCE)}`];
   });
   const more = found.length - most;

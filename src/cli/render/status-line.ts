@@ -1,5 +1,6 @@
 /** The sentence above a status: what is wrong or what is next, since when, and the command for it. */
 import type { StatusLine } from '../../domain/explain/explanation';
+import type { LineSeverity } from '../../domain/shared/severity';
 import { moreLines } from '../../domain/explain/status-line';
 import { wrapText } from './columns';
 import type { StatusView } from './member-cells';
@@ -36,7 +37,8 @@ export function statusSentence(
   return `${oneLine(what)}: ${oneLine(because, MAX_SENTENCE)}${begun}${end}`;
 }
 
-export function paint(severity: StatusLine['severity'], color: Colors): (text: string) => string {
+/** The colour of a finding or of a line of a status. */
+export function paint(severity: LineSeverity, color: Colors): (text: string) => string {
   switch (severity) {
     case 'error':
       return color.red;

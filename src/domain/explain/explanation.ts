@@ -1,6 +1,7 @@
 /** Why something does not happen: the form of the answers. */
 import type { BlockedPod } from '../kubernetes/types';
 import type { NodeProgress } from '../node/report';
+import type { LineSeverity } from '../shared/severity';
 
 /** Other programs rely on these values. */
 export const EXPLANATION_KINDS = [
@@ -84,12 +85,9 @@ export interface Explanation {
   change: string[];
 }
 
-/** Worst first. `active`: something is in progress or waits, and nobody has to do anything. */
-export const LINE_SEVERITIES = ['error', 'warning', 'active', 'ok'] as const;
-
 /** One sentence of the status of a cluster: what needs a person, or what is next. */
 export interface StatusLine extends Explanation {
-  severity: (typeof LINE_SEVERITIES)[number];
+  severity: LineSeverity;
 }
 
 /** A member in work, as far as its heartbeats tell. */

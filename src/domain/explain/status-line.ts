@@ -10,7 +10,7 @@ import { describeHold, someOf } from '../run/describe-hold';
 import { isUnsuccessful } from '../run/run';
 import { isoSecond } from '../shared/dates';
 import type { LiveNode, StatusLine } from './explanation';
-import { LINE_SEVERITIES, forReason, line } from './explanation';
+import { forReason, line } from './explanation';
 import { countMembers, lostLines, memberLines } from './members-at-rest';
 
 /** What a status line is derived from: the status as the cluster knows it, with more where a client has more. */
@@ -43,11 +43,6 @@ export function statusLines(status: StatusSubject, nowMs: number): StatusLine[] 
     ...queuedLines(status),
   ];
   return lines.length > 0 ? lines : [restLine(status, nowMs)];
-}
-
-/** The worst severity of the lines. */
-export function severityOf(lines: readonly StatusLine[]): StatusLine['severity'] {
-  return LINE_SEVERITIES.find((severity) => lines.some((one) => one.severity === severity)) ?? 'ok';
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Findings of the Kubernetes inspection, for a node and for a cluster. */
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
-import { findingOfError, ok, problem, warning, worstFirst, worstOf } from './finding';
+import { findingOfError, ok, problem, warning } from './finding';
+import { worstFirst, worstOf } from '../shared/severity';
 import type { CordonOwner, DrainPreview } from '../kubernetes/types';
 import { plainText } from '../shared/text';
 

@@ -3,7 +3,8 @@ import type { InspectionSummary } from './node';
 import { isNewest } from '../eks/releases';
 import type { EksInspection, NodegroupCheck, NodegroupFacts } from '../eks/node-groups';
 import type { Finding } from './finding';
-import { findingOfError, findingOfWarning, ok, problem, warning, worstOf } from './finding';
+import { findingOfError, findingOfWarning, ok, problem, warning } from './finding';
+import { worstOf } from '../shared/severity';
 import type { EksSpec } from '../spec/types';
 
 /** One finding about AWS and the cluster, and the findings of each node group. */

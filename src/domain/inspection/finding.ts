@@ -1,10 +1,7 @@
 /** Findings of `check` and `doctor`: each has a severity, a message and a remedy. */
 import type { ErrorInfo, ErrorType } from '../shared/errors';
+import type { Severity } from '../shared/severity';
 import type { NodeWarning, WarningKind } from '../node/warning';
-
-/** `error`: a run would fail or refuse. From worst to best. */
-export const SEVERITIES = ['error', 'warning', 'ok'] as const;
-export type Severity = (typeof SEVERITIES)[number];
 
 /** What a finding is about. Other programs rely on these values. */
 export const CHECKS = [
@@ -67,16 +64,6 @@ export function warning(check: Check, message: string, remedy: string | null): F
 
 export function ok(check: Check, message: string): Finding {
   return { severity: 'ok', check, message, remedy: null };
-}
-
-/** The worst severity among the findings; `ok` when there are none. */
-export function worstOf(findings: readonly { severity: Severity }[]): Severity {
-  return SEVERITIES.find((severity) => findings.some((one) => one.severity === severity)) ?? 'ok';
-}
-
-/** Worst first; the order among equals is kept. */
-export function worstFirst<T extends { severity: Severity }>(findings: readonly T[]): T[] {
-  return findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
 }
 
 /** The check that an error type belongs to; `other` for the rest. */

@@ -2,8 +2,10 @@
 import { formatDuration } from '../shared/duration';
 import type { DrainCheck } from './drain';
 import type { ErrorInfo } from '../shared/errors';
-import type { Finding, Severity } from './finding';
-import { findingOfError, findingOfWarning, ok, problem, warning, worstFirst, worstOf } from './finding';
+import type { Finding } from './finding';
+import type { Severity } from '../shared/severity';
+import { findingOfError, findingOfWarning, ok, problem, warning } from './finding';
+import { worstFirst, worstOf } from '../shared/severity';
 import { AUTOREMOVE, CLEAN, REPAIR, UNHOLD } from '../node/repair-commands';
 import type { NodeFacts, PatchPlan } from '../node/report';
 import { findBlockers } from '../node/blockers';

@@ -1,6 +1,8 @@
 import { windowAt } from '../../support/builders';
 import { newNodeGroupStatus } from '../../../src/domain/eks/status';
-import { describeStatus, severityOf, statusLines } from '../../../src/domain/explain/status-line';
+import { describeStatus, statusLines } from '../../../src/domain/explain/status-line';
+import type { LineSeverity } from '../../../src/domain/shared/severity';
+import { worstOf } from '../../../src/domain/shared/severity';
 import type { StatusSubject } from '../../../src/domain/explain/status-line';
 import type { QueuedRun } from '../../../src/domain/cluster/messages';
 import type { RunDetail } from '../../../src/domain/run/run';
@@ -34,7 +36,7 @@ function detail(more: Partial<RunDetail>): RunDetail {
 }
 
 /** What is said of each status, whole. */
-const TABLE: [string, StatusSubject, ReturnType<typeof severityOf>, string][] = [
+const TABLE: [string, StatusSubject, LineSeverity, string][] = [
   [
     'all nodes are up to date and a window comes',
     status([fine], { nextWindow: windowAt('2026-11-29T00:00:00Z') }),
@@ -310,15 +312,13 @@ describe('src/domain/explain/status-line', () => {
   test.each(TABLE)('when %s', (_, subject, severity, text) => {
     const lines = statusLines(subject, NOW);
     expect(describeStatus(lines)).toBe(text);
-    expect(severityOf(lines)).toBe(severity);
+    expect(worstOf(lines)).toBe(severity);
   });
 
   test('never calls a cluster fine while a node is in a state that needs somebody', () => {
     for (const state of ['failed', 'not-tried', 'reboot-pending', 'restart-pending'] as const) {
       for (const lastRun of [null, summary(7)]) {
-        expect(severityOf(statusLines(status([fine, node('w-2', { state })], { lastRun }), NOW))).toMatch(
-          /error|warning/,
-        );
+        expect(worstOf(statusLines(status([fine, node('w-2', { state })], { lastRun }), NOW))).toMatch(/error|warning/);
       }
     }
   });
