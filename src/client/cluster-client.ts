@@ -95,6 +95,8 @@ export type { PlanOptions } from './run-plan';
 export class ClusterClient {
   private readonly calls: TemporalCalls;
   private readonly memory = new StatusMemory();
+  private diagnosis: Promise<Doctor> | null = null;
+  private diagnosing = 0;
 
   private constructor(
     private readonly session: TemporalSession,
@@ -467,7 +469,15 @@ export class ClusterClient {
 
   /** Findings about a run of this spec, which need not be applied: its nodes are inspected through the workers. */
   async diagnoseCluster(spec: ClusterSpec, options: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
-    return (await this.doctor()).cluster(spec, options);
+    // Diagnoses side by side share what they read of all other clusters.
+    this.diagnosis ??= this.doctor();
+    this.diagnosing += 1;
+    try {
+      return await (await this.diagnosis).cluster(spec, options);
+    } finally {
+      this.diagnosing -= 1;
+      if (this.diagnosing === 0) this.diagnosis = null;
+    }
   }
 
   /**

@@ -32,7 +32,8 @@ import { findStuckClusters } from './cluster-list';
 import { probeWorkers } from './worker-probe';
 import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
-import { findSharedMachines } from './machines';
+import type { MachinesRead } from './machines';
+import { findSharedMachines, readAllMachines } from './machines';
 import type { Inspector } from './inspector';
 import { SEARCH_ATTRIBUTE_TYPES } from '../domain/shared/search-attributes';
 import { readStuckRun } from './run-health';
@@ -65,7 +66,10 @@ const EKS_DEADLINE_MS = 160_000;
 /** Names in a message about nodes that could not be inspected; the rest is counted. */
 const MAX_NAMES = 3;
 
+/** For one diagnosis, of one cluster or several: what is read of all others is read once. */
 export class Doctor {
+  private machines: Promise<MachinesRead> | null = null;
+
   constructor(
     private readonly calls: TemporalCalls,
     private readonly inspector: Inspector,
@@ -123,9 +127,14 @@ export class Doctor {
     const [findings, examined, machines] = await Promise.all([
       this.clusterFindings(spec, file),
       this.nodes(spec),
-      findSharedMachines(this.calls, spec),
+      findSharedMachines(this.calls, spec, () => this.otherMachines()),
     ]);
     return clusterDiagnosis(name, [...findings, ...machines, ...examined.findings], examined.nodes);
+  }
+
+  private otherMachines(): Promise<MachinesRead> {
+    this.machines ??= readAllMachines(this.calls);
+    return this.machines;
   }
 
   private async nodes(spec: ClusterSpec): Promise<Pick<ClusterDiagnosis, 'findings' | 'nodes'>> {

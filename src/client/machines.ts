@@ -5,7 +5,7 @@ import type { Finding } from '../domain/inspection/finding';
 import { ok } from '../domain/inspection/finding';
 import { WORKFLOW_TYPES } from '../contract/workflow-ids';
 import type { Machine } from '../domain/node/machines';
-import { machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
+import { KnownMachines, machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
 import type { MemberStatus } from '../domain/cluster/member';
 import type { ClusterSpec } from '../domain/spec/types';
 import { specQuery } from '../contract/messages';
@@ -20,18 +20,33 @@ const LIMIT_MS = 20_000;
 /** For `status`, which should be fast. */
 const STATUS_LIMIT_MS = 3_000;
 
+/** The machines of the running clusters, as far as they answered in time. */
+export interface MachinesRead {
+  known: KnownMachines;
+  /** Names of all running clusters. */
+  names: readonly string[];
+  /** Of these, the ones that were asked in time. */
+  asked: ReadonlySet<string>;
+}
+
+/** Read once, however many clusters are compared with them. */
+export async function readAllMachines(calls: TemporalCalls): Promise<MachinesRead> {
+  return readAll(calls, LIMIT_MS);
+}
+
 /** Clusters that do not answer are skipped; other findings report them. */
-export async function findSharedMachines(calls: TemporalCalls, spec: ClusterSpec): Promise<Finding[]> {
+export async function findSharedMachines(
+  calls: TemporalCalls,
+  spec: ClusterSpec,
+  readOthers: () => Promise<MachinesRead>,
+): Promise<Finding[]> {
   if (spec.type !== 'self-managed') return [];
-  const names = await otherClusters(calls, spec.name);
-  const [own, { machines, left }] = await Promise.all([
-    readMachines(calls, spec.name, spec),
-    readAll(calls, names.slice(0, MAX_CLUSTERS), LIMIT_MS),
-  ]);
-  const notCompared = left + Math.max(0, names.length - MAX_CLUSTERS);
-  const compared = names.length - notCompared;
+  const [own, { known, names, asked }] = await Promise.all([readMachines(calls, spec.name, spec), readOthers()]);
+  // The cluster itself may be among the others, or not be applied yet.
+  const compared = asked.size - (asked.has(spec.name) ? 1 : 0);
+  const notCompared = names.length - asked.size - (names.includes(spec.name) && !asked.has(spec.name) ? 1 : 0);
   const partly = `its machines were compared with those of ${compared} other clusters, and not with those of ${notCompared} more`;
-  return [...sharedMachines(own, machines), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
+  return [...sharedMachines(own, known), ...(notCompared > 0 ? [ok('nodes', partly)] : [])];
 }
 
 /** The same for an applied cluster, as warnings on its nodes; only clusters that answer quickly are compared. */
@@ -40,12 +55,8 @@ export async function withSharedMachines(
   cluster: string,
   nodes: MemberStatus[],
 ): Promise<MemberStatus[]> {
-  const names = await otherClusters(calls, cluster);
-  const [own, { machines }] = await Promise.all([
-    readMachines(calls, cluster),
-    readAll(calls, names.slice(0, MAX_CLUSTERS), STATUS_LIMIT_MS),
-  ]);
-  const warnings = sharedMachineWarnings(own, machines);
+  const [own, { known }] = await Promise.all([readMachines(calls, cluster), readAll(calls, STATUS_LIMIT_MS, cluster)]);
+  const warnings = sharedMachineWarnings(own, known);
   return nodes.map((node) => {
     const warning = warnings.get(node.name);
     return warning === undefined ? node : { ...node, warnings: [...node.warnings, warning] };
@@ -57,25 +68,21 @@ export async function sharedMachinesOf(
   calls: TemporalCalls,
   specs: readonly ClusterSpec[],
 ): Promise<Map<string, Finding[]>> {
-  const names = (await otherClusters(calls, null)).slice(0, MAX_CLUSTERS);
-  const { machines } = await readAll(calls, names, STATUS_LIMIT_MS);
+  const { known, byCluster } = await readAll(calls, STATUS_LIMIT_MS);
   return new Map(
-    specs.map((spec) => {
-      const others = machines.filter(({ cluster }) => cluster !== spec.name);
-      const own = machines.filter(({ cluster }) => cluster === spec.name);
-      return [spec.name, sharedMachines(own.length > 0 ? own : machinesOf(spec, []), others)];
-    }),
+    specs.map((spec) => [spec.name, sharedMachines(byCluster.get(spec.name) ?? machinesOf(spec, []), known)]),
   );
 }
 
-async function otherClusters(calls: TemporalCalls, own: string | null): Promise<string[]> {
+/** Sorted; `except`: a cluster that is left out. */
+async function runningClusters(calls: TemporalCalls, except: string | undefined): Promise<string[]> {
   const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ExecutionStatus = "Running"`;
   try {
     return await calls.call(null, async () => {
       const names: string[] = [];
       for await (const { workflowId } of calls.session.client.workflow.list({ query })) {
         const name = workflowId.replace(/^cluster\//, '');
-        if (name !== own) names.push(name);
+        if (name !== except) names.push(name);
       }
       return names.sort();
     });
@@ -85,19 +92,21 @@ async function otherClusters(calls: TemporalCalls, own: string | null): Promise<
   }
 }
 
-/** `left`: clusters not read in time. */
+/** `byCluster`: of the clusters that have machines. */
 async function readAll(
   calls: TemporalCalls,
-  names: readonly string[],
   limitMs: number,
-): Promise<{ machines: Machine[]; left: number }> {
+  except?: string,
+): Promise<MachinesRead & { byCluster: ReadonlyMap<string, readonly Machine[]> }> {
+  const names = await runningClusters(calls, except);
   const until = Date.now() + limitMs;
-  let read = 0;
-  const machines: Machine[] = [];
-  const all = mapConcurrently(names, AT_ONCE, async (name) => {
+  const asked = new Set<string>();
+  const byCluster = new Map<string, Machine[]>();
+  const all = mapConcurrently(names.slice(0, MAX_CLUSTERS), AT_ONCE, async (name) => {
     if (Date.now() >= until) return;
-    machines.push(...(await readMachines(calls, name)));
-    read += 1;
+    const machines = await readMachines(calls, name);
+    asked.add(name);
+    if (machines.length > 0) byCluster.set(name, machines);
   });
   const timer = new AbortController();
   try {
@@ -106,7 +115,9 @@ async function readAll(
   } finally {
     timer.abort();
   }
-  return { machines: [...machines], left: names.length - read };
+  // What is read later does not count; the order does not depend on who answers first.
+  const read = new Map(names.flatMap((name) => (byCluster.has(name) ? [[name, byCluster.get(name) ?? []]] : [])));
+  return { known: new KnownMachines([...read.values()].flat()), names, asked: new Set(asked), byCluster: read };
 }
 
 /** `known`: the spec of the cluster; then only the readings of its nodes are queried. */

@@ -41,9 +41,9 @@ export function machinesOf(spec: ClusterSpec, statuses: readonly MemberStatus[])
   }));
 }
 
-/** One finding for each node of `own` that is the same machine as another node of `own` or `others`. */
-export function sharedMachines(own: readonly Machine[], others: readonly Machine[]): Finding[] {
-  const found = [...sharedMachineWarnings(own, others).values()].map(({ message, remedy }) =>
+/** One finding for each node of `own` that is the same machine as another node of `own`, or of another cluster in `all`. */
+export function sharedMachines(own: readonly Machine[], all: KnownMachines): Finding[] {
+  const found = [...sharedMachineWarnings(own, all).values()].map(({ message, remedy }) =>
     warning('nodes', message, remedy),
   );
   const more = found.length - MAX_LISTED;
@@ -55,11 +55,11 @@ export function sharedMachines(own: readonly Machine[], others: readonly Machine
     : found;
 }
 
-/** All results of `sharedMachines`, by node name. */
-export function sharedMachineWarnings(own: readonly Machine[], others: readonly Machine[]): Map<string, NodeWarning> {
-  const known = new KnownMachines([...own, ...others]);
+/** All results of `sharedMachines`, by node name. What `all` has of the cluster itself does not count. */
+export function sharedMachineWarnings(own: readonly Machine[], all: KnownMachines): Map<string, NodeWarning> {
+  const mine = new KnownMachines(own);
   const warnings = own.flatMap((machine): [string, NodeWarning][] => {
-    const found = known.warningOf(machine);
+    const found = mine.warningOf(machine, all);
     return found === null ? [] : [[machine.node, found]];
   });
   return new Map(warnings);
@@ -81,10 +81,12 @@ export class KnownMachines {
     }
   }
 
-  /** Null when no other node is this machine. */
-  warningOf(machine: Machine): NodeWarning | null {
+  /** Null when no other node is this machine. `elsewhere`: its other clusters count too, not what it has of this one. */
+  warningOf(machine: Machine, elsewhere?: KnownMachines): NodeWarning | null {
     for (const key of keysOf(machine)) {
-      const twin = this.byKey.get(key)?.find((one) => one.cluster !== machine.cluster || one.node !== machine.node);
+      const twin =
+        this.byKey.get(key)?.find((one) => one.cluster !== machine.cluster || one.node !== machine.node) ??
+        elsewhere?.byKey.get(key)?.find((one) => one.cluster !== machine.cluster);
       if (twin !== undefined) return warningOf(machine, twin);
     }
     return null;

@@ -1,4 +1,10 @@
-import { addressOf, machinesOf, sharedMachines, sharedMachineWarnings } from '../../../src/domain/node/machines';
+import {
+  KnownMachines,
+  addressOf,
+  machinesOf,
+  sharedMachines,
+  sharedMachineWarnings,
+} from '../../../src/domain/node/machines';
 import type { Machine } from '../../../src/domain/node/machines';
 import { newNodeStatus } from '../../../src/domain/node/status';
 import { clusterSpec, nodeSpec } from '../../support/builders';
@@ -14,8 +20,8 @@ function machine(cluster: string, node: string, more: Partial<Machine> = {}): Ma
   };
 }
 
-const messages = (...args: Parameters<typeof sharedMachines>): string[] =>
-  sharedMachines(...args).map(({ message }) => message);
+const messages = (own: readonly Machine[], others: readonly Machine[]): string[] =>
+  sharedMachines(own, new KnownMachines(others)).map(({ message }) => message);
 
 describe('src/domain/node/machines', () => {
   it('names the other cluster of a machine with the same address', () => {
@@ -41,12 +47,20 @@ describe('src/domain/node/machines', () => {
       machine('prod', 'w-2'),
       machine('prod', 'w-3', { address: 'a' }),
     ];
-    const warnings = sharedMachineWarnings(own, []);
+    const warnings = sharedMachineWarnings(own, new KnownMachines());
     expect([...warnings.keys()]).toEqual(['w-1', 'w-3']);
     expect(warnings.get('w-3')).toMatchObject({
       kind: 'shared-machine',
       message: expect.stringContaining('w-3 and node w-1 have the same address') as string,
     });
+  });
+
+  it('does not take what is applied of the cluster itself for another machine', () => {
+    const applied = [machine('prod', 'old-name', { address: 'a' }), machine('edge', 'e-1', { address: 'a' })];
+    expect(messages([machine('prod', 'w-1', { address: 'a' })], applied)).toEqual([
+      expect.stringContaining('node e-1 of cluster edge'),
+    ]);
+    expect(messages([machine('prod', 'w-1', { address: 'a' })], applied.slice(0, 1))).toEqual([]);
   });
 
   it('distinguishes machines with nothing in common', () => {
