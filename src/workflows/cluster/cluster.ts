@@ -60,6 +60,7 @@ import type { ClusterInput } from './start-argument';
 import { carriedState, firstState } from './start-argument';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
+import { WakeTimer } from '../shared/wake-timer';
 
 /** How soon the last run is looked up again after that failed, in milliseconds. */
 const LAST_RUN_RETRY_MS = 30_000;
@@ -162,6 +163,7 @@ class ClusterLoop {
   private readonly prefetch: BackgroundChild;
   private readonly refresh: BackgroundChild;
   private readonly visibility: VisibilityPublisher;
+  private readonly wakeTimer = new WakeTimer();
   readonly versions = new RowVersions(workflowInfo().runId);
 
   /** `searchAttributes`: those that may be written; null when they are not known yet. */
@@ -316,18 +318,12 @@ class ClusterLoop {
   private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
     this.publish();
     this.runSupervisor.watchLost();
-    const now = Date.now();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
     const historyEnds = this.isInFlight ? null : this.historyStarted + this.generationMs;
     const wakeUps = [decision.untilMs, historyEnds].filter((at) => at !== null);
-    if (wakeUps.length === 0) {
-      await condition(() => this.isStale);
-      return;
-    }
-    const wakeAt = Math.min(...wakeUps);
-    await condition(() => this.isStale, Math.max(1, wakeAt - now), {
-      summary: readableTimes(`sleep until ${new Date(wakeAt).toISOString()}: ${decision.message}`),
-    });
+    const wakeAt = wakeUps.length === 0 ? null : Math.min(...wakeUps);
+    const until = wakeAt === null ? '' : `sleep until ${new Date(wakeAt).toISOString()}: `;
+    await this.wakeTimer.sleep(() => this.isStale, wakeAt, readableTimes(`${until}${decision.message}`));
   }
 
   private context(): LoopContext {

@@ -45,6 +45,24 @@ describe('src/workflows/cluster/cluster', () => {
       });
     }));
 
+  it('keeps its timer while its deadline stays, and says what the timer is for', () =>
+    harness.withWorker(async (cluster) => {
+      await cluster.apply(spec(cluster, { schedule: [{ preset: 'weekly', startWithin: '12h' }] }));
+      const { runId = '' } = await cluster.handle.describe();
+      const release = cluster.nodes.hold('w-1', 'apply');
+      await cluster.handle.signal('patchNow');
+      await cluster.untilPatching('w-1');
+      for (const update of ['lock', 'unlock', 'lock', 'unlock'])
+        await cluster.handle.executeUpdate(update, { args: [{ node: 'cp-1', reason: 'incident' }] });
+      release();
+      await cluster.untilIdle(1);
+      const { events } = await harness.env.client.workflow.getHandle(cluster.handle.workflowId, runId).fetchHistory();
+      const timers = (events ?? []).filter(({ timerStartedEventAttributes: timer }) => timer);
+      // Until the next window: before the run, and during it.
+      expect(timers).toHaveLength(2);
+      expect(timers.filter(({ userMetadata }) => !userMetadata?.summary?.data)).toEqual([]);
+    }));
+
   it('runs a bare signal and reports nodes with nothing to do as up to date', () =>
     harness.withWorker(async (cluster) => {
       cluster.nodes.node('w-2').pending = [];
