@@ -14,13 +14,15 @@ Examples:
   ospatch completion zsh > "\${fpath[1]}/_ospatch"
   ospatch completion fish > ~/.config/fish/completions/ospatch.fish
 
-The script belongs to this version: print it anew after an upgrade. Names of clusters are read from the server, and not
-completed where none answers.`;
+The script belongs to this version: print it anew after an upgrade. Names of clusters and nodes are read from the server
+that the environment names, and not completed where none answers.`;
 
 export function registerCompletion(program: Command, context: CliContext): void {
   program
     .command('completion')
-    .description('print the completion script of a shell: commands, options, their values, files and names of clusters')
+    .description(
+      'print the completion script of a shell: commands, options, their values, files, names of clusters and nodes',
+    )
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText('after', EXAMPLES)
     .action((shell: (typeof SHELLS)[number]) =>

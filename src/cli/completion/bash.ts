@@ -1,14 +1,28 @@
 /** A completion script for bash 3.2 and newer; bash-completion is not needed. */
 import type { CompletedCommand, CompletedOption, Values } from './model';
-import { LIST_CLUSTERS, canListClusters, everyCommand, flagsWithValue } from './model';
+import { LIST_CLUSTERS, LIST_NODES, canListClusters, everyCommand, flagsWithValue } from './model';
 
 export function bashCompletion(root: CompletedCommand): string {
   const all = everyCommand(root);
   const known = all.filter(({ path }) => path.length > 0);
   return `# bash completion for ospatch; load it with: source <(ospatch completion bash)
 
+# Nobody waits longer than a second for a server; a command that is not read ends by itself.
 __ospatch_clusters() {
-  ${canListClusters(root) ? LIST_CLUSTERS : ':'}
+  local names=""
+  IFS= read -r -d '' -t 1 names < <(${canListClusters(root) ? LIST_CLUSTERS : ':'}; printf '\\0')
+  printf '%s' "$names"
+}
+
+__ospatch_nodes() {
+  local names="" chosen="" word
+  [[ $1 == many && $cur == *,* ]] && chosen="\${cur%,*},"
+  COMPREPLY=()
+  [[ $cluster =~ ^[a-z0-9][a-z0-9-]*$ ]] || return
+  IFS= read -r -d '' -t 1 names < <(${LIST_NODES} "$cluster"; printf '\\0')
+  for word in $names; do
+    [[ $chosen$word == "$cur"* ]] && COMPREPLY+=("$chosen$word")
+  done
 }
 
 __ospatch_words() {
@@ -29,7 +43,7 @@ __ospatch_paths() {
 }
 
 _ospatch() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="" command="" position=0 word i
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="" command="" cluster="" position=0 word i
   ((COMP_CWORD > 0)) && prev="\${COMP_WORDS[COMP_CWORD - 1]}"
   # --output=json arrives as three words.
   if [[ $cur == "=" ]]; then
@@ -51,7 +65,10 @@ _ospatch() {
       *)
         case "$command $word" in
           ${known.map(({ path }) => caseOf(path)).join(' | ')}) command="\${command:+$command }$word" ;;
-          *) ((position++)) ;;
+          *)
+            ((position == 0)) && cluster="$word"
+            ((position++))
+            ;;
         esac
         ;;
     esac
@@ -121,6 +138,10 @@ function complete(values: Values): string {
       return '__ospatch_paths -d';
     case 'clusters':
       return '__ospatch_words "$(__ospatch_clusters)"';
+    case 'node':
+      return '__ospatch_nodes one';
+    case 'nodes':
+      return '__ospatch_nodes many';
     case 'unknown':
       return 'COMPREPLY=()';
   }

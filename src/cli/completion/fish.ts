@@ -1,6 +1,6 @@
 /** A completion script for fish 3.0 and newer. */
 import type { CompletedCommand, CompletedOption, Values } from './model';
-import { LIST_CLUSTERS, canListClusters, everyCommand, flagsWithValue } from './model';
+import { LIST_CLUSTERS, LIST_NODES, canListClusters, everyCommand, flagsWithValue } from './model';
 
 export function fishCompletion(root: CompletedCommand): string {
   const all = everyCommand(root);
@@ -12,10 +12,21 @@ function __ospatch_clusters
     ${canListClusters(root) ? LIST_CLUSTERS : 'true'}
 end
 
-# Sets __ospatch_command, and the number of arguments after the command: those before the cursor.
+function __ospatch_nodes
+    __ospatch_parse
+    set -l chosen
+    test "$argv[1]" = many; and set chosen (commandline -ct | string match -r '.*,')
+    string match -qr '^[a-z0-9][a-z0-9-]*$' -- "$__ospatch_cluster"; or return
+    for node in (${LIST_NODES} $__ospatch_cluster | string split ' ')
+        echo "$chosen$node"
+    end
+end
+
+# Sets __ospatch_cluster, __ospatch_command, and the number of arguments after the command: those before the cursor.
 function __ospatch_parse
     set -g __ospatch_command
     set -g __ospatch_position 0
+    set -g __ospatch_cluster
     set -l skip 0
     set -l flags ${flags.join(' ')}
     set -l commands ${paths.map((path) => quotedFish(path.join(' '))).join(' ')}
@@ -29,6 +40,7 @@ function __ospatch_parse
         else if contains -- (string join ' ' $__ospatch_command $word) $commands
             set -a __ospatch_command $word
         else
+            test $__ospatch_position = 0; and set -g __ospatch_cluster $word
             set -g __ospatch_position (math $__ospatch_position + 1)
         end
     end
@@ -83,6 +95,8 @@ function argumentLine(
 
 function wordsOf(values: Values): string {
   if (values.kind === 'clusters') return " -a '(__ospatch_clusters)'";
+  if (values.kind === 'node') return " -a '(__ospatch_nodes one)'";
+  if (values.kind === 'nodes') return " -a '(__ospatch_nodes many)'";
   return values.kind === 'words' ? ` -a ${quotedFish(values.words.join(' '))}` : '';
 }
 

@@ -1,8 +1,9 @@
 /** What a shell completes, read from the program. */
 import type { Command, Option } from 'commander';
 
-/** What may follow: names of clusters, files, directories, one of several words, or nothing that is known. */
-export type Values = { kind: 'clusters' | 'files' | 'directories' | 'unknown' } | { kind: 'words'; words: string[] };
+/** What may follow: names of clusters, of nodes of the cluster before (one, or several with commas), files, directories, one of several words, or nothing that is known. */
+export type Values =
+  { kind: 'clusters' | 'node' | 'nodes' | 'files' | 'directories' | 'unknown' } | { kind: 'words'; words: string[] };
 
 export interface CompletedOption {
   /** `-o` and `--output`, or one of them. */
@@ -58,6 +59,8 @@ function valuesOf(name: string, choices: string[] | undefined): Values {
   const word = name.toLowerCase();
   if (word.startsWith('file')) return { kind: 'files' };
   if (word.startsWith('dir')) return { kind: 'directories' };
+  if (word === 'node') return { kind: 'node' };
+  if (word === 'a,b') return { kind: 'nodes' };
   return { kind: word === 'name' || word === 'names' ? 'clusters' : 'unknown' };
 }
 
@@ -91,4 +94,7 @@ export function canListClusters(root: CompletedCommand): boolean {
 }
 
 /** Prints one name a line; quiet and quick where no server answers. */
-export const LIST_CLUSTERS = 'ospatch list -o name --timeout 2s 2>/dev/null';
+export const LIST_CLUSTERS = 'ospatch list -o name --timeout 1s </dev/null 2>/dev/null';
+
+/** The same for the nodes of a cluster, whose name follows. One query: `status` looks at other clusters too. */
+export const LIST_NODES = "ospatch get -o 'jsonpath={.nodes[*].name}' --timeout 1s </dev/null 2>/dev/null";

@@ -1,7 +1,7 @@
 /** A completion script for zsh, to be sourced or to be put into a directory of `fpath` as `_ospatch`. */
 import { inSingleQuotes } from '../../domain/shared/shell-words';
 import type { CompletedCommand, CompletedOption, Values } from './model';
-import { LIST_CLUSTERS, canListClusters, everyCommand } from './model';
+import { LIST_CLUSTERS, LIST_NODES, canListClusters, everyCommand } from './model';
 
 export function zshCompletion(root: CompletedCommand): string {
   return `#compdef ospatch
@@ -11,6 +11,24 @@ __ospatch_clusters() {
   local -a clusters
   clusters=(\${(f)"$(${canListClusters(root) ? LIST_CLUSTERS : ':'})"})
   compadd -a clusters
+}
+
+__ospatch_nodes() {
+  local -a nodes
+  local cluster
+  # Before the value of an option, zsh has not told the arguments from the options.
+  for cluster in "\${(@)line}" "\${(@)words[2,CURRENT-1]}"; do
+    [[ $cluster =~ '^[a-z0-9][a-z0-9-]*$' ]] && break
+    cluster=
+  done
+  [[ -n $cluster ]] || return 1
+  nodes=(\${=$(${LIST_NODES} "$cluster")})
+  if [[ $1 == many ]]; then
+    compset -P '*,'
+    compadd -S '' -a nodes
+  else
+    compadd -a nodes
+  fi
 }
 
 ${everyCommand(root)
@@ -29,6 +47,7 @@ function functionOf(path: readonly string[], command: CompletedCommand, global: 
   const options = [...command.options, ...global.filter((one) => !shares(one, command.options))].map(optionSpec);
   if (command.commands.length === 0) {
     return `${name}() {
+  local line state
   _arguments -s \\
     ${[...options, ...command.arguments.map(argumentSpec)].join(' \\\n    ')}
 }
@@ -85,6 +104,10 @@ function action(values: Values): string {
       return '_files -/';
     case 'clusters':
       return '__ospatch_clusters';
+    case 'node':
+      return '__ospatch_nodes one';
+    case 'nodes':
+      return '__ospatch_nodes many';
     case 'unknown':
       return '';
   }

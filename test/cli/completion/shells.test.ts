@@ -1,6 +1,6 @@
 /** The scripts in the shells themselves; zsh and fish where they are installed. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -91,6 +91,24 @@ describe('src/cli/completion', () => {
     const shown = stripVTControlCharacters(run('zsh', ['-f', '-c', program]));
     for (const [, words] of CASES) for (const word of words) expect(shown).toContain(word);
     expect(shown).not.toMatch(/_arguments:|command not found|no matches/);
+  });
+
+  test('completes nodes of the cluster that is typed, in bash, and nothing where nobody answers', async () => {
+    const script = await scriptOf('bash');
+    const program = path.join(cwd, 'ospatch');
+    const answer = (body: string): string => {
+      writeFileSync(program, `#!/bin/sh\n${body}\n`);
+      chmodSync(program, 0o755);
+      return `PATH=${cwd}:$PATH\n${script}`;
+    };
+    const there = answer('case "$*" in *prod-eu) echo w-1 w-2 cp-1 ;; list*) echo prod-eu ;; esac');
+    expect(inBash(there, 'ospatch status ')).toEqual(['prod-eu']);
+    expect(inBash(there, 'ospatch logs prod-eu w')).toEqual(['w-1', 'w-2']);
+    expect(inBash(there, 'ospatch lock --reason x prod-eu ')).toEqual(['w-1', 'w-2', 'cp-1']);
+    expect(inBash(there, 'ospatch patch prod-eu --nodes w-1,c')).toEqual(['w-1,cp-1']);
+    expect(inBash(there, 'ospatch logs $(reboot) ')).toEqual(['']);
+    const failing = answer('echo "error: no server" >&2; exit 1');
+    expect(inBash(failing, 'ospatch logs prod-eu ')).toEqual(['']);
   });
 
   test('reads names of clusters only where a command lists them', () => {
