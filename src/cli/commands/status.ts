@@ -124,7 +124,10 @@ async function showStatus(
   const { renderStatus } = await import('../render/status.js');
   const { ownZone } = await import('../render/text.js');
   const describe = (status: LiveStatus): string =>
-    renderStatus(status, status.explanation, { now: context.now(), zone: ownZone(), color: colors(context), all });
+    renderStatus(status, status.explanation, {
+      ...{ now: context.now(), zone: ownZone(), color: colors(context) },
+      ...{ all, isWatched: watch },
+    });
   if (watch) {
     const orders = { client, cluster, where };
     return watchStatus(context, client, { cluster, orders, describe, asJson: output === 'json' });

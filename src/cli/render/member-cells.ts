@@ -14,6 +14,8 @@ export interface StatusView {
   color: Colors;
   /** Lists every node of a large cluster too. */
   all?: boolean;
+  /** The status is followed already, so nothing suggests that. */
+  isWatched?: boolean;
 }
 
 const MAX_ERROR = 120;

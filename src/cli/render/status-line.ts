@@ -10,15 +10,15 @@ import { formatElapsed, formatTime, oneLine } from './text';
 const INDENT = '  ';
 const MAX_SENTENCE = 700;
 
-type View = Pick<StatusView, 'now' | 'zone' | 'color'>;
+type View = Pick<StatusView, 'now' | 'zone' | 'color' | 'isWatched'>;
 
 /** The first line whole, with the next command below, and what else there is in short. */
 export function renderStatusLine(lines: readonly StatusLine[], view: View): string {
-  const { color } = view;
+  const { color, isWatched = false } = view;
   const [first, ...rest] = lines;
   if (first === undefined) return '';
   const columns = color.columns ?? Infinity;
-  const [next] = first.change;
+  const next = first.change.find((command) => !isWatched || !command.endsWith(' --watch'));
   const more = moreLines(rest);
   return [
     ...wrapText(paint(first.severity, color)(statusSentence(first, view)), columns),

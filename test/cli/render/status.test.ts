@@ -1,3 +1,4 @@
+import type { StatusLine } from '../../../src/domain/explain/explanation';
 import { windowAt } from '../../support/builders';
 import { renderStatus } from '../../../src/cli/render/status';
 import { NOW, PLAIN, live, node, runStatus, status, summary } from '../support';
@@ -17,6 +18,18 @@ describe('src/cli/render/status', () => {
     const text = renderStatus(berlin, null, VIEW);
     expect(line(text, 'Next window')).toContain('Sun 2026-11-29 00:00 Europe/Berlin = Sat 2026-11-28 23:00 UTC');
     expect(line(renderStatus(berlin, null, { ...VIEW, zone: 'Europe/Berlin' }), 'Next window')).not.toContain('=');
+  });
+
+  test('suggests to follow a run in progress, unless the status is followed already', () => {
+    const statusLines: StatusLine[] = [
+      {
+        ...{ severity: 'active', subject: 'cluster', name: null, kind: 'in-work', what: 'run 7 is in progress' },
+        ...{ because: '0 of 1 node done', since: null, until: null, change: ['ospatch status prod --watch'] },
+      },
+    ];
+    const running = { ...status([node('w-1')], { state: 'running', run: runStatus(7) }), statusLines };
+    expect(renderStatus(running, null, VIEW)).toContain('next: ospatch status prod --watch');
+    expect(renderStatus(running, null, { ...VIEW, isWatched: true })).not.toContain('next:');
   });
 
   test('names nodes that are locked, by whom, until when and why, as long as the lock lasts', () => {
