@@ -23,7 +23,7 @@ __ospatch_nodes() {
   done
   [[ -n $cluster ]] || return 1
   nodes=(\${=$(${LIST_NODES} "$cluster")})
-  if [[ $1 == many ]]; then
+  if [[ \${@[-1]} == many ]]; then
     compset -P '*,'
     compadd -S '' -a nodes
   else
