@@ -62,8 +62,8 @@ import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis }
 import type { Doctor } from './doctor';
 import type { Cleared } from './delete-ended';
 import { toClientError } from './errors';
-import type { NodeLog, RunReport } from './inspector';
-import type { LogNews } from './log-follower';
+import type { RunReport } from './inspector';
+import type { LogNews, NodeLog } from './log-follower';
 import type { WorkflowHistory } from './histories';
 import type { Inspector } from './inspector';
 import { awaitRunEnd } from './run-end';
@@ -82,8 +82,8 @@ export type { ClusterListItem } from './cluster-list';
 export type { ClusterOverview } from './fleet';
 export type { Cleared } from './delete-ended';
 export type { ClusterBackup, RecoverOptions, Recovered, RecoveryPlan } from './recovery';
-export type { NodeLog, RunReport } from './inspector';
-export type { LogNews } from './log-follower';
+export type { RunReport } from './inspector';
+export type { LogNews, NodeLog } from './log-follower';
 export type { PlanOptions } from './run-plan';
 
 /**

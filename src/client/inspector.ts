@@ -26,7 +26,7 @@ import { nodeAddresses } from '../domain/cluster/task-queues';
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../domain/spec/types';
 import { historyQuery, nodePatchQuery, specQuery } from '../contract/messages';
 import { readLiveStatus } from './live-status';
-import type { LogNews, LogSource } from './log-follower';
+import type { LogNews, LogSource, NodeLog } from './log-follower';
 import { followLog } from './log-follower';
 import { answerOf, readNodeRecord, readRunInput } from './node-records';
 import { readSettled } from './pages';
@@ -52,11 +52,6 @@ export interface RunReport {
   run: number;
   summary: RunSummary | null;
   nodes: { settled: MemberSettled; record: PatchRecord | null }[];
-}
-
-export interface NodeLog {
-  log: string;
-  truncated: boolean;
 }
 
 export class Inspector {

@@ -2,7 +2,11 @@
 import { completeLines, logGrowth } from '../domain/shared/log-growth';
 import type { ErrorType } from '../domain/shared/errors';
 import { isOspatchError } from '../domain/shared/errors';
-import type { NodeLog } from './inspector';
+
+export interface NodeLog {
+  log: string;
+  truncated: boolean;
+}
 
 /** What the follower reads. Tokens name node patches. */
 export interface LogSource {

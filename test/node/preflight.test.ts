@@ -22,7 +22,7 @@ function preflight(answers: Answer[]) {
 describe('src/node/preflight', () => {
   it('needs two calls on a healthy node: facts, and one job that refreshes and plans', async () => {
     const { end, commands, session } = preflight([factsAnswer(), plan]);
-    expect((await end).plan).toEqual({ changes: [], security: 0, keptBack: [], warnings: [], digest: 'a'.repeat(64) });
+    expect((await end).plan).toEqual({ changes: [], keptBack: [], warnings: [], digest: 'a'.repeat(64) });
     expect(commands()).toEqual(['facts', 'start 0123456789abcdef-plan-1010 plan']);
     expect(session.transport.calls[1]?.stdin).toContain('refresh=yes');
   });

@@ -135,7 +135,8 @@ function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state'
 function setAside(state: ClusterState, run: ActiveRun, after: number | null): QueuedRun {
   const { number, requestId, by, reason, nodes, startedAt, deadline } = run;
   return {
-    ...{ run: number, state: 'set-aside', by, reason: shortened(reason), nodes: nodes.length },
+    ...{ run: number, state: run.state === 'cancelling' ? ('cancelled' as const) : ('set-aside' as const) },
+    ...{ by, reason: shortened(reason), nodes: nodes.length },
     ...{ requestedAt: startedAt, after },
     ...defined({ requestId, deadline, expiresAt: expiresAt(state, run) }),
   };

@@ -19,10 +19,11 @@ export function beginBy({ endMs, onEnd }: RunWindow, isCordoned: boolean): numbe
   return isCordoned && onEnd === 'finish-node' ? endMs + FINISH_WITHIN_MS : endMs;
 }
 
+/** The same for the end of a window, a blackout that begins, and the deadline of a run, which ends the run as well. */
 export function windowOver(node: string): ErrorInfo {
   return {
     type: 'WindowOver',
-    message: `the window ended before ${node} was changed; the run goes on with the node in its next window`,
+    message: `the window or the deadline of the run ended before ${node} was changed, so the node was left as it is; the run takes the node up again if it goes on`,
   };
 }
 

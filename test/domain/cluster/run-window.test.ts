@@ -212,6 +212,9 @@ describe('src/domain/cluster/run-window', () => {
     });
     actOnRequest(state, 'pause', { by: 'ann' }, monday);
     const over = decide(state, at(run.deadline), IN_RUN);
+    expect(clusterSummary({ ...state, aside: { ...run, state: 'cancelling' } }, '', 0).queued).toMatchObject([
+      { run: 1, state: 'cancelled' },
+    ]);
     expect(over).toMatchObject({ do: 'expire-run-aside', why: 'its deadline of 2027-01-05T00:00:00Z has passed' });
     expireRunAside(state, 'its deadline of 2027-01-05T00:00:00Z has passed', run.deadline);
     expect(state.aside).toBeUndefined();

@@ -48,7 +48,7 @@ describe('src/workflows/cluster/cluster', () => {
   it('keeps its timer while its deadline stays, and says what the timer is for', () =>
     harness.withWorker(async (cluster) => {
       await cluster.apply(spec(cluster, { schedule: [{ preset: 'weekly', startWithin: '12h' }] }));
-      const { runId = '' } = await cluster.handle.describe();
+      const { runId } = await cluster.handle.describe();
       const release = cluster.nodes.hold('w-1', 'apply');
       await cluster.handle.signal('patchNow');
       await cluster.untilPatching('w-1');

@@ -14,7 +14,7 @@ const FLEETS = Number(process.env['OSPATCH_FLEETS'] ?? 4);
 const FIXED_SEED = 12;
 const AT_ONCE = 4;
 /** A fleet of ten nodes takes some seconds. */
-const LIMIT_MS = 120_000 + FLEETS * 20_000;
+const LIMIT_MS = 180_000 + FLEETS * 40_000;
 const MAX_WAITS = 2_000;
 
 let harness: Harness;
