@@ -4,6 +4,7 @@ import type { CliContext } from './io/context';
 import { chooseFormat } from './io/output-format';
 import { addGlobalOptions } from './options/global-options';
 import { refuseRepeatedOptions } from './options/repeated';
+import { fitHelp } from './usage/help';
 import { explainUsageErrors } from './usage/errors';
 import { registerApply } from './commands/apply';
 import { registerBackup } from './commands/backup';
@@ -93,7 +94,6 @@ export function buildProgram(context: CliContext): Command {
     .description('Keeps the operating system of cluster nodes at the latest patch version, node by node, over SSH.')
     .version(packageVersion())
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
       // Printed as every other error, with a remedy.
       outputError: () => undefined,
@@ -101,6 +101,7 @@ export function buildProgram(context: CliContext): Command {
       getErrHasColors: () => false,
     })
     .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 usage or invalid spec, 130 after Ctrl-C.');
+  fitHelp(program, context);
   addGlobalOptions(program);
   for (const register of COMMANDS) register(program, context);
   program.hook('preAction', (_, command) => chooseFormat(context, command));

@@ -1,18 +1,17 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CliContext } from '../../src/cli/io/context';
 import { runCommand } from '../../src/cli/io/errors';
 import { globalOptions } from '../../src/cli/options/global-options';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
 import { specJsonSchema } from '../../src/domain/spec/json-schema';
 import { loadSpecs } from '../../src/client/load/spec';
+import { fakeTerminal } from './support';
 import { runOffline, specText as spec } from './offline-context';
 
 const ROOT = join(__dirname, '../..');
 // Building the program uses none of the context; only running a command does.
-const noContext = {} as CliContext;
 
 describe('src/cli without a server', () => {
   let cwd: string;
@@ -119,7 +118,7 @@ describe('src/cli without a server', () => {
     });
 
     it('accepts global options before and after the command', () => {
-      const program = buildProgram(noContext);
+      const program = buildProgram(fakeTerminal().context);
       const seen: unknown[] = [];
       program.command('probe').action((_options, command) => {
         seen.push(globalOptions(command));
@@ -129,7 +128,7 @@ describe('src/cli without a server', () => {
     });
 
     it('has help with an example for every command', async () => {
-      const names = buildProgram(noContext).commands.map((command) => command.name());
+      const names = buildProgram(fakeTerminal().context).commands.map((command) => command.name());
       expect(names).toEqual(expect.arrayContaining(['validate', 'schema', 'next']));
       for (const name of names) {
         const { code, stdout } = await runOffline([name, '--help']);

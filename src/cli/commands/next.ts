@@ -8,6 +8,7 @@ import { colors, outputOption, print, printJson, printNote } from '../io/output'
 import type { OutputFormat } from '../io/output';
 import { sourcesInCommand } from '../../client/load/sources';
 import { filesMissing } from '../render/calendar-files';
+import { wrapIndented } from '../render/columns';
 import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../options/spec-source';
 import type { SpecSources } from '../options/spec-source';
 
@@ -77,8 +78,9 @@ async function next(context: CliContext, file: SpecSources, { after, count, outp
       printJson(context, ahead.windows);
       continue;
     }
-    print(context, `cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`);
-    print(context, renderNext(ahead, timeZone, colors(context)));
+    const color = colors(context);
+    print(context, wrapIndented(`cluster ${spec.name}: ${describeSchedule(schedule, timeZone)}`, color.columns));
+    print(context, renderNext(ahead, timeZone, color));
     if (ahead.windows.length === 0) print(context, `  no start after ${formatInstant(afterMs, timeZone).iso}`);
   }
 }

@@ -4,6 +4,7 @@ import type { InspectionSummary } from '../../domain/inspection/node';
 import type { Finding } from '../../domain/inspection/finding';
 import { worstFirst } from '../../domain/shared/severity';
 import type { DoctorReport } from '../commands/doctor/diagnose';
+import { wrapIndented } from './columns';
 import { paint } from './status-line';
 import type { Colors } from './table';
 import { renderTable } from './table';
@@ -30,7 +31,10 @@ export function renderDoctor({ installation, clusters }: DoctorReport, color: Co
     worstFirst(rows).map((row) => cells(row, color)),
     color,
   );
-  return [table, ...(clusters.length === 0 ? [] : [clusters.map((one) => summarise(one)).join('\n')])].join('\n\n');
+  return [
+    table,
+    ...(clusters.length === 0 ? [] : [wrapIndented(clusters.map((one) => summarise(one)).join('\n'), color.columns)]),
+  ].join('\n\n');
 }
 
 /** Findings without problems share one line. */

@@ -19,7 +19,7 @@ export function renderField(doc: FieldDoc, color: Colors): string {
   const title = path === '' ? 'the spec of a cluster' : path;
   const of = clusterTypes.length === 0 ? '' : ` (clusters of type ${clusterTypes.join(', ')})`;
   return [
-    `${color.bold(title)}${of}`,
+    paragraph(`${color.bold(title)}${of}`, ''),
     ...(path === '' ? [] : [paragraph(facts(doc), INDENT)]),
     '',
     paragraph(withoutDefault(description), INDENT),
