@@ -127,7 +127,7 @@ function isOpen(request: FollowedRequest, { run, queued }: LiveStatus): boolean 
 function describeGone(cluster: string, { run, requestId }: FollowedRequest, { queued }: LiveStatus): string {
   const cancelled = queued.find((one) => one.requestId === requestId);
   if (cancelled !== undefined)
-    return `run ${run} of ${cluster} will not start: ${oneLine(cancelled.message ?? 'it was cancelled', 500)}`;
+    return `run ${run} of ${cluster} will not go on: ${oneLine(cancelled.message ?? 'it was cancelled', 500)}`;
   return `the request for run ${run} of ${cluster} is gone: no run in progress, queued or in the history serves it, as after a reset or a recovery of the cluster; see: ospatch events ${cluster}`;
 }
 

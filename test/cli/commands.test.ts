@@ -238,7 +238,7 @@ describe('src/cli/commands', () => {
           queued: [{ ...queued, state: 'cancelled', message }],
         }),
       ]);
-      expect(err).toContain(`run 8 of demo will not start: ${message}`);
+      expect(err).toContain(`run 8 of demo will not go on: ${message}`);
       expect(code).toBe(1);
     });
 

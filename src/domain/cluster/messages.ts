@@ -245,7 +245,7 @@ export interface QueuedRun {
   run: number;
   /** Absent: no request asked for it. */
   requestId?: string;
-  /** `cancelled`: together with the run in progress, after which its summary is filed. */
+  /** `cancelled`: before or with the run in progress, after which its summary is filed. */
   state: 'queued' | 'set-aside' | 'cancelled';
   by: string | null;
   reason: string | null;

@@ -134,8 +134,10 @@ function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state'
 
 function setAside(state: ClusterState, run: ActiveRun, after: number | null): QueuedRun {
   const { number, requestId, by, reason, nodes, startedAt, deadline } = run;
+  const isCancelled = run.state === 'cancelling';
+  const message = 'cancelled while it was set aside; the nodes that it had not changed stay as they are';
   return {
-    ...{ run: number, state: run.state === 'cancelling' ? ('cancelled' as const) : ('set-aside' as const) },
+    ...{ run: number, ...(isCancelled ? { state: 'cancelled' as const, message } : { state: 'set-aside' as const }) },
     ...{ by, reason: shortened(reason), nodes: nodes.length },
     ...{ requestedAt: startedAt, after },
     ...defined({ requestId, deadline, expiresAt: expiresAt(state, run) }),

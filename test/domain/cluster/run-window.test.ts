@@ -213,7 +213,7 @@ describe('src/domain/cluster/run-window', () => {
     actOnRequest(state, 'pause', { by: 'ann' }, monday);
     const over = decide(state, at(run.deadline), IN_RUN);
     expect(clusterSummary({ ...state, aside: { ...run, state: 'cancelling' } }, '', 0).queued).toMatchObject([
-      { run: 1, state: 'cancelled' },
+      { run: 1, state: 'cancelled', message: expect.stringContaining('while it was set aside') },
     ]);
     expect(over).toMatchObject({ do: 'expire-run-aside', why: 'its deadline of 2027-01-05T00:00:00Z has passed' });
     expireRunAside(state, 'its deadline of 2027-01-05T00:00:00Z has passed', run.deadline);
