@@ -1,4 +1,4 @@
-/** Whole commands in terminals of several widths: no line is longer than the terminal, unless it is one word. */
+/** Whole commands in terminals of several widths with NO_COLOR: no line is longer than the terminal, unless it is one word. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -62,6 +62,7 @@ describe('commands in a terminal', () => {
     for (const command of COMMANDS) {
       const lines = await linesOf(command, columns, cwd);
       expect([command, lines.join('').length > 0]).toEqual([command, true]);
+      expect([command, lines.join('').includes('\u001b')]).toEqual([command, false]);
       for (const line of lines) {
         const isOneWord = !line.trim().includes(' ');
         if (textWidth(line) > columns && !isOneWord && !EXAMPLE.test(line)) long.push(`${command}: ${line}`);
