@@ -4,6 +4,7 @@ import type { LiveStatus } from '../client/live-status';
 import type { PatchNowAnswer, RunSummary } from '../domain/cluster/messages';
 import { isNode } from '../domain/cluster/member';
 import type { MemberSettled } from '../domain/cluster/member';
+import { isOspatchError } from '../domain/shared/errors';
 import type { CliContext } from './io/context';
 import { EXIT_INTERRUPTED } from './io/interrupt';
 import { colors, print, printNote } from './io/output';
@@ -59,6 +60,9 @@ export async function waitForRun(
     say(context, options, describeRunEnd(cluster, other, ends));
   }
   const summary = serves(request, status.lastRun) ? status.lastRun : await findRun(client, cluster, request);
+  // The request of a cluster that is being removed is gone before the cluster is.
+  if (summary === null && status.state === 'removing')
+    return leave(context, options, `run ${run} of ${cluster}`, { end: 'removed', status });
   if (summary === null) {
     printNote(context, describeGone(cluster, request, status));
     context.setExitCode(1);
@@ -132,7 +136,10 @@ function describeGone(cluster: string, { run, requestId }: FollowedRequest, { qu
 }
 
 async function findRun(client: ClusterClient, cluster: string, request: FollowedRequest): Promise<RunSummary | null> {
-  const { runs } = await client.history(cluster);
+  const { runs } = await client.history(cluster).catch((error: unknown) => {
+    if (isOspatchError(error) && error.type === 'NotFound') return { runs: [] };
+    throw error;
+  });
   return runs.findLast((one) => serves(request, one)) ?? null;
 }
 

@@ -242,6 +242,15 @@ describe('src/cli/commands', () => {
       expect(code).toBe(1);
     });
 
+    test('says that the cluster was removed while it still answers, without the request', async () => {
+      const { err, code } = await wait([
+        status([], { run: runStatus(7), queued: [queued] }),
+        status([], { run: runStatus(7, { state: 'cancelling' }), state: 'removing' }),
+      ]);
+      expect(err).toContain('the cluster demo was removed meanwhile, so run 8 of demo will not be reported');
+      expect(code).toBe(1);
+    });
+
     test('reports its summary when it was cancelled, and another run has its place', async () => {
       const { out, code } = await wait(
         [status([], { queued: [queued] }), status([], { run: runStatus(9) })],
