@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 
 import { Connection } from '@temporalio/client';
+import { CALL_RETRIES } from '../src/call-retries';
 import { TASK_QUEUE } from '../src/contract/workflow-ids';
 import { environmentFor, sleep } from '../src/dev/host';
 import { endWithThisProcess } from '../src/dev/reaper';
@@ -70,7 +71,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     }
     callOff();
   };
-  const connection = Connection.lazy({ address: options.address });
+  const connection = Connection.lazy({ address: options.address, interceptors: [...CALL_RETRIES] });
   try {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (!(await polls(connection, options.taskQueue ?? TASK_QUEUE, pid))) {

@@ -4,6 +4,7 @@ import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
+import { CALL_RETRIES } from '../call-retries';
 import { noServer, unreachableServer } from './errors';
 import { connectProblem } from './reachability';
 import { readTemporalConfig } from '../temporal-config';
@@ -68,6 +69,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
       ...config.connectionOptions,
       address,
       connectTimeout: deadlineMs,
+      interceptors: [...CALL_RETRIES],
       channelArgs: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
     });
     return {

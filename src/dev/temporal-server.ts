@@ -4,6 +4,7 @@ import { once } from 'node:events';
 
 import { Connection } from '@temporalio/client';
 
+import { CALL_RETRIES } from '../call-retries';
 import { SEARCH_ATTRIBUTE_TYPES } from '../domain/shared/search-attributes';
 import type { Log } from './host';
 import { sleep } from './host';
@@ -109,7 +110,7 @@ async function untilReady(address: string): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
     try {
-      const connection = await Connection.connect({ address, connectTimeout: 1_000 });
+      const connection = await Connection.connect({ address, connectTimeout: 1_000, interceptors: [...CALL_RETRIES] });
       try {
         await connection.workflowService.describeNamespace({ namespace: 'default' });
         return;

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { CALL_RETRIES } from '../../src/call-retries';
 import { freePorts } from '../../src/dev/ports';
 import type { ControlPlane } from '../../tools/kube/control-plane';
 import { startControlPlane } from '../../tools/kube/control-plane';
@@ -74,7 +75,7 @@ async function startEnvironment(dbFile?: string): Promise<TemporalEnvironment> {
   const options = { headless: true, port, ...defined({ dbFile }) };
   let server: TemporalServer = await startTemporalServer(options);
   const { address } = server;
-  const connection = Connection.lazy({ address });
+  const connection = Connection.lazy({ address, interceptors: [...CALL_RETRIES] });
   return {
     address,
     client: new Client({ connection }),

@@ -1,7 +1,8 @@
 /** Real parts for suites: a Temporal server, workers that can be killed, nodes, and a server that skips time. */
+import type { Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-
+import { CALL_RETRIES } from '../../src/call-retries';
 import { findTestServer } from '../../tools/test-server';
 
 export { createLab, LAB_USER } from '../../tools/lab/lab';
@@ -19,5 +20,12 @@ export async function timeSkippingServer(
   client: { dataConverter?: DataConverter } = {},
 ): Promise<TestWorkflowEnvironment> {
   const executable = await findTestServer(() => undefined);
-  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable }, client });
+  return endingQuietly(await TestWorkflowEnvironment.createTimeSkipping({ server: { executable }, client }));
+}
+
+/** The environment with the retries of `CALL_RETRIES`: its own options take no interceptors. */
+export function endingQuietly(env: TestWorkflowEnvironment): TestWorkflowEnvironment {
+  const { interceptors } = (env.connection as Connection).options;
+  interceptors?.splice(0, interceptors.length, ...CALL_RETRIES);
+  return env;
 }

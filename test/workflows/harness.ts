@@ -34,7 +34,7 @@ import { nodeRecord, patchRecord } from '../support/node-record';
 import { disagreements } from '../support/run-records';
 import { nodeFacts, nodeInspection, packageChange, patchPlan } from '../support/builders';
 import { SimulatedKubernetes } from './simulated-kubernetes';
-import { timeSkippingServer } from '../support/local-stack';
+import { endingQuietly, timeSkippingServer } from '../support/local-stack';
 import { workflowBundle } from '../support/workflow-bundle';
 import type { PatchRecord } from '../../src/domain/cluster/member';
 
@@ -457,10 +457,8 @@ async function startRealServer(
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES);
   const own = Object.entries(settings).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]);
   const extraArgs = [...QUICK_SERVER_ARGS, ...own];
-  return TestWorkflowEnvironment.createLocal({
-    server: { extraArgs, executable: { type: 'existing-path', path }, searchAttributes },
-    client,
-  });
+  const server = { extraArgs, executable: { type: 'existing-path' as const, path }, searchAttributes };
+  return endingQuietly(await TestWorkflowEnvironment.createLocal({ server, client }));
 }
 
 /** One cluster under test. */
@@ -546,8 +544,9 @@ export class TestCluster {
   async until(what: string, wanted: (status: StatusPage) => boolean): Promise<StatusPage> {
     for (let polls = 0; polls < 3600; polls += 1) {
       const status = await this.status().catch((error: unknown) => {
-        // Right after a raw start.
-        if (!String(error).includes('is being checked')) throw error;
+        // Right after a raw start, or on a busy machine.
+        const text = `${String(error)} ${String((error as Error).cause)}`;
+        if (!/is being checked|query timed out/.test(text)) throw error;
       });
       if (status !== undefined && wanted(status)) return status;
       await this.tick();
