@@ -24,7 +24,7 @@ interface WaitOptions {
 /** A request that is waited for: the number of its run may be given to another run after a reset, its id is not. */
 export type FollowedRequest = Pick<PatchNowAnswer, 'run' | 'requestId'>;
 
-/** The end of a wait; after `detached` and `removed` the result is unknown. */
+/** The end of a wait; only after `done` the result is known. */
 export type WaitResult<T> = { end: WatchEnd['end']; result: T | null };
 
 /** Follows the run of a request to its end and sets the exit code accordingly. */
@@ -149,8 +149,8 @@ function leave(
   what: string,
   { end, status }: WatchEnd,
 ): WaitResult<never> {
-  if (end === 'removed') {
-    printNote(context, `${describeLoss(cluster, before, status)}, so ${what} will not be reported`);
+  if (end === 'removed' || end === 'reset') {
+    printNote(context, `${describeLoss(cluster, before, { end, status })}, so ${what} will not be reported`);
     context.setExitCode(1);
   } else {
     context.setExitCode(EXIT_INTERRUPTED);
@@ -163,11 +163,10 @@ function leave(
 }
 
 /** What has become of the cluster that was followed. */
-function describeLoss(cluster: string, { createdAt }: LiveStatus, status: LiveStatus | null): string {
+function describeLoss(cluster: string, { createdAt }: LiveStatus, { end, status }: WatchEnd): string {
+  if (end === 'reset') return `the workflow of the cluster ${cluster} was reset in Temporal to before the request`;
   if (status === null || status.createdAt === createdAt) return `the cluster ${cluster} was removed meanwhile`;
-  return status.reset === null
-    ? `the cluster ${cluster} was removed and created again meanwhile`
-    : `the workflow of the cluster ${cluster} was reset in Temporal to before the request`;
+  return `the cluster ${cluster} was removed and created again meanwhile`;
 }
 
 function say(context: CliContext, { toStderr }: WaitOptions, lines: readonly string[]): void {

@@ -38,9 +38,9 @@ export interface WatchOptions extends PipeOptions {
 
 /**
  * `detached`: Ctrl-C, `quit`: the key q; the followed run continues. `removed`: the cluster that was followed is no more;
- * `status` is that of one in its place, if there is one.
+ * `status` is that of one in its place, if there is one. `reset`: Temporal has undone what was followed.
  */
-export type WatchEnd = { end: 'done' | 'detached' | 'quit' | 'removed'; status: LiveStatus | null };
+export type WatchEnd = { end: 'done' | 'detached' | 'quit' | 'removed' | 'reset'; status: LiveStatus | null };
 
 /** Shows what is followed. */
 type View = { show(status: LiveStatus, notice: string | null): void; say(line: string): void; close(): void };
@@ -104,7 +104,8 @@ async function follow(
         const seen = await orInterrupted(client.status(cluster), signal);
         if (seen === undefined) break;
         // Created again under the same name, with runs of the same numbers.
-        if (before !== undefined && seen.createdAt !== before.createdAt) return { end: 'removed', status: seen };
+        if (before !== undefined && seen.createdAt !== before.createdAt)
+          return { end: seen.reset === null ? 'removed' : 'reset', status: seen };
         status = seen;
         if (lost) view.say('Temporal and the worker answer again');
         lost = false;

@@ -61,17 +61,21 @@ describe('src/cli/watch', () => {
     expect(end).toBe('removed');
   });
 
-  test('never takes a run of a re-created cluster for the awaited one', async () => {
+  test.each([
+    ['re-created', null, 'removed'],
+    ['reset', 'run 7 is not known', 'reset'],
+  ])('never takes a run of a %s cluster for the awaited one', async (_, reset, expected) => {
     const again = status([node('w-1', { state: 'patched' })], {
       createdAt: '2026-11-23T12:00:00.000Z',
       lastRun: summary(7),
+      reset,
     });
     const watching = watchCluster(fakeTerminal().context, answering(running, again), {
       cluster: 'demo',
       before: running,
       until: hasEnded,
     });
-    expect((await watching).end).toBe('removed');
+    expect((await watching).end).toBe(expected);
   });
 
   test('detaches on Ctrl-C even during a pending call, and leaves no handler behind', async () => {
