@@ -73,8 +73,8 @@ export const MUTATIONS: readonly Mutation[] = [
     ...DECISIONS,
     name: 'a node is started whose forecast ends after the window',
     file: 'src/domain/run/next-step.ts',
-    from: 'return nowMs + forecast.ms <= endMs ?',
-    to: 'return nowMs <= endMs ?',
+    from: 'return nowMs + forecast.ms <= window.endMs ?',
+    to: 'return nowMs <= window.endMs ?',
   },
   {
     ...DECISIONS,
@@ -125,7 +125,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a lost node is forgotten at a hand-over',
     file: 'src/workflows/run/loop.ts',
-    from: "      this.place(one.node, one.lost === true ? 'lost' : 'in-flight');\n",
+    from: "      this.places.move(one.node, one.lost === true ? 'lost' : 'in-flight');\n",
     to: '',
     project: 'workflows',
     tests: ['test/workflows/run/in-flight.test.ts', 'test/workflows/run/unreachable-node.test.ts'],
