@@ -31,7 +31,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal)\\.test\\.ts$',
       ],
     },
     {
@@ -42,7 +42,11 @@ module.exports = {
       testMatch: ['<rootDir>/test/{kubernetes,aws}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.kube\\.test\\.ts$'],
     },
-    { ...slow, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
+    {
+      ...slow,
+      displayName: 'workflows',
+      testMatch: ['<rootDir>/test/workflows/**/*.test.ts', '<rootDir>/test/security/**/*.temporal.test.ts'],
+    },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
     { ...slow, displayName: 'upgrade', testMatch: ['<rootDir>/test/upgrade/**/*.test.ts'] },
     { ...slow, displayName: 'record', testMatch: ['<rootDir>/test/replay/**/*.record.ts'] },

@@ -64,6 +64,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'IdentityUnavailable':
     case 'UnsupportedOs':
     case 'Policy':
+    case 'Denied':
     case 'DecisionRequired':
     case 'HelperMissing':
     case 'HelperProtocol':

@@ -17,6 +17,8 @@ export const ERROR_TYPES = [
   // On a node.
   'UnsupportedOs',
   'Policy',
+  // The policy of the worker does not allow a request.
+  'Denied',
   'DecisionRequired',
   'HelperMissing',
   'HelperProtocol',
