@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerOptions } from '@temporalio/worker';
+import type { CodecOptions } from './encryption/codec';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { WORKFLOW_INTERCEPTORS } from './workflow-interceptors';
@@ -24,10 +25,14 @@ export const BUNDLE = join(__dirname, 'workflow-bundle.js');
  * The bundle made at build time; during development, the sources. `isVersioned`: for a worker of a Worker Deployment;
  * with it on any other worker, the server would reject every task.
  */
-export function workflowCode(encryption: KeyRing | null, isVersioned = false): WorkflowCode {
+export function workflowCode(
+  encryption: KeyRing | null,
+  isVersioned = false,
+  codecOptions: CodecOptions = {},
+): WorkflowCode {
   // Used for activity inputs too, where it reports unreadable payloads.
   const payloadConverterPath = require.resolve('./workflows/sandbox/payload-converter');
-  const converter = { ...dataConverter(encryption, 'passthrough'), payloadConverterPath };
+  const converter = { ...dataConverter(encryption, 'passthrough', codecOptions), payloadConverterPath };
   if (existsSync(BUNDLE)) {
     const said = `${encryption === null ? '' : ENCRYPTS_FAILURES}${isVersioned ? IS_VERSIONED : ''}`;
     const workflowBundle = said === '' ? { codePath: BUNDLE } : { code: `${said}${readFileSync(BUNDLE, 'utf8')}` };

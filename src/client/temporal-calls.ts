@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
-import { decodeArrayFromPayloads, encodeToPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import { decodeArrayFromPayloads, encodeToPayloadsWithContext } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
 import { withAbortSignal } from '../abortable-calls';
 import { clusterWorkflowId } from '../contract/workflow-ids';
@@ -77,13 +77,15 @@ export class TemporalCalls {
     const { client, namespace } = this.session;
     const { loadedDataConverter } = client.options;
     return this.call(cluster, async () => {
-      const queryArgs = { payloads: (await encodeToPayloads(loadedDataConverter, ...args)) ?? [] };
+      const workflowId = clusterWorkflowId(cluster);
+      const place = { type: 'workflow', namespace, workflowId } as const;
+      const queryArgs = { payloads: (await encodeToPayloadsWithContext(loadedDataConverter, place, args)) ?? [] };
       // A handle of this client asks nothing of a workflow that has ended.
       const { queryResult } = await client.workflowService.queryWorkflow({
-        ...{ namespace, execution: { workflowId: clusterWorkflowId(cluster) } },
+        ...{ namespace, execution: { workflowId } },
         query: { queryType: name, queryArgs },
       });
-      const [value] = await decodeArrayFromPayloads(loadedDataConverter, queryResult?.payloads);
+      const [value] = await decodeArrayFromPayloads(loadedDataConverter, queryResult?.payloads, place);
       return value as T;
     });
   }

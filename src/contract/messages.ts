@@ -116,3 +116,23 @@ export const nodeEndedSignal = defineSignal<[MemberSettled]>('nodeEnded');
 
 /** The current record of a node patch. */
 export const nodePatchQuery = defineQuery<PatchRecord>('nodePatch');
+
+/** The names of the signals that workflows send each other. */
+const INTERNAL_SIGNALS: readonly string[] = [
+  runProgressSignal,
+  nodeActionSignal,
+  restrictSignal,
+  forbidRebootsSignal,
+  windowSignal,
+  withdrawSignal,
+  outageRequestSignal,
+  outageAnswerSignal,
+  reportEndSignal,
+  nodeUnreachableSignal,
+  nodeEndedSignal,
+].map(({ name }) => name);
+
+/** Whether only workflows send signals of this name. */
+export function isInternalSignal(name: string): boolean {
+  return INTERNAL_SIGNALS.includes(name);
+}

@@ -10,9 +10,17 @@
  */
 import type { Payload, PayloadConverter } from '@temporalio/common';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../domain/shared/payload-encodings';
+import {
+  COMPRESSED_ENCODING,
+  ENCRYPTED_ENCODING,
+  ENCRYPTION_KEY,
+  ENCRYPTION_PLACE,
+  UNREADABLE_REASON,
+  parsePlace,
+} from '../../domain/shared/payload-encodings';
 import { plainText } from '../../domain/shared/text';
 import { PAYLOAD_ENCRYPTED, PAYLOAD_UNREADABLE, unreadable } from '../../domain/shared/unreadable';
+import { isAuthentic, noteEncrypted } from './authentic-payloads';
 import { isForgiven } from './forgiven-payloads';
 
 class ForgivingPayloadConverter implements PayloadConverter {
@@ -22,7 +30,8 @@ class ForgivingPayloadConverter implements PayloadConverter {
 
   fromPayload<T>(payload: Payload): T {
     try {
-      return defaultPayloadConverter.fromPayload<T>(payload);
+      const value = defaultPayloadConverter.fromPayload<T>(payload);
+      return isAuthentic(payload) ? noteEncrypted(value) : value;
     } catch (cause) {
       if (isForgiven(payload)) return unreadable(whatToDo(payload, cause)) as T;
       throw new Error(explain(payload, cause), { cause });
@@ -32,19 +41,32 @@ class ForgivingPayloadConverter implements PayloadConverter {
 
 /** Of a message, somebody has just sent it and reads this as the answer. */
 function whatToDo(payload: Payload, cause: unknown): string {
-  const isEncrypted = textOf(payload.metadata?.['encoding']) === ENCRYPTED_ENCODING;
-  return `${explain(payload, cause)}${isEncrypted ? '; workers and commands need the same OSPATCH_ENCRYPTION_KEYS' : ''}`;
+  const { encoding, [UNREADABLE_REASON]: reason } = payload.metadata ?? {};
+  const needsKey = textOf(encoding) === ENCRYPTED_ENCODING && textOf(reason) !== 'place';
+  return `${explain(payload, cause)}${needsKey ? '; workers and commands need the same OSPATCH_ENCRYPTION_KEYS' : ''}`;
 }
 
 function explain({ metadata }: Payload, cause: unknown): string {
   const encoding = textOf(metadata?.['encoding']);
   if (encoding === ENCRYPTED_ENCODING) {
     const key = textOf(metadata?.[ENCRYPTION_KEY]);
+    if (textOf(metadata?.[UNREADABLE_REASON]) === 'place') return misplaced(metadata?.[ENCRYPTION_PLACE]);
     return `a ${PAYLOAD_ENCRYPTED} ${key}, and this worker cannot decrypt it: the key is not among its keys, or the payload was changed in Temporal`;
   }
   if (encoding === COMPRESSED_ENCODING) return `a compressed ${PAYLOAD_UNREADABLE}: it is damaged`;
   if (encoding === 'json/plain') return `a ${PAYLOAD_UNREADABLE}: it is not JSON (${messageOf(cause)})`;
   return `a ${PAYLOAD_UNREADABLE}: its encoding is ${encoding === '' ? 'none' : encoding}, which this worker does not know; a newer worker may`;
+}
+
+/** The place is authenticated. */
+function misplaced(bytes: Uint8Array | null | undefined): string {
+  const place = parsePlace(String.fromCharCode(...(bytes ?? []).slice(0, 2_000)));
+  const whose = place?.kind === 'activity' ? 'the activities of the workflow' : 'the workflow';
+  const where =
+    place === null
+      ? 'no workflow'
+      : `${whose} ${plainText(place.workflowId, 100)} in the namespace ${plainText(place.namespace, 60)}`;
+  return `a ${PAYLOAD_UNREADABLE}: it was encrypted for ${where}, and was copied here in Temporal`;
 }
 
 function messageOf(cause: unknown): string {

@@ -1,23 +1,40 @@
 /**
- * Keeps the identities of the clients that start a workflow and send it messages. The SDK has them from the history, and hands
- * them to no handler; in a header, an identity reaches the handler with its message, also when the SDK keeps that for later.
+ * Keeps the identities of the clients that start a workflow and send it messages, and whether these were encrypted. The SDK hands
+ * neither to a handler; in a header, both reach the handler with its message, also when the SDK keeps that for later.
+ *
+ * A workflow that was started encrypted takes from other workflows encrypted messages only, and from activities and children
+ * encrypted results. Temporal's API lets anybody send the one and complete the other.
  */
 import type { Headers, WorkflowInterceptors } from '@temporalio/workflow';
-import { defaultPayloadConverter } from '@temporalio/workflow';
-import { handledFor, noteCancelReason, noteStarter } from '../shared/sender';
+import { defaultPayloadConverter, log } from '@temporalio/workflow';
+import { isInternalSignal } from '../../contract/messages';
+import type { Sender } from '../shared/sender';
+import { handledFor, noteCancelReason, noteStarter, startWasEncrypted } from '../shared/sender';
+import { areAuthentic } from './authentic-payloads';
+import { refuseForgedResult } from './forged-results';
 
-const IDENTITY_HEADER = 'ospatch-sender';
+const SENDER_HEADER = 'ospatch-sender';
 
 export function interceptors(): WorkflowInterceptors {
   return {
     internals: [
       {
         activate(input, next) {
-          for (const { initializeWorkflow, cancelWorkflow, signalWorkflow, doUpdate } of input.activation.jobs ?? []) {
-            if (initializeWorkflow) noteStarter(initializeWorkflow.identity ?? '');
+          for (const job of input.activation.jobs ?? []) {
+            const { initializeWorkflow, cancelWorkflow, signalWorkflow, doUpdate } = job;
+            if (initializeWorkflow) {
+              const { identity, arguments: content } = initializeWorkflow;
+              noteStarter({ identity: identity ?? '', isEncrypted: areAuthentic(content) });
+            }
             if (cancelWorkflow) noteCancelReason(cancelWorkflow.reason ?? '');
-            if (signalWorkflow) signalWorkflow.headers = withIdentity(signalWorkflow.headers, signalWorkflow.identity);
-            if (doUpdate) doUpdate.headers = withIdentity(doUpdate.headers, doUpdate.meta?.identity);
+            if (signalWorkflow) {
+              const { headers, identity, input: content } = signalWorkflow;
+              signalWorkflow.headers = withSender(headers, identity, areAuthentic(content));
+            }
+            if (doUpdate) {
+              doUpdate.headers = withSender(doUpdate.headers, doUpdate.meta?.identity, areAuthentic(doUpdate.input));
+            }
+            if (startWasEncrypted()) refuseForgedResult(job);
           }
           return next(input);
         },
@@ -25,19 +42,39 @@ export function interceptors(): WorkflowInterceptors {
     ],
     inbound: [
       {
-        handleSignal: (input, next) => handledFor(identityIn(input.headers), () => next(input)),
-        validateUpdate: (input, next) => handledFor(identityIn(input.headers), () => next(input)),
-        handleUpdate: (input, next) => handledFor(identityIn(input.headers), () => next(input)),
+        handleSignal: async (input, next) => {
+          const sender = senderIn(input.headers);
+          if (startWasEncrypted() && isInternalSignal(input.signalName) && !sender.isEncrypted) {
+            log.warn('a signal of another workflow that is not encrypted was ignored', { signal: input.signalName });
+            return;
+          }
+          await handledFor(sender, () => next(input));
+        },
+        validateUpdate: (input, next) => handledFor(senderIn(input.headers), () => next(input)),
+        handleUpdate: (input, next) => handledFor(senderIn(input.headers), () => next(input)),
+      },
+    ],
+    outbound: [
+      {
+        // What has no content cannot be encrypted.
+        signalWorkflow: (input, next) => next({ ...input, args: input.args.length === 0 ? [null] : input.args }),
       },
     ],
   };
 }
 
 /** Whatever the sender has put there is replaced. */
-function withIdentity(headers: Headers | null | undefined, identity: string | null | undefined): Headers {
-  return { ...headers, [IDENTITY_HEADER]: defaultPayloadConverter.toPayload(identity ?? '') };
+function withSender(
+  headers: Headers | null | undefined,
+  identity: string | null | undefined,
+  isEncrypted: boolean,
+): Headers {
+  const sender: Sender = { identity: identity ?? '', isEncrypted };
+  return { ...headers, [SENDER_HEADER]: defaultPayloadConverter.toPayload(sender) };
 }
 
-function identityIn({ [IDENTITY_HEADER]: payload }: Headers): string {
-  return payload === undefined ? '' : defaultPayloadConverter.fromPayload<string>(payload);
+function senderIn({ [SENDER_HEADER]: payload }: Headers): Sender {
+  return payload === undefined
+    ? { identity: '', isEncrypted: false }
+    : defaultPayloadConverter.fromPayload<Sender>(payload);
 }

@@ -1,32 +1,42 @@
 /**
- * Who has sent what a workflow is handling, as far as Temporal knows: the identity that the client gave itself. It is recorded in
- * the history, so a replay finds the same.
+ * Who has sent what a workflow is handling, as far as Temporal knows: the identity that the client gave itself, and whether the
+ * message was encrypted with a key of the workers for this very workflow. Both follow from the history (and the keys), so a
+ * replay finds the same.
  */
 import { getActivator } from '@temporalio/workflow/lib/global-attributes';
 import { MAX_SENTENCE, MAX_WORD } from '../../domain/cluster/messages';
 import { plainText } from '../../domain/shared/text';
 
+/** Of one message. */
+export interface Sender {
+  identity: string;
+  /** False too for a message without any content. */
+  isEncrypted: boolean;
+}
+
 interface Senders {
-  starter: string;
+  starter: Sender;
   /** Why the workflow was cancelled. */
   cancelReason: string;
   /** Of the message whose handler is being called. */
-  current: string;
+  current: Sender;
 }
+
+const NOBODY: Sender = { identity: '', isEncrypted: false };
 
 /** By the activator of a workflow, because all workflows of a worker share this module. */
 const known = new WeakMap<object, Senders>();
 
 function senders(): Senders {
   const workflow = getActivator();
-  const own = known.get(workflow) ?? { starter: '', cancelReason: '', current: '' };
+  const own = known.get(workflow) ?? { starter: NOBODY, cancelReason: '', current: NOBODY };
   known.set(workflow, own);
   return own;
 }
 
-/** `identity`: of the client that has started this execution. */
-export function noteStarter(identity: string): void {
-  senders().starter = identity;
+/** `starter`: the client that has started this execution. */
+export function noteStarter(starter: Sender): void {
+  senders().starter = starter;
 }
 
 /** `reason`: of a request to cancel the workflow, which has no other content and whose sender is not known. */
@@ -38,11 +48,11 @@ export function cancelReason(): string | undefined {
   return plainText(senders().cancelReason, MAX_SENTENCE) || undefined;
 }
 
-/** Calls the handler of a message from `identity`. */
-export function handledFor<T>(identity: string, handle: () => T): T {
+/** Calls the handler of a message from `sender`. */
+export function handledFor<T>(sender: Sender, handle: () => T): T {
   const own = senders();
   const before = own.current;
-  own.current = identity;
+  own.current = sender;
   try {
     return handle();
   } finally {
@@ -52,12 +62,26 @@ export function handledFor<T>(identity: string, handle: () => T): T {
 
 /** Of the message that has just arrived; undefined: not given. Known to a handler until its first `await`. */
 export function senderIdentity(): string | undefined {
-  return named(senders().current);
+  return named(senders().current.identity);
 }
 
 /** Of whoever has started the workflow; undefined: not given. */
 export function starterIdentity(): string | undefined {
-  return named(senders().starter);
+  return named(senders().starter.identity);
+}
+
+/**
+ * Whether the message that has just arrived was encrypted with a key of the workers, for this workflow. No plain message can
+ * claim that. Known to a handler until its first `await`. What follows from it must not depend on a setting here: hand it to a
+ * local activity, whose answer is recorded.
+ */
+export function messageWasEncrypted(): boolean {
+  return senders().current.isEncrypted;
+}
+
+/** The same of the argument that the workflow was started with. */
+export function startWasEncrypted(): boolean {
+  return senders().starter.isEncrypted;
 }
 
 /** Anybody may call himself anything. */

@@ -1,0 +1,102 @@
+/** Payloads that somebody has copied, forged or inflated, at the codec of a worker and of a client. */
+import { randomBytes } from 'node:crypto';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload, SerializationContext } from '@temporalio/common';
+import {
+  AUTHENTIC,
+  ENCRYPTION_KEY,
+  ENCRYPTION_PLACE,
+  UNREADABLE_REASON,
+} from '../../src/domain/shared/payload-encodings';
+import { createCodec } from '../../src/encryption/codec';
+import type { KeyRing } from '../../src/encryption/key-ring';
+
+const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
+const HERE: SerializationContext = { type: 'workflow', namespace: 'default', workflowId: 'cluster/prod' };
+
+const worker = createCodec(RING, 'passthrough');
+const client = createCodec(RING);
+
+function payload(value: unknown = { nodes: ['w-1'] }): Payload {
+  return defaultPayloadConverter.toPayload(value);
+}
+
+function textOf(one: Payload | undefined, name: string): string | null {
+  const bytes = one?.metadata?.[name];
+  return bytes ? Buffer.from(bytes).toString() : null;
+}
+
+async function encrypted(context: SerializationContext | undefined = HERE): Promise<Payload> {
+  const [one] = await client.encode([payload()], context);
+  return one ?? {};
+}
+
+/** What a worker makes of it: the mark, why it cannot be read, the value. */
+async function read(one: Payload, context: SerializationContext | undefined = HERE) {
+  const [decoded = {}] = await worker.decode([one], context);
+  return {
+    mark: textOf(decoded, AUTHENTIC),
+    reason: textOf(decoded, UNREADABLE_REASON),
+    value: textOf(decoded, UNREADABLE_REASON) === null ? defaultPayloadConverter.fromPayload(decoded) : undefined,
+  };
+}
+
+describe('src/encryption: who may speak to a workflow', () => {
+  it('marks what was encrypted for the very workflow', async () => {
+    expect(await read(await encrypted())).toEqual({ mark: 'yes', reason: null, value: { nodes: ['w-1'] } });
+  });
+
+  it.each([
+    ['of another workflow', { ...HERE, workflowId: 'cluster/test' }],
+    ['of another namespace', { ...HERE, namespace: 'lab' }],
+    ['of an activity of the same workflow', { ...HERE, type: 'activity', isLocal: false } as const],
+    ['of no workflow', { type: 'activity', namespace: 'default', isLocal: false } as const],
+    ['of a workflow whose id joins the two', { ...HERE, namespace: 'default","cluster/prod', workflowId: '' }],
+  ])('cannot be told to do what was encrypted for a request %s', async (_, elsewhere) => {
+    const stolen = await encrypted(elsewhere);
+    expect(await read(stolen)).toEqual({ mark: null, reason: 'place', value: undefined });
+    await expect(client.decode([stolen], HERE)).rejects.toMatchObject({
+      message: expect.stringMatching(/^a payload that was encrypted for .* stands in the workflow cluster\/prod in /),
+    });
+  });
+
+  it.each([ENCRYPTION_PLACE, ENCRYPTION_KEY])('notices that %s of a payload was changed', async (name) => {
+    const one = await encrypted({ ...HERE, workflowId: 'cluster/test' });
+    const place = '["workflow","default","cluster/prod"]';
+    const forged = {
+      ...one,
+      metadata: { ...one.metadata, [name]: Buffer.from(name === ENCRYPTION_PLACE ? place : 'b:1') },
+    };
+    expect(await read(forged)).toMatchObject({ mark: null, reason: name === ENCRYPTION_PLACE ? 'damaged' : 'key' });
+  });
+
+  it('never takes the mark from a sender', async () => {
+    const mark = { [AUTHENTIC]: Buffer.from('yes') };
+    const plain = { ...payload(), metadata: { ...payload().metadata, ...mark } };
+    expect(await read(plain)).toMatchObject({ mark: null, reason: null });
+    expect(await createCodec(null, 'passthrough').decode([plain], HERE)).toEqual([payload()]);
+    const large = payload({ text: 'x'.repeat(100_000) });
+    const [packed = {}] = await createCodec(null).encode(
+      [{ ...large, metadata: { ...large.metadata, ...mark } }],
+      HERE,
+    );
+    expect(await read({ ...packed, metadata: { ...packed.metadata, ...mark } })).toMatchObject({ mark: null });
+    // Nor in what is unreadable.
+    const damaged = { metadata: { ...(await encrypted()).metadata, ...mark }, data: Buffer.alloc(40) };
+    expect(await read(damaged)).toMatchObject({ mark: null, reason: 'damaged' });
+  });
+
+  it('marks nothing where the workflow is not known, which the codec server decodes', async () => {
+    const [one = {}] = await client.decode([await encrypted()]);
+    expect(textOf(one, AUTHENTIC)).toBeNull();
+    expect(defaultPayloadConverter.fromPayload(one)).toEqual({ nodes: ['w-1'] });
+  });
+
+  it('reads histories in files, which do not name their namespace', async () => {
+    const replayer = createCodec(RING, 'passthrough', { anyNamespace: true });
+    const [one] = await replayer.decode([await encrypted({ ...HERE, namespace: 'prod' })], HERE);
+    expect(textOf(one, AUTHENTIC)).toBe('yes');
+    const [other] = await replayer.decode([await encrypted({ ...HERE, workflowId: 'cluster/test' })], HERE);
+    expect(textOf(other, UNREADABLE_REASON)).toBe('place');
+  });
+});
