@@ -1,0 +1,44 @@
+/** The error of a denied request: which rule, which field, and what to ask the worker's owner for. */
+import type { ErrorInfo } from '../shared/errors';
+import { plural } from '../shared/plural';
+import { plainText } from '../shared/text';
+import type { Denial, Missing } from './decide';
+import type { PolicyRequest } from './request';
+
+const MAX_SHOWN = 4;
+const MAX_VALUE_CHARS = 100;
+
+export function deniedInfo({ cluster }: Pick<PolicyRequest, 'cluster'>, { rule, rules, missing }: Denial): ErrorInfo {
+  const name = plainText(cluster, MAX_VALUE_CHARS);
+  const details = {
+    cluster: name,
+    rule,
+    missing: missing.slice(0, MAX_SHOWN).map(({ field, path }) => ({ field, path })),
+  };
+  if (rule === null) {
+    return {
+      type: 'Denied',
+      message: `the policy of the worker has no rule for the cluster ${name}`,
+      remedy: `ask the owner of the worker to add ${name} to the clusters of a rule`,
+      details,
+    };
+  }
+  const shown = missing.slice(0, MAX_SHOWN).map(describeMissing);
+  const more = missing.length - shown.length;
+  const what = [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ');
+  const none = rules === 1 ? `its rule ${rule} does` : `the nearest of its ${plural(rules, 'rule')}, ${rule}, does`;
+  return {
+    type: 'Denied',
+    message: `the policy of the worker denies a request for the cluster ${name}: ${none} not allow ${what}`,
+    remedy: `ask the owner of the worker to allow it in the rule ${rule} (${fieldsOf(missing)}), or change the spec`,
+    details,
+  };
+}
+
+function describeMissing({ field, path, value }: Missing): string {
+  return `${path} ${plainText(value, MAX_VALUE_CHARS)} (${field})`;
+}
+
+function fieldsOf(missing: readonly Missing[]): string {
+  return [...new Set(missing.map(({ field }) => field))].join(', ');
+}

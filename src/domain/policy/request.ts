@@ -1,0 +1,53 @@
+/** What an activity asks of a worker, in the words of its policy. */
+import type { EksAccess } from '../eks/policy';
+import type { KubernetesAccess } from '../kubernetes/types';
+import type { NodeTarget } from '../spec/types';
+
+/** A request is allowed as a whole, by one rule, or not at all. */
+export interface PolicyRequest {
+  cluster: string;
+  demands: Demand[];
+}
+
+/** Lists of a rule whose entries are compared with one value. */
+export type ListedField =
+  'ports' | 'users' | 'identities' | 'powerCycleHooks' | 'rebootCommands' | 'calendars' | 'taskQueues';
+
+/** `path`: the field of the spec, for messages, e.g. `ssh.user`. */
+export type Demand = { path: string } & (
+  | { kind: 'listed'; field: ListedField; value: string | number }
+  | { kind: 'host'; host: string }
+  | { kind: 'jumpHost'; host: string; port: number; user: string; identity: string }
+  | { kind: 'kubeconfig'; access: KubernetesAccess }
+  | { kind: 'aws'; access: EksAccess }
+);
+
+/** A login on a node. `prefix`: of the paths, e.g. `nodes[2].`. */
+export function loginDemands({ host, ssh }: Pick<NodeTarget, 'host' | 'ssh'>, prefix = ''): Demand[] {
+  return [
+    { kind: 'host', path: `${prefix}host`, host },
+    listed('ports', `${prefix}ssh.port`, ssh.port),
+    listed('users', `${prefix}ssh.user`, ssh.user),
+    listed('identities', `${prefix}ssh.identity`, ssh.identity),
+    ...(ssh.jump ?? []).map(({ host: hop, port, user, identity }, at): Demand => ({
+      kind: 'jumpHost',
+      path: `${prefix}ssh.jump[${at}]`,
+      host: hop,
+      port,
+      user,
+      identity,
+    })),
+  ];
+}
+
+export function listed(field: ListedField, path: string, value: string | number): Demand {
+  return { kind: 'listed', field, path, value };
+}
+
+export function kubernetesDemand(access: KubernetesAccess): Demand {
+  return { kind: 'kubeconfig', path: 'kubernetes.kubeconfig', access };
+}
+
+export function awsDemand(access: EksAccess): Demand {
+  return { kind: 'aws', path: 'eks', access };
+}
