@@ -22,6 +22,7 @@ import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
 import { toApplicationFailure } from './errors';
+import { oversized } from './input/object';
 import { awaitNodePatches, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
 import { foldProblemLines } from '../domain/spec/fold-problems';
@@ -61,7 +62,7 @@ export function createClusterActivities(
     searchAttributes,
     recordAudit: (record: AuditRecord) => {
       audit.info(
-        { audit: 'node-patch', cluster: record.cluster, trigger: record.trigger, ...record.result },
+        { ...record.result, audit: 'node-patch', cluster: record.cluster, trigger: record.trigger },
         'node patch',
       );
       return Promise.resolve(record.result);
@@ -140,6 +141,8 @@ function firstAhead(spec: ClusterSpec, after: string, count: number): CalendarAh
  * result, because the history contains it already.
  */
 function checkSpec(spec: unknown): SpecVerdict {
+  const tooMuch = oversized(spec);
+  if (tooMuch !== null) return refused([`the document ${tooMuch}`]);
   const checked = validateSpecObject(spec);
   if (!checked.ok) return refused(checked.problems);
   const tooLarge = specTooLarge(checked.spec, storedBytes(checked.spec));

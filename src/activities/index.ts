@@ -5,16 +5,15 @@ import { createConnections } from '../kubernetes/client/connections';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
 import { createClusterActivities } from './cluster';
-import type { ClusterActivities } from '../contract/activities/cluster';
 import { createKubernetesActivities } from './kubernetes';
-import type { KubernetesActivities } from '../contract/activities/kubernetes';
 import { EksApis } from '../aws/eks-caller';
 import { createEksActivities } from './eks';
-import type { EksActivities } from '../contract/activities/eks';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
-import type { NodeActivities } from '../contract/activities/node';
+import type { Authorise } from './guard';
+import { guardActivities } from './guard';
+import type { AllActivities } from './input/types';
 import { defined } from '../domain/shared/defined';
 import { WorkflowEnds } from './workflow-ends';
 
@@ -30,6 +29,8 @@ export interface ActivityDeps {
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   log: ActivityLog;
+  /** Whether this worker may do what an activity asks for; default: everything. */
+  authorise?: Authorise;
   /** For tests; default: a new pool. */
   pool?: TransportPool;
   /** Default: Date.now. */
@@ -37,7 +38,7 @@ export interface ActivityDeps {
 }
 
 export interface Activities {
-  activities: NodeActivities & ClusterActivities & KubernetesActivities & EksActivities;
+  activities: AllActivities;
   /** Closes the connections to all nodes, API servers and AWS. Jobs on nodes and updates at AWS continue. */
   close(): Promise<void>;
 }
@@ -49,6 +50,7 @@ export function createActivities({
   kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
   log,
+  authorise = () => undefined,
   pool = createTransportPool({ keyDir, ...defined({ passphraseCommand }) }),
   now,
 }: ActivityDeps): Activities {
@@ -57,18 +59,19 @@ export function createActivities({
   const kubernetesActivities = createKubernetesActivities({ connections, log, ...defined({ now }) });
   const apis = new EksApis();
   const ends = new WorkflowEnds();
-  return {
-    activities: {
-      ...nodeActivities,
-      // The server stores every result, and the apply report names the packages again.
-      preflight: async (input) => {
-        const { plan, ...report } = await nodeActivities.preflight(input);
-        return { ...report, plan: summarisePlan(plan) };
-      },
-      ...createClusterActivities(log, ends, calendarDir),
-      ...kubernetesActivities,
-      ...createEksActivities({ log, apis }),
+  const activities: AllActivities = {
+    ...nodeActivities,
+    // The server stores every result, and the apply report names the packages again.
+    preflight: async (input) => {
+      const { plan, ...report } = await nodeActivities.preflight(input);
+      return { ...report, plan: summarisePlan(plan) };
     },
+    ...createClusterActivities(log, ends, calendarDir),
+    ...kubernetesActivities,
+    ...createEksActivities({ log, apis }),
+  };
+  return {
+    activities: guardActivities(activities, { authorise, log }),
     close: async () => {
       await ends.close();
       pool.close();

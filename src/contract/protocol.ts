@@ -1,7 +1,8 @@
 /**
  * The protocol between workflows and the workers that run activities, which may be of different releases because a site
  * has workers of its own. The number grows by one with each new activity, and with each field of an activity input that
- * an older worker must not ignore (a restriction, a limit, a withdrawn permission).
+ * an older worker must not ignore (a restriction, a limit, a withdrawn permission), and with each value that an older worker
+ * refuses as invalid. Other new fields are dropped by older workers.
  */
 
 /** The number in every activity input from workflows of this release. */

@@ -128,7 +128,7 @@ const powerCycleHook = z.strictObject(
 
 const excludesError = `a list of at most ${MAX_EXCLUDES} package names`;
 
-const packages = z.strictObject(
+export const packagesSchema = z.strictObject(
   {
     only: field
       .choice(ONLY)
@@ -256,7 +256,7 @@ const patching = z.strictObject(
       .describe(
         'Patch nodes with an active kubelet, k3s or rke2 without a drain. Cannot be combined with kubernetes, which drains nodes.',
       ),
-    packages: packages.prefault({}).describe('Which pending packages are patched.'),
+    packages: packagesSchema.prefault({}).describe('Which pending packages are patched.'),
   },
   {
     error:

@@ -38,7 +38,7 @@ const nodeGroups = z.union(
   { error: groupsForm },
 );
 
-const eks = z.strictObject(
+export const eksFields = z.strictObject(
   {
     region: text(/^[a-z]{2,3}(-[a-z]+){1,3}-\d{1,2}$/, regionForm).describe(
       'AWS region of the cluster, e.g. eu-central-1.',
@@ -96,7 +96,7 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
     {
       ...header,
       type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates on request of ospatch.'),
-      eks: eks.describe('The EKS cluster and its node groups to update.'),
+      eks: eksFields.describe('The EKS cluster and its node groups to update.'),
       taskQueue: field.taskQueue
         .optional()
         .describe(
@@ -109,7 +109,7 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
 }
 
 /** Fills in the defaults of a valid `eks` section; optional fields without a default stay absent. */
-export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eks>): EksPolicy {
+export function normaliseEks({ profile, endpoint, ...rest }: z.output<typeof eksFields>): EksPolicy {
   return {
     ...rest,
     ...defined({ profile, endpoint: endpoint === undefined ? undefined : endpoint.replace(/\/$/, '') }),

@@ -14,12 +14,12 @@ import { show, valueAt } from './issues';
 import { defined } from '../shared/defined';
 
 /** More rules than this are a mistake. */
-const MAX_RULES = 50;
+export const MAX_RULES = 50;
 const MAX_ORDER = 1_000;
 
 const rulesError = `a list of at most ${MAX_RULES} rules`;
 
-const rule = z.strictObject(
+export const drainRule = z.strictObject(
   {
     podSelector: field.labelSelector.describe('Label selector as in kubectl -l: the pods to which this rule applies.'),
     namespace: field.namespace.optional().describe('Only pods of this namespace. Default: all namespaces.'),
@@ -39,7 +39,7 @@ const rule = z.strictObject(
   { error: 'a mapping with podSelector, namespace, action and order' },
 );
 
-const drainFields = {
+export const drainFields = {
   ignoreDaemonsets: field
     .flag()
     .default(DEFAULT_DRAIN.ignoreDaemonsets)
@@ -86,7 +86,7 @@ const drainFields = {
       'fail: the node is uncordoned and counts as failed. skip-node: the node is uncordoned and skipped, and the run continues. proceed: the node is patched although pods are left.',
     ),
   rules: z
-    .array(rule, { error: rulesError })
+    .array(drainRule, { error: rulesError })
     .max(MAX_RULES, {
       error: ({ input }) => `found ${(input as unknown[]).length} rules; allowed: ${rulesError}`,
     })

@@ -1,0 +1,113 @@
+/** The inputs of the activities without a node. */
+import { z } from 'zod';
+import type {
+  AuditRecord,
+  ClusterActivities,
+  NextWindowsInput,
+  NodePatchExecution,
+} from '../../contract/activities/cluster';
+import type { PatchRecord } from '../../domain/cluster/member';
+import type { NodeGroupRecord } from '../../domain/eks/record';
+import type { NodePatchResult } from '../../domain/node/patch';
+import { RUN_TRIGGERS } from '../../domain/run/run';
+import { blackoutKinds } from '../../domain/spec/blackout-section';
+import * as spec from '../../domain/spec/fields';
+import { scheduleKinds } from '../../domain/spec/schedule-section';
+import { MAX_BLACKOUTS, MAX_NODES, MAX_SCHEDULE_ENTRIES } from '../../domain/spec/types';
+import type { Blackout, ScheduleEntry } from '../../domain/spec/types';
+import * as field from './fields';
+import { list, object } from './object';
+import type { InputSchemas } from './types';
+
+const MAX_WINDOWS = 1_000;
+
+/** As in a normalised spec, which always says how late a run may start. */
+function entry<T extends { startWithin: z.ZodOptional<z.ZodType<string>> }>({ startWithin, ...shape }: T) {
+  return z.object({ ...shape, startWithin: startWithin.unwrap() });
+}
+
+const { preset, custom, cron, once } = scheduleKinds;
+const scheduleEntry = z.union([entry(preset.shape), entry(custom.shape), entry(cron.shape), entry(once.shape)], {
+  error: 'an entry of a schedule',
+}) as unknown as z.ZodType<ScheduleEntry>;
+
+const blackout = z.union([blackoutKinds.from, blackoutKinds.cron, blackoutKinds.ical], {
+  error: 'a blackout',
+}) as unknown as z.ZodType<Blackout>;
+
+const nextWindows = object<NextWindowsInput>({
+  ...{ cluster: spec.clusterName, timeZone: spec.timeZone },
+  schedule: list(scheduleEntry, MAX_SCHEDULE_ENTRIES),
+  blackouts: list(blackout, MAX_BLACKOUTS),
+  ...{ since: field.instant, after: field.instant, now: field.instant },
+  count: spec.wholeNumber(0, MAX_WINDOWS),
+});
+
+/** A part of a record that ospatch has written and only stores. */
+const stored = z.unknown();
+
+/** All fields of both kinds of records: others would stand in the audit line beside or instead of those. */
+const recordFields = {
+  ...{ kind: stored, node: stored, run: stored, outcome: stored, startedAt: stored, endedAt: stored },
+  ...{ appliedAt: stored, warnings: stored, steps: stored, error: stored, before: stored, after: stored },
+};
+const nodeFields = {
+  ...{ token: stored, changes: stored, keptBack: stored, keptConfigFiles: stored, reboots: stored },
+  ...{ pendingUpdates: stored, rebootReasons: stored, ineffectiveReboot: stored, waitingFor: stored },
+  ...{ waitedMs: stored, drain: stored, restarts: stored, powerCycle: stored },
+};
+const groupFields = { updateId: stored, adopted: stored };
+const OUTCOME = /^[a-z]{1,20}(?:-[a-z]{1,20}){0,3}$/;
+
+const ofAnyRecord = {
+  run: field.runNumber,
+  outcome: z.string({ error: 'an outcome' }).regex(OUTCOME, { error: 'an outcome' }),
+  startedAt: field.instant,
+  endedAt: z.union([z.literal(''), field.instant], { error: 'a time, or empty' }),
+  appliedAt: field.instant.nullable(),
+};
+const nodeRecord = z.object({
+  ...(recordFields satisfies Partial<Record<keyof NodePatchResult, z.ZodType>>),
+  ...(nodeFields satisfies Record<Exclude<keyof NodePatchResult, keyof typeof recordFields>, z.ZodType>),
+  ...ofAnyRecord,
+  kind: z.literal('node'),
+  node: spec.nodeName,
+});
+const groupRecord = z.object({
+  ...(recordFields satisfies Partial<Record<keyof NodeGroupRecord, z.ZodType>>),
+  ...(groupFields satisfies Record<Exclude<keyof NodeGroupRecord, keyof typeof recordFields>, z.ZodType>),
+  ...ofAnyRecord,
+  kind: z.literal('node-group'),
+  node: field.code,
+});
+const record = z.discriminatedUnion('kind', [nodeRecord, groupRecord], {
+  error: 'the record of a node or of a node group',
+}) as unknown as z.ZodType<PatchRecord>;
+
+const execution = object<NodePatchExecution>({ workflowId: field.workflowId, workflowRunId: field.workflowRunId });
+
+export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
+  nextWindows,
+  nextWindowsByFiles: nextWindows,
+  // Validated as a spec by the activity itself, which reports every problem.
+  checkSpec: object<{ spec?: unknown }>({ spec: z.unknown() }),
+  checkFirstSpec: object<{ spec?: unknown; after: string; count: number }>({
+    spec: z.unknown(),
+    after: field.instant,
+    count: spec.wholeNumber(0, MAX_WINDOWS),
+  }),
+  searchAttributes: z.undefined({ error: 'nothing' }),
+  recordAudit: object<AuditRecord>({
+    cluster: spec.clusterName,
+    trigger: z.enum(RUN_TRIGGERS, { error: RUN_TRIGGERS.join(', ') }),
+    result: record,
+  }),
+  lastRun: object<{ cluster: string; createdAt: string; after: number }>({
+    cluster: spec.clusterName,
+    createdAt: field.instant,
+    after: spec.wholeNumber(0, 2_000_000_000),
+  }),
+  awaitNodePatches: list(execution, MAX_NODES),
+  cancelChildren: field.workflowId,
+  awaitWorkflowClosed: field.workflowId,
+};

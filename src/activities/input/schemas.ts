@@ -1,0 +1,13 @@
+/** One schema per activity. An activity of the contract without one does not compile. */
+import { CLUSTER_INPUTS } from './cluster';
+import { EKS_INPUTS } from './eks';
+import { KUBERNETES_INPUTS } from './kubernetes';
+import { NODE_INPUTS } from './node';
+import type { AllActivities, InputSchemas } from './types';
+
+export const INPUT_SCHEMAS: InputSchemas<AllActivities> = {
+  ...NODE_INPUTS,
+  ...KUBERNETES_INPUTS,
+  ...EKS_INPUTS,
+  ...CLUSTER_INPUTS,
+};
