@@ -42,7 +42,7 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   const details = new Map((after.failedUnitDetails ?? []).map((unit) => [unit.name, unit]));
   const failed = after.failedUnits.filter((name) => !wasBad.has(name));
   const restarting = (after.restartingUnits ?? []).filter((name) => !wasBad.has(name));
-  const isChanged = (name: string): boolean => details.get(name)?.changed === true;
+  const isChanged = (name: string): boolean => !OF_A_USER.test(name) && details.get(name)?.changed === true;
   if (before.unitsUnknown === true) {
     const unknown = [...failed, ...restarting].filter((name) => !isChanged(name));
     return { broken: [...failed, ...restarting].filter(isChanged), own: [], restarting: [], unknown };
@@ -60,12 +60,17 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
   };
 }
 
-/** User managers, units started by users, and login sessions: they end for reasons of their users. */
-const OF_A_USER = /^(?:user(?:-runtime-dir)?@\d+\.service|session-[^.]*\.scope)$/;
+/**
+ * User managers, their directories and mounts, login sessions, and dumps of crashed programs: they fail for reasons of
+ * their users, also after systemd itself was patched.
+ */
+const OF_A_USER =
+  /^(?:user(?:-runtime-dir)?@\d+\.service|(?:session|user)-[^.]*\.(?:scope|slice)|run-user-\d+[^.]*\.mount|systemd-coredump@.*\.service)$/;
 
 function failsForItself(name: string, unit: FailedUnit | undefined): boolean {
+  if (OF_A_USER.test(name)) return true;
   if (unit?.changed === true) return false;
-  if (OF_A_USER.test(name) || unit?.transient === true) return true;
+  if (unit?.transient === true) return true;
   if (unit === undefined) return false;
   // A timer starts the unit now and then; a socket starts an instance per connection.
   return unit.triggeredBy.some(

@@ -68,6 +68,12 @@ export function runsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean
   return outdated !== undefined && KINDS.some(([kind]) => (outdated[kind]?.length ?? 0) > 0);
 }
 
+/** Without what users have started: a user keeps such processes as long as they like, and may start them after every boot. */
+export function systemRunsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean {
+  if (outdated === undefined) return false;
+  return outdated.services.length + outdated.containers.length + outdated.processes.length > 0;
+}
+
 /** E.g. `2 services (a.service, b.service) and 1 login (alice (session 3))`; empty when there is none. */
 export function describeOutdated(outdated: OutdatedCode): string {
   const parts = KINDS.filter(([kind]) => (outdated[kind]?.length ?? 0) > 0).map(([kind, one, many]) => {

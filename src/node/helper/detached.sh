@@ -84,13 +84,10 @@ openrc_facts() {
   openrc_state
   echo "system_state=$system_state"
   for name in $failed; do echo "failed_unit=$name"; done
-  cat /proc/[0-9]*/comm 2>/dev/null | sort -u | while read -r name; do
-    case $name in
-      kured) echo 'reboot_owner=kured' ;;
-      kubelet) echo 'kubernetes_agent=kubelet' ;;
-      k3s | k3s-server | k3s-agent | rke2 | k0s) echo "kubernetes_agent=$name" ;;
-    esac
-  done
+  ! kured_runs || echo 'reboot_owner=kured'
+  roots_named 'kubelet|k3s|k3s-server|k3s-agent|rke2|k0s' | while read -r id; do
+    read -r name 2>/dev/null <"/proc/$id/comm" && echo "kubernetes_agent=$name"
+  done | sort -u
 }
 
 # Sets failed and system_state.

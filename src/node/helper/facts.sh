@@ -81,7 +81,7 @@ unit_facts() {
     rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service \
     snap.microk8s.daemon-kubelite.service yum-cron.service rebootmgr.service apt-daily.service \
     apt-daily-upgrade.service unattended-upgrades.service '*.timer' 2>/dev/null | updater_facts
-  grep -lsx kured /proc/[0-9]*/comm >/dev/null && echo 'reboot_owner=kured'
+  ! kured_runs || echo 'reboot_owner=kured'
 }
 
 system_state_facts() {

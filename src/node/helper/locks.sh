@@ -16,54 +16,61 @@ lock_left() {
   [ "$left" -gt 0 ]
 }
 
-# has_open PID FILE...: whether the process has one of these files open; sets lock_file to it.
-has_open() {
-  opener=$1
+# held_lock KIND FILE...: sets lock_file, lock_pid and lock_name when a process of KIND (root: with root's rights; user)
+# has locked one of these files; 1 = no such process.
+#
+# A lock counts when the kernel lists it below a descriptor that is this very file. A number in /proc/locks proves
+# nothing, since a user finds the same inode on another file system; nor does an open file, since O_PATH needs no rights.
+held_lock() {
+  lock_kinds=$1
   shift
-  for lock_file in "$@"; do
-    for descriptor in "/proc/$opener/fd"/*; do
-      # Device and inode from stat: /proc/locks shows another device number on btrfs and overlayfs.
+  inodes=$(stat -c %i "$@" 2>/dev/null | tr '\n' ' ')
+  [ -n "$inodes" ] || return 1
+  use_root_type
+  # On overlayfs /proc/locks shows another inode than that of the file. A lock without a process (pid -1 or 0, or one
+  # that has ended) belongs to whoever has its descriptor.
+  lockers=$(awk -v inodes="$inodes" -v type="$root_type" '
+    BEGIN { n = split(inodes, list, " "); for (i = 1; i <= n; i++) wanted[list[i]] }
+    $2 ~ /^(POSIX|FLOCK|OFDLCK)$/ {
+      inode = $6; sub(/.*:/, "", inode)
+      if ((inode in wanted || type == "overlay" && $5 > 0) && !seen[$5]++) print $5
+    }' /proc/locks 2>/dev/null)
+  [ -n "$lockers" ] || return 1
+  # shellcheck disable=SC2086
+  descriptors=$(list_processes $lockers | effective "$lock_kinds" | sed 's/status$/fdinfo/' | list_locked)
+  while read -r descriptor; do
+    [ -n "$descriptor" ] || continue
+    for lock_file in "$@"; do
+      # Device and inode: /proc/locks shows another device number on btrfs and overlayfs.
       # shellcheck disable=SC3013
-      [ "$descriptor" -ef "$lock_file" ] && return 0
+      [ "$descriptor" -ef "$lock_file" ] || continue
+      lock_pid=${descriptor#/proc/}
+      lock_pid=${lock_pid%%/*}
+      lock_name=''
+      read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+      [ -z "$lock_name" ] || return 0
     done
-  done
+  done <<DESCRIPTORS
+$descriptors
+DESCRIPTORS
   return 1
 }
 
-# held_lock FILE...: sets lock_file, lock_pid and lock_name when one of these files is locked; 1 = all are free.
-held_lock() {
-  inodes=$(stat -c %i "$@" 2>/dev/null)
-  [ -n "$inodes" ] || return 1
-  use_root_type
-  looked=' '
-  while read -r _ kind _ _ lock_pid place _; do
-    case $kind in POSIX | FLOCK | OFDLCK) ;; *) continue ;; esac
-    case "
-$inodes
-" in *"
-${place##*:}
-"*) matches=yes ;; *) matches=no ;; esac
-    # On these file systems /proc/locks shows another inode than that of the file.
-    [ "$matches" = yes ] || [ "$root_type" = overlay ] || continue
-    if [ "$lock_pid" -gt 0 ] && [ -e "/proc/$lock_pid" ]; then
-      case $looked in *" $lock_pid "*) continue ;; esac
-      looked="$looked$lock_pid "
-      has_open "$lock_pid" "$@" || continue
-    else
-      [ "$matches" = yes ] || continue
-      # The process that took the lock has ended and left it to a child; or the lock belongs to no process.
-      opened=no
-      for place in /proc/[0-9]*; do
-        lock_pid=${place#/proc/}
-        has_open "$lock_pid" "$@" && opened=yes && break
-      done
-      [ "$opened" = yes ] || continue
-    fi
-    lock_name=''
-    read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
-    [ -n "$lock_name" ] && return 0
-  done </proc/locks 2>/dev/null
-  return 1
+# list_processes PID...: their status files; those of all processes if one of these does not exist.
+list_processes() {
+  for id in "$@"; do
+    [ -e "/proc/$id/status" ] || { printf '%s\n' /proc/[0-9]*/status; return; }
+  done
+  printf '/proc/%s/status\n' "$@"
+}
+
+# Of the /proc/PID/fdinfo directories on standard input, the descriptors through which locks are held. Kernels before
+# 4.1 do not say which those are.
+list_locked() {
+  case $(uname -r) in
+    [0-3].*) xargs -r ls -1d 2>/dev/null | while read -r place; do printf '%s\n' "$place"/*; done ;;
+    *) xargs -r grep -lrs '^lock:' ;;
+  esac | sed 's|/fdinfo/|/fd/|'
 }
 
 use_root_type() {
@@ -79,7 +86,7 @@ use_root_type() {
 find_lock() {
   set_lock_files "$@"
   # shellcheck disable=SC2086
-  if held_lock $lock_files; then
+  if held_lock root $lock_files; then
     case $lock_file in
       /etc/*) lock_kind=passwd ;;
       /var/cache/debconf/*) lock_kind=debconf ;;
@@ -115,7 +122,7 @@ passwd_lock_pid() {
     [ -s "$lock_file" ] || continue
     lock_pid=$(tr -cd 0-9 <"$lock_file" 2>/dev/null)
     lock_name=''
-    valid_number "$lock_pid" && read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
+    valid_number "$lock_pid" && has_roots_rights "$lock_pid" && read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
     [ -z "$lock_name" ] || return 0
   done
   return 1
@@ -125,6 +132,34 @@ lock_facts() {
   [ -n "$driver" ] && find_lock package debconf passwd || return 0
   echo "lock_holder=$lock_name (pid $lock_pid)"
   echo "lock_kind=$lock_kind"
+}
+
+# A pid in a lock file may have become that of a user's process, for which these tools would wait.
+drop_stale_passwd_locks() {
+  for lock_file in /etc/passwd.lock /etc/shadow.lock /etc/group.lock /etc/gshadow.lock /etc/subuid.lock /etc/subgid.lock; do
+    [ -s "$lock_file" ] || continue
+    lock_pid=$(tr -cd 0-9 <"$lock_file" 2>/dev/null)
+    valid_number "$lock_pid" && [ -e "/proc/$lock_pid" ] && ! has_roots_rights "$lock_pid" && rm -f "$lock_file"
+  done
+}
+
+# Everybody may lock a file that everybody may read (the databases of debconf, the lock of rpm), and would block every
+# package manager. Such a file is replaced by a copy of itself, which nobody has locked.
+displace_locks_of_users() {
+  # shellcheck disable=SC2086
+  set -- $lock_files
+  for shared in "$@"; do
+    case $(stat -c %A "$shared" 2>/dev/null) in -??????r??) ;; *) continue ;; esac
+    held_lock user "$shared" || continue
+    echo "ospatch: $lock_name (pid $lock_pid), the process of a user, has locked $shared; the file is replaced by a copy"
+    copy=$(mktemp "$shared.XXXXXX") && old=$(mktemp -u "$shared.XXXXXX") || continue
+    before=$(stat -c '%i %Y %s' "$shared")
+    if cp -a "$shared" "$copy" && [ "$(stat -c '%i %Y %s' "$shared")" = "$before" ] && ln "$shared" "$old" && mv -f "$copy" "$shared"; then
+      # Someone of root's may have opened the old one just before.
+      while held_lock root "$old" && lock_left; do sleep 1; done
+    fi
+    rm -f "$copy" "$old"
+  done
 }
 
 # wait_for_locks: waits while someone holds a lock that this phase needs; $rc_locked on timeout.
@@ -139,6 +174,9 @@ wait_for_locks() {
     shown="$lock_pid $lock_file"
     sleep 2
   done
+  displace_locks_of_users
+  case $kinds in *passwd*) drop_stale_passwd_locks ;; esac
+  return 0
 }
 
 give_up_lock() {

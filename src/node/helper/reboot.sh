@@ -2,7 +2,8 @@
 
 # Sets command to the program that reboots the node. Only root may control what runs as root.
 use_reboot_command() {
-  if has_systemd; then command='systemctl reboot'; else command=reboot; fi
+  # -i: inhibitors are checked here, without those of users.
+  if has_systemd; then command='systemctl -i reboot'; else command=reboot; fi
   [ -n "$1" ] || return 0
   case $1 in .* | -* | *[!A-Za-z0-9_.-]*) refuse bad-command ;; esac
   [ ${#1} -le 64 ] || refuse bad-command
@@ -14,19 +15,20 @@ use_reboot_command() {
 }
 
 # reboot_inhibitor MODE: prints who blocks (block) or delays (delay) a shutdown, or fails. systemd before 257 does not
-# check inhibitors when root reboots without a terminal.
+# check inhibitors when root reboots without a terminal. A user of the node cannot block its reboot.
 reboot_inhibitor() {
   i_does=inhibits
   [ "$1" = block ] || i_does=delays
   for place in /run/systemd/inhibit/*; do
     [ -f "$place" ] || continue
-    i_what='' i_who='' i_why='' i_mode='' i_pid=''
+    i_what='' i_who='' i_why='' i_mode='' i_pid='' i_uid=''
     while IFS='=' read -r key value; do
       case $key in
-        WHAT) i_what=$value ;; WHO) i_who=$value ;; WHY) i_why=$value ;; MODE) i_mode=$value ;; PID) i_pid=$value ;;
+        WHAT) i_what=$value ;; WHO) i_who=$value ;; WHY) i_why=$value ;; MODE) i_mode=$value ;; PID) i_pid=$value ;; UID) i_uid=$value ;;
       esac
     done 2>/dev/null <"$place"
     case $i_mode:$i_what in "$1":*shutdown*) ;; *) continue ;; esac
+    [ "$1" != block ] || [ "$i_uid" = 0 ] || continue
     echo "$i_who (pid $i_pid) $i_does a shutdown: $i_why"
     return 0
   done

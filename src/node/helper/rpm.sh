@@ -74,6 +74,7 @@ rpm_lock_pid() {
 rpm_has_owner() {
   [ -s "$1" ] && read -r lock_pid <"$1" && valid_number "$lock_pid" || return 2
   lock_name=''
+  has_roots_rights "$lock_pid" || return 1
   read -r lock_name 2>/dev/null <"/proc/$lock_pid/comm"
   case $lock_name in
     dnf* | yum* | zypper* | packagekit* | Zypp*) return 0 ;;

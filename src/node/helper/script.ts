@@ -26,6 +26,7 @@ const PARTS = [
   'core',
   'detached',
   'packages',
+  'processes',
   'locks',
   'apt',
   'rpm',

@@ -10,10 +10,20 @@
 code_places='/(usr|opt|lib[0-9a-z]*|bin|sbin)/'
 interpreters='(python|perl|ruby|java|node|php|bash|dash)[0-9.]*'
 
-# Executable mappings that were replaced, and those of interpreters, as `/proc/PID/maps:...`.
+# replaced_mappings OPTION: executable mappings that were replaced, and those of interpreters, as `/proc/PID/maps:...`, of
+# the processes of users (-l) or all others (-L). Users may have any number of processes and mappings, and may make a
+# reader of one wait; so theirs are read apart, and each with a limit.
 replaced_mappings() {
-  grep -sE "( ..x. [^ ]+ [^ ]+ [0-9]+ +$code_places.* [(]deleted[)]|[.]jar [(]deleted[)]| ..x. .* $code_places.*/$interpreters)\$" \
-    /proc/[0-9]*/maps
+  printf '%s\n' /proc/[0-9]*/cgroup | xargs -r grep "-s$1" '/user[.]slice/' | sed 's/cgroup$/maps/' |
+    limited 'memory maps' 10 xargs -r grep -sE "( ..x. [^ ]+ [^ ]+ [0-9]+ +$code_places.* [(]deleted[)]| /([^m]|m[^e]|me[^m]|mem[^f]|memf[^d]).*[.]jar [(]deleted[)]| ..x. .* $code_places.*/$interpreters)\$"
+}
+
+# limited PART LIMIT COMMAND...: as `ask`, and with a limit in jobs too.
+limited() {
+  if [ -n "$facts_until" ]; then ask "$@"; return; fi
+  limit=$(($2 * 3))
+  shift 2
+  timeout -k 1 "$limit" "$@"
 }
 
 # For OpenRC: `service exec pidfile` of every supervised daemon.
@@ -34,7 +44,8 @@ openrc_daemons() {
 #   process TEXT      anything else
 #   script PID START NAME   a service on an interpreter without outdated mappings, and its start time
 classify_processes() {
-  awk -v self="$$" -v login="${SUDO_USER:-root}" -v systemd="$(has_systemd && echo yes)" -v own_unit="$unit" '
+  # shellcheck disable=SC2016
+  limited 'processes on outdated code' 10 awk -v self="$$" -v login="${SUDO_USER:-root}" -v systemd="$(has_systemd && echo yes)" -v own_unit="$unit" '
     function first_line(file,  line) { line = ""; if ((getline line <file) < 0) line = ""; close(file); return line }
     function clean(text) { gsub(/[^ -~]/, "?", text); return substr(text, 1, 80) }
     # Sets p_comm, p_parent and p_start (ticks since the boot). The name may contain anything, including a line feed.
@@ -82,6 +93,12 @@ classify_processes() {
         if (word[at] == "-namespace") space = word[at + 1] "/"
       }
       return id == "" ? name : name " of " space id
+    }
+    function owner_of(pid,  file, line, field) {
+      file = "/proc/" pid "/status"; line = ""
+      while ((getline line <file) > 0) if (line ~ /^Uid:/) { split(line, field, /[ \t]+/); break }
+      close(file)
+      return field[2] + 0
     }
     function user_of(uid,  line, field) {
       while ((getline line <"/etc/passwd") > 0) { split(line, field, ":"); if (field[3] == uid) { close("/etc/passwd"); return clean(field[1]) } }
@@ -163,6 +180,11 @@ classify_processes() {
       rest = service_of(pid, path)
       if (rest == own_unit || rest ~ /^ospatch-(job|reboot)\./) return
       if (rest ~ /^(sshd?|dropbear)(@.*)?(\.service)?$/ && (rest ~ /@/ || login_of(pid))) { say_login(login_of(pid) ? login_of(pid) : pid); return }
+      # Jobs and logins of users outlive a restart of what started them.
+      if (rest ~ /^(sshd?|dropbear|crond?|cronie|fcron|bcron|anacron|atd?|incron|incrond)(\.service)?$/ && (uid = owner_of(pid)) != 0) {
+        say("session", user_of(uid) " (" clean(name) " of " clean(rest) ")")
+        return
+      }
       if (rest != "") { say("service", clean(rest)); if (++members[rest] <= 64) print "member " pid " " clean(rest); return }
       if (login_of(pid)) { say_login(login_of(pid)); return }
       if (match(path, /[^\/]+\.scope(\/|$)/)) { rest = substr(path, RSTART, RLENGTH); sub(/\/$/, "", rest); name = name " of " rest }
@@ -213,7 +235,9 @@ decide_scripts() {
     [ "$kind" = script ] || { echo "$kind $first${second:+ $second}${name:+ $name}"; continue; }
     asked="$asked $name"
     path=$(script_of "$first")
-    changed=$([ -z "$path" ] || stat -L -c %Z "$path" 2>/dev/null)
+    # By path, a user can have a script on a file system that never answers.
+    case $path in */../*) path='' ;; esac
+    changed=$([ -z "$path" ] || timeout 2 stat -L -c %Z "$path" 2>/dev/null)
     [ "${changed:-0}" -le $((second + 2)) ] || echo "service $name"
   done
   # shellcheck disable=SC2086
@@ -250,9 +274,13 @@ NEEDRESTART-SVC: $name
 # Lines of classify_processes, without scripts.
 outdated() {
   {
-    has_systemd || openrc_daemons | sed 's/^/rc /'
-    replaced_mappings
-  } | classify_processes | decide_scripts | sort -u
+    {
+      has_systemd || openrc_daemons | sed 's/^/rc /'
+      replaced_mappings L
+    } | classify_processes | decide_scripts
+    users=$(replaced_mappings l)
+    [ -z "$users" ] || printf '%s\n' "$users" | classify_processes | sed -n 's/^container /session container /; s/^process /session /; /^session /p; /^user_service /p'
+  } | sort -u
 }
 
 # Outdated code of these is replaced only by a reboot.

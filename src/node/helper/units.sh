@@ -71,7 +71,8 @@ written_since() {
   for file in "$@"; do
     case $file in
       *.service | *.conf) ;;
-      *) timeout 2 ldd "$file" 2>/dev/null | sed -n 's|.* => \(/[^ ]*\) .*|\1|p' | grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv)[.-]' ;;
+      # Only what root has written is loaded.
+      *) [ -O "$file" ] && timeout 2 ldd "$file" 2>/dev/null | sed -n 's|.* => \(/[^ ]*\) .*|\1|p' | grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv)[.-]' ;;
     esac
   done | head -n 200 | {
     while read -r file; do set -- "$@" "$file"; done

@@ -104,13 +104,15 @@ timer_commands() {
       END { flush() }'
 }
 
-# `LABEL<TAB>COMMAND` of cron jobs. Jobs that only run without systemd are skipped where systemd runs.
+# `LABEL<TAB>COMMAND` of cron jobs. Jobs that only run without systemd are skipped where systemd runs, and so are the
+# tables of users, who can neither patch nor reboot the node.
 cron_commands() {
   set --
   for file in /etc/crontab /etc/anacrontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/* \
     /etc/crontabs/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /etc/periodic/*/*; do
     [ -f "$file" ] && [ -s "$file" ] || continue
     case $file in
+      /var/spool/cron/* | /etc/crontabs/*) [ "${file##*/}" = root ] || continue ;;
       */apt-compat) ! has_systemd || continue ;;
       */cron.hourly/* | */cron.daily/* | */cron.weekly/* | */cron.monthly/* | /etc/periodic/*) [ -x "$file" ] || continue ;;
     esac
@@ -156,7 +158,7 @@ schedule_facts() {
       hit = updates(command)
       n = split(command, word, /[ \t;&|()<>"'"'"']+/)
       for (i = 1; i <= n && !hit && looked < 60; i++)
-        if (word[i] ~ /^\/[A-Za-z0-9._\/-]+$/ && word[i] !~ /^\/(dev|proc|sys|run)\//) { looked++; hit = looks_into(word[i]) }
+        if (word[i] ~ /^\/[A-Za-z0-9._\/-]+$/ && word[i] !~ /^\/(dev|proc|sys|run|home|tmp|var\/tmp)\// && word[i] !~ /\/\.\.\//) { looked++; hit = looks_into(word[i]) }
       if (hit && !(1 SUBSEP $1 in said)) { said[1 SUBSEP $1]; print (command ~ /unattended-upgrade|apt\.systemd\.daily/ ? "unattended=" : "other_updater=") $1 }
       if (reboots(command) && !(2 SUBSEP $1 in said)) { said[2 SUBSEP $1]; print "reboot_schedule=" $1 }
     }' | while IFS= read -r line; do
@@ -169,11 +171,12 @@ schedule_facts() {
 
 # A running process of another updater; it may hold no lock at the moment.
 running_updater() {
-  for place in $(grep -lsxE 'unattended-upgr|dnf-automatic|yum-cron|pk-offline-upda|transactional-u' /proc/[0-9]*/comm | head -n 10); do
-    words=$(tr '\0' ' ' <"${place%comm}cmdline" 2>/dev/null)
+  for id in $(roots_named 'unattended-upgr|dnf-automatic|yum-cron|pk-offline-upda|transactional-u'); do
+    is_roots_here "$id" || continue
+    words=$(tr '\0' ' ' 2>/dev/null <"/proc/$id/cmdline")
     # It waits for the shutdown of the system all the time.
     case $words in '' | *unattended-upgrade-shutdown*) continue ;; esac
-    read -r name <"$place" && pid=${place#/proc/} && echo "updater_running=$name (pid ${pid%/comm})" && return
+    read -r name 2>/dev/null <"/proc/$id/comm" && echo "updater_running=$name (pid $id)" && return
   done
 }
 

@@ -1,6 +1,6 @@
 /** Restarts services of a node that run outdated code, once per patch, according to the policy. */
 import type { NodeFacts } from '../../domain/node/report';
-import { describeOutdated, runsOutdated } from '../../domain/node/outdated-code';
+import { describeOutdated, systemRunsOutdated } from '../../domain/node/outdated-code';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import { restartsRuntime } from '../../domain/spec/restart-policy';
 import { leavesUnchanged } from '../../domain/run/window-end';
@@ -35,10 +35,10 @@ export class NodeRestarts {
 
   /** Outdated code counts as a reboot reason only after the possible restarts. */
   asReboot(facts: NodeFacts, mayReboot: boolean): boolean {
-    return this.policy.asReboot && mayReboot && runsOutdated(facts) && !this.due(facts);
+    return this.policy.asReboot && mayReboot && systemRunsOutdated(facts) && !this.due(facts);
   }
 
-  /** The facts for the reboot decision. Outdated code that survived a reboot is no reason for another one. */
+  /** The facts for the reboot decision. Outdated code that survived a reboot is no reason for another one, and that of users for none. */
   withReboot(facts: NodeFacts, mayReboot: boolean, reboots: number): NodeFacts {
     if (facts.outdated === undefined || reboots > 0 || !this.asReboot(facts, mayReboot)) return facts;
     const reason = `${describeOutdated(facts.outdated)} on replaced code (patching.restartServices.asReboot)`;

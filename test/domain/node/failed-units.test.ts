@@ -31,6 +31,9 @@ describe('src/domain/node/failed-units', () => {
   it.each([
     ['what a timer starts', failed('fwupd-refresh.service', { triggeredBy: ['fwupd-refresh.timer'] })],
     ['the manager of a user', failed('user@1000.service')],
+    ['the manager of a user, after an update of systemd', failed('user@1000.service', { changed: true })],
+    ['a directory of a user', failed('run-user-1000-doc.mount', { changed: true })],
+    ['a dump of a crashed program', failed('systemd-coredump@7-81-0.service', { changed: true })],
     ['a connection', failed('sshd@3-10.0.0.1:22.service', { triggeredBy: ['sshd.socket'] })],
     ['a command of an administrator', failed('run-u12.service', { transient: true })],
   ])('is a warning: %s', (_, after) => {
