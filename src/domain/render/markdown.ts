@@ -3,16 +3,30 @@ import { plainText } from '../shared/text';
 /** Placeholder for a missing value. */
 export const NO_VALUE = '–';
 
-const OPTION = /(?<![\w-])--[a-z][a-z-]*/g;
+/**
+ * What the Temporal UI would turn into a dash (an option) or a link (addresses of web pages and mail). A link in the text
+ * of a node would lead its readers anywhere; escapes do not prevent it, since links are found in the rendered text.
+ */
+const AS_CODE =
+  /(?<![\w-])--[a-z][a-z-]*|(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{0,30}:\/\/|www\.|(?:mailto|xmpp):)[^\s|`<>\\]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+/gi;
 
 /** A command alone, as opposed to a sentence about one. */
 const COMMAND = /^ospatch [^,;`]+$/;
 
-/** Escapes text from nodes and users. An option is code, or the Temporal UI would show its hyphens as a dash. */
+/** Escapes text from nodes and users. References to characters (`&#104;`) would make links and hidden text again. */
 export function text(value: string): string {
-  return plainText(value, 300)
-    .replace(/[\\`*_[\]<>|]/g, '\\$&')
-    .replace(OPTION, '`$&`');
+  const plain = plainText(value, 300);
+  let escaped = '';
+  let end = 0;
+  for (const match of plain.matchAll(AS_CODE)) {
+    escaped += `${escape(plain.slice(end, match.index))}\`${match[0]}\``;
+    end = match.index + match[0].length;
+  }
+  return escaped + escape(plain.slice(end));
+}
+
+function escape(value: string): string {
+  return value.replace(/[\\`*_[\]<>|&]/g, '\\$&');
 }
 
 /** A command as code, to be copied from the Temporal UI; else text. */

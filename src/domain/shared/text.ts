@@ -1,11 +1,14 @@
 /**
- * Character class of everything a terminal may interpret: C0 and C1 controls except line feed and tab, DEL, and the
- * Unicode characters that reorder or hide text.
+ * Everything that a terminal or a browser may interpret or hide: C0 and C1 controls except line feed and tab, DEL, and the
+ * characters of Unicode that reorder text or have no glyph (written out, because the property of Unicode that lists
+ * them differs between releases of Node.js). U+FE0F stays, which emoji need.
  */
-const CONTROLS = String.raw`\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb`;
-const UNSAFE_IN_LINE = new RegExp(String.raw`[\t\n${CONTROLS}]+`, 'g');
+const CONTROLS = String.raw`\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb`;
+/** Beyond U+FFFF: formats of shorthand and music, tags and further selectors of variants. */
+const HIDDEN_PAIRS = String.raw`\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|[\udb40-\udb43][\udc00-\udfff]`;
+const UNSAFE_IN_LINE = new RegExp(String.raw`(?:[\t\n${CONTROLS}]|${HIDDEN_PAIRS})+`, 'g');
 /** Colour and cursor sequences as a whole, then single characters. */
-const UNSAFE_IN_LINES = new RegExp(String.raw`\u001b\[[0-9;?]*[ -/]*[@-~]|[${CONTROLS}]`, 'g');
+const UNSAFE_IN_LINES = new RegExp(String.raw`\u001b\[[0-9;?]*[ -/]*[@-~]|[${CONTROLS}]|${HIDDEN_PAIRS}`, 'g');
 
 /**
  * One line of text that is safe to show and bounded in size: runs of control characters become one space, and text

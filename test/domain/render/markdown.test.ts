@@ -1,6 +1,18 @@
-import { readableTimes } from '../../../src/domain/render/markdown';
+import { readableTimes, text } from '../../../src/domain/render/markdown';
 
 describe('src/domain/render/markdown', () => {
+  it.each([
+    ['see https://evil.example/a_b|c', 'see `https://evil.example/a_b`\\|c'],
+    ['HTTPS://EVIL.example`x`', '`HTTPS://EVIL.example`\\`x\\`'],
+    ['www.evil.example, (ftp://x)', '`www.evil.example,` (`ftp://x)`'],
+    ['ask help@evil.example or mailto:a@b', 'ask `help@evil.example` or `mailto:a@b`'],
+    ['&#104;ttps&colon;//evil.example', '\\&#104;ttps\\&colon;//evil.example'],
+    ['[x](y) <a> *b*', '\\[x\\](y) \\<a\\> \\*b\\*'],
+    ['with --allow-removals, libwww-perl 6.68', 'with `--allow-removals`, libwww-perl 6.68'],
+  ])('makes no link and no element of the text of a node: %s', (given, shown) => {
+    expect(text(given)).toBe(shown);
+  });
+
   it.each([
     ['2026-11-27T07:58:11.984Z', '2026-11-27 07:58:11 UTC'],
     ['2026-11-28T23:00:00Z', '2026-11-28 23:00:00 UTC'],
