@@ -156,11 +156,13 @@ describe('src/calendars/read-calendar', () => {
     write([]);
     expect(await problem()).toBe('none');
     chmodSync(join(dir, 'freeze.ics'), 0o666);
-    expect(await problem()).toContain('may write to');
-    symlinkSync('/etc/hostname', join(dir, 'link.ics'));
-    expect(await problem('link.ics')).toContain('may not open it (ELOOP)');
+    expect(await problem()).toContain('can be changed by everybody (mode 0666)');
+    symlinkSync('freeze.ics', join(dir, 'link.ics'));
+    expect(await problem('link.ics')).toContain('can be changed by everybody (mode 0666)');
+    symlinkSync('/dev/zero', join(dir, 'device.ics'));
+    expect(await problem('device.ics')).toContain('/dev/zero is not a regular file');
     writeFileSync(join(dir, 'big.ics'), 'x'.repeat(1024 * 1024 + 1));
-    expect(await problem('big.ics')).toContain('larger than 1024 KiB');
+    expect(await problem('big.ics')).toContain('has more than 1024 KiB');
     expect(await problem('../freeze.ics')).toContain('not a bare name');
     await expect(readCalendar(null, 'freeze.ics', YEAR)).rejects.toThrow('no calendar directory');
   });

@@ -33,11 +33,14 @@ describe('src/hooks/run-hook', () => {
   it.each([
     ['missing', 'the worker has no hook missing'],
     ['../cycle', 'is not a bare name'],
-    ['writable', 'only the worker'],
-    ['link', 'only the worker'],
+    ['writable', 'can be changed by everybody (mode 0777)'],
+    ['link', 'the hook link is not used: '],
+    ['plain', 'the hook plain is not executable'],
   ])('refuses to run %s', async (name, why) => {
     place('writable', 'true', 0o777);
-    if (name === 'link') symlinkSync('/bin/true', path.join(dir, name));
+    place('plain', 'true', 0o644);
+    // The target is what others may change.
+    if (name === 'link') symlinkSync(path.join(dir, 'writable'), path.join(dir, name));
     await expect(runHook(dir, name, target, signal)).rejects.toMatchObject({
       type: 'PowerCycle',
       message: expect.stringContaining(why),

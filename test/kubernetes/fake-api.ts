@@ -134,6 +134,7 @@ export class FakeApi {
         users: [{ name: 'ospatch', user: typeof token === 'string' ? { token } : token }],
         contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'ospatch' } }],
       }),
+      { mode: 0o600 },
     );
   }
 

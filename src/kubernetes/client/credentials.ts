@@ -3,11 +3,13 @@
  * supports both, but reads a file only once a minute, has no timeout for plugins, runs a plugin without expiry for
  * every request, and passes no cluster information to it.
  */
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { defined } from '../../domain/shared/defined';
+import { findProgram } from '../../programs/find-program';
+import { runWorkerProgram } from '../../programs/run-program';
+import { readTrusted } from '../../trusted-file';
+import { pluginEnvironment } from './plugin-environment';
 
 type Authenticator = Parameters<KubeConfig['addAuthenticator']>[0];
 
@@ -42,16 +44,15 @@ interface Plugin {
   provideClusterInfo?: boolean;
 }
 
-/** Reads the current user's token from a file for every request, because the file is small and rotates. */
-export function useTokenFile(config: KubeConfig, file: string): Credentials {
+/**
+ * Reads the current user's token from a file for every request, because the file is small and rotates. The file of a
+ * service account is readable for all where the pod has neither a user nor a group for files: the kubelet decides that,
+ * and nobody but the pod sees it.
+ */
+export function useTokenFile(config: KubeConfig, file: string, { secret }: { secret: boolean }): Credentials {
   return use(config, () => {
-    let token: string;
-    try {
-      token = readFileSync(file, 'utf8').trim();
-    } catch {
-      throw new Error(`the token file ${file} cannot be read`);
-    }
-    return Promise.resolve({ headers: bearer(token), endsAt: 0, fetchedAt: Date.now() });
+    const token = readTrusted(file, { secret, what: 'the token file', maxBytes: MAX_OUTPUT });
+    return Promise.resolve({ headers: bearer(token.toString('utf8')), endsAt: 0, fetchedAt: Date.now() });
   });
 }
 
@@ -96,67 +97,45 @@ function use(config: KubeConfig, fetch: () => Promise<Fetched>): Credentials {
   };
 }
 
-/** A plugin may need any variable of its vendor, but never the worker's own secrets, such as TEMPORAL_API_KEY. */
-function vendorEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:OSPATCH|TEMPORAL)_/.test(name)));
-}
-
 /** Runs a plugin and parses its output. */
-function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeoutMs: number): Promise<unknown> {
-  const { command = '', args, env, installHint } = plugin;
-  // As in client-go: a path is relative to the kubeconfig, a bare name is searched in PATH.
-  const program = command.includes('/') ? resolve(directory, command) : command;
-  const named = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
-  return new Promise((done, fail) => {
-    // In a process group of its own, so that its children end with it. Without stdin, because nobody can answer.
-    const child = spawn(program, args ?? [], {
-      detached: true,
-      env: { ...vendorEnvironment(), ...named, KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    let stderr = '';
-    const end = (settle: () => void): void => {
-      clearTimeout(timer);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      settle();
-    };
-    const kill = (why: string): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // The process has already exited.
-      }
-      end(() => fail(new Error(`the credential plugin ${command} ${why}`)));
-    };
-    const timer = setTimeout(() => kill(`did not answer within ${Math.ceil(timeoutMs / 1000)} s`), timeoutMs);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      if (output.length > MAX_OUTPUT) kill('printed too much');
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr = `${stderr}${text}`.slice(-MAX_STDERR);
-    });
-    child.on('error', () => {
-      const hint = installHint === undefined ? '' : ` (${installHint})`;
-      end(() => fail(new Error(`the credential plugin ${command} cannot be run on the worker${hint}`)));
-    });
-    child.on('close', (code, signal) =>
-      end(() => {
-        if (code !== 0) {
-          const how = code === null ? `was ended by ${signal}` : `failed with exit code ${code}`;
-          return fail(new Error(`the credential plugin ${command} ${how}: ${stderr.trim() || 'no output'}`));
-        }
-        try {
-          done(JSON.parse(output));
-        } catch {
-          // The parser's message would quote the credential.
-          fail(new Error(`the credential plugin ${command} did not print JSON`));
-        }
-      }),
-    );
+async function run(plugin: Plugin, cluster: Cluster | null, directory: string, timeoutMs: number): Promise<unknown> {
+  const { command = '', args, env: listed, installHint } = plugin;
+  const failed = (why: string) => new Error(`the credential plugin ${command} ${why}`);
+  const hint = installHint === undefined ? '' : ` (${installHint})`;
+  const notRun = () => failed(`cannot be run on the worker${hint}`);
+  const env = pluginEnvironment(command, {
+    ...Object.fromEntries((listed ?? []).map(({ name, value }) => [name, value])),
+    KUBERNETES_EXEC_INFO: JSON.stringify(infoFor(plugin, cluster)),
   });
+  // As in client-go: a path is relative to the kubeconfig, a bare name is searched in PATH.
+  const named = command.includes('/') ? resolve(directory, command) : command;
+  const program = findProgram(named, { searchPath: env['PATH'] ?? '', what: `the credential plugin ${command}` });
+  if (program === null) throw notRun();
+  const { end, stdout, stderr } = await runWorkerProgram(program, {
+    args: args ?? [],
+    env,
+    timeoutMs,
+    maxBytes: MAX_OUTPUT,
+  });
+  const said = () => stderr.trim().slice(-MAX_STDERR) || 'no output';
+  switch (end.kind) {
+    case 'not-started':
+      throw notRun();
+    case 'timeout':
+      throw failed(`did not answer within ${Math.ceil(timeoutMs / 1000)} s`);
+    case 'too-much':
+      throw failed('printed too much');
+    case 'signal':
+      throw failed(`was ended by ${end.signal}: ${said()}`);
+    case 'exit':
+      if (end.code !== 0) throw failed(`failed with exit code ${end.code}: ${said()}`);
+  }
+  try {
+    return JSON.parse(stdout.toString('utf8'));
+  } catch {
+    // The parser's message would quote the credential.
+    throw failed('did not print JSON');
+  }
 }
 
 function infoFor({ apiVersion, provideClusterInfo }: Plugin, cluster: Cluster | null): object {

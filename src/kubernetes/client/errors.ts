@@ -1,4 +1,5 @@
 /** Classifies failed calls of the Kubernetes client. */
+import { isOspatchError } from '../../domain/shared/errors';
 import { plainText, withoutFullStop } from '../../domain/shared/text';
 import { describePage, pageTitle } from '../../domain/shared/web-page';
 import { redactSecrets } from '../../domain/shared/redact';
@@ -105,7 +106,9 @@ function fromThrown(error: unknown, { what, where, wasSent }: FailedCall): ApiEr
   const why = wasSent ? `certificates are not trusted (${code})` : `there are no credentials: ${clean(message)}`;
   return new ApiError('credentials', {
     message: `could not ${what} with ${where}: ${withoutFullStop(why)}`,
-    remedy: `correct ${where} on the worker; the worker reads the file again by itself`,
+    remedy:
+      (isOspatchError(error) ? error.remedy : undefined) ??
+      `correct ${where} on the worker; the worker reads the file again by itself`,
   });
 }
 

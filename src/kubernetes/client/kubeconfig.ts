@@ -1,11 +1,12 @@
 /** Loads the kubeconfig named in a spec on the worker. Its content never appears in a message. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig, User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import type { KubernetesAccess } from '../../domain/kubernetes/types';
 import { IN_CLUSTER, KUBECONFIG_NAME } from '../../domain/kubernetes/types';
 import { plainText } from '../../domain/shared/text';
+import { UntrustedFile, checkTrusted, readTrusted } from '../../trusted-file';
 import { ApiError } from './api';
 import type { Credentials } from './credentials';
 import { usePlugin, useTokenFile } from './credentials';
@@ -24,7 +25,8 @@ export function accessTitle({ kubeconfig, context }: KubernetesAccess): string {
 }
 
 /**
- * Path and fingerprint of the kubeconfig; a changed fingerprint requires a reload.
+ * Path and fingerprint of the kubeconfig; a changed fingerprint requires a reload. A kubeconfig names programs that the
+ * worker runs, and holds credentials, so nobody else may write to it or read it.
  * @throws ApiError `credentials`
  */
 export function kubeconfigFile(directory: string, access: KubernetesAccess): { path: string; fingerprint: string } {
@@ -32,30 +34,36 @@ export function kubeconfigFile(directory: string, access: KubernetesAccess): { p
     throw unusable(access, 'the name is not a bare file name', 'name a file of the worker without its directory');
   }
   const path = join(directory, access.kubeconfig);
-  const { mtimeMs, size, ino, isFile } = statOf(path, access);
-  // Reading a named pipe would block.
-  if (!isFile) throw unusable(access, `${path} is not a file`, 'put a kubeconfig there');
-  if (size > MAX_BYTES) {
-    const why = `${path} has ${Math.ceil(size / MAX_BYTES)} MiB and at most 1 is read`;
-    throw unusable(access, why, 'put a kubeconfig there with the clusters that are needed');
-  }
+  const { mtimeMs, size, ino } = trusted(access, path, () => checkTrusted(path, { secret: true })).stats;
+  if (size > MAX_BYTES) throw tooLarge(access, path, size);
   return { path, fingerprint: `${path} ${mtimeMs} ${size} ${ino}` };
 }
 
-function statOf(
-  path: string,
-  access: KubernetesAccess,
-): { mtimeMs: number; size: number; ino: number; isFile: boolean } {
+function tooLarge(access: KubernetesAccess, path: string, size: number): ApiError {
+  const why = `${path} has ${Math.ceil(size / MAX_BYTES)} MiB and at most 1 is read`;
+  return unusable(access, why, 'put a kubeconfig there with the clusters that are needed');
+}
+
+/** The errors of a check in the words of this collaborator. */
+function trusted<T>(access: KubernetesAccess, path: string, check: () => T): T {
   try {
-    const stats = statSync(path);
-    return { mtimeMs: stats.mtimeMs, size: stats.size, ino: stats.ino, isFile: stats.isFile() };
+    return check();
   } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw unusable(
-      access,
-      isMissing ? `there is no file ${path} on the worker` : `${path} cannot be read on the worker`,
-      'put it there, readable by the worker, or set OSPATCH_KUBECONFIG_DIR to the directory that holds it',
-    );
+    if (!(error instanceof UntrustedFile)) throw error;
+    const { problem } = error;
+    const isPlace = problem === 'missing' || problem === 'unreadable';
+    const why =
+      problem === 'missing'
+        ? `there is no file ${path} on the worker`
+        : isPlace
+          ? `${path} cannot be read on the worker`
+          : problem === 'kind'
+            ? `${path} is not a file`
+            : problem === 'too-large'
+              ? `${path} has more than 1 MiB`
+              : error.message.replace(/^.* is not used: /, '');
+    const put = 'put it there, readable by the worker, or set OSPATCH_KUBECONFIG_DIR to the directory that holds it';
+    throw unusable(access, why, isPlace ? put : problem === 'kind' ? 'put a kubeconfig there' : (error.remedy ?? put));
   }
 }
 
@@ -71,8 +79,10 @@ export interface LoadOptions {
  * @throws ApiError `credentials`
  */
 export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeoutMs }: LoadOptions): Credentials | null {
+  const text = trusted(access, path, () => readTrusted(path, { secret: true, maxBytes: MAX_BYTES })).toString('utf8');
   try {
-    config.loadFromFile(path);
+    config.loadFromString(text);
+    config.makePathsAbsolute(dirname(path));
   } catch {
     // The parser's message quotes the file.
     throw unusable(access, `${path} cannot be read as a kubeconfig`, 'check it on the worker with kubectl config view');
@@ -99,15 +109,50 @@ export function loadKubeconfig(config: KubeConfig, { path, access, pluginTimeout
     throw unusable(access, `context ${context} of ${path} names no cluster of that file`, 'correct the file');
   }
   const user = config.getCurrentUser();
-  const file = user === null ? null : tokenFileOf(path, user.name);
-  if (file !== null) return useTokenFile(config, file);
-  if (user?.exec && user.token === undefined) return usePlugin(config, path, user.exec, pluginTimeoutMs);
+  checkUser(user, access, path);
+  checkFiles(config, access);
+  const file = user === null ? null : tokenFileOf(text, path, user.name);
+  if (file !== null) return useTokenFile(config, file, { secret: true });
+  if (!user?.exec) return null;
+  if (user.token === undefined) return usePlugin(config, path, user.exec, pluginTimeoutMs);
+  // A token takes precedence, as in kubectl; the library would run the plugin too.
+  config.users = config.users.map((one) =>
+    one.name === user.name ? { name: user.name, token: one.token } : one,
+  ) as User[];
   return null;
 }
 
+/**
+ * The library runs the programs of old authentication providers by itself, with all variables of the worker. Kubernetes
+ * has removed the providers of vendors in 1.26.
+ */
+function checkUser(user: User | null, access: KubernetesAccess, path: string): void {
+  const provider = user?.authProvider as { name?: string; config?: object } | undefined;
+  if (provider === undefined) return;
+  const runsPrograms = ['exec', 'tokenFile', 'cmd-path'].some((key) => key in (provider.config ?? {}));
+  if (provider.name === 'oidc' && !runsPrograms) return;
+  throw unusable(
+    access,
+    `${path} uses the authentication provider ${plainText(String(provider.name), 60)}, which is not supported`,
+    'use a credential plugin (exec) or a tokenFile in its place',
+  );
+}
+
+/** Certificates and keys in files of their own: who writes the authority decides which server is trusted. */
+function checkFiles(config: KubeConfig, access: KubernetesAccess): void {
+  const [cluster, user] = [config.getCurrentCluster(), config.getCurrentUser()];
+  for (const [file, secret] of [
+    [cluster?.caFile, false],
+    [user?.certFile, false],
+    [user?.keyFile, true],
+  ] as const) {
+    if (file !== undefined && file !== '') trusted(access, file, () => checkTrusted(file, { secret }));
+  }
+}
+
 /** The client library ignores `tokenFile`. */
-function tokenFileOf(path: string, name: string): string | null {
-  const document = parse(readFileSync(path, 'utf8')) as { users?: { name: string; user?: { tokenFile?: unknown } }[] };
+function tokenFileOf(text: string, path: string, name: string): string | null {
+  const document = parse(text) as { users?: { name: string; user?: { tokenFile?: unknown } }[] };
   const file = document.users?.find((one) => one.name === name)?.user?.tokenFile;
   return typeof file === 'string' && file !== '' ? resolve(dirname(path), file) : null;
 }
@@ -130,7 +175,8 @@ export function loadInCluster(config: KubeConfig, access: KubernetesAccess): Cre
     );
   }
   config.loadFromCluster();
-  return useTokenFile(config, SERVICE_ACCOUNT_TOKEN);
+  // The kubelet decides who may read it.
+  return useTokenFile(config, SERVICE_ACCOUNT_TOKEN, { secret: false });
 }
 
 function unusable(access: KubernetesAccess, why: string, remedy: string): ApiError {

@@ -1,10 +1,10 @@
 /** Resolves the name of an identity to a signing key. Key material stays in memory and out of all messages. */
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2';
 import { createAgent, utils } from 'ssh2';
 import { OspatchError } from '../../domain/shared/errors';
+import { UntrustedFile, readTrusted } from '../../trusted-file';
 import { findPassphrase } from './passphrase';
 
 export const AGENT = 'agent';
@@ -84,12 +84,12 @@ async function readKey(
   identity: string,
   options: IdentityOptions,
 ): Promise<{ key: ParsedKey | null; encrypted: boolean }> {
-  const text = await readPrivateFile(file, `key "${identity}"`, options.keyDir);
+  const text = readPrivateFile(file, `key "${identity}"`, options.keyDir);
   let parsed = utils.parseKey(text);
   const encrypted = parsed instanceof Error && /passphrase|encrypted/i.test(parsed.message);
   if (encrypted) {
     const passphrase = await findPassphrase(identity, options, () =>
-      readIfThere(`${file}.passphrase`, identity, options),
+      Promise.resolve(readIfThere(`${file}.passphrase`, identity, options)),
     );
     parsed = utils.parseKey(text, passphrase);
     if (parsed instanceof Error) {
@@ -123,32 +123,23 @@ function withoutSha1(key: ParsedKey): ParsedKey {
 }
 
 /** Undefined when the file does not exist. */
-async function readIfThere(file: string, identity: string, { keyDir }: IdentityOptions): Promise<Buffer | undefined> {
+function readIfThere(file: string, identity: string, { keyDir }: IdentityOptions): Buffer | undefined {
   return existsSync(file) ? readPrivateFile(file, `passphrase file of the key "${identity}"`, keyDir) : undefined;
 }
 
-async function readPrivateFile(file: string, what: string, keyDir: string): Promise<Buffer> {
+function readPrivateFile(file: string, what: string, keyDir: string): Buffer {
   try {
-    const { mode } = await stat(file);
-    if ((mode & 0o077) !== 0) {
+    return readTrusted(file, { secret: true, what: `the ${what}`, type: 'IdentityUnavailable' });
+  } catch (cause) {
+    if (!(cause instanceof UntrustedFile)) throw cause;
+    if (cause.problem === 'missing') {
       throw unavailable(
-        `the ${what} can be read by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`,
-        `chmod 600 ${file}`,
+        `there is no ${what} in ${keyDir} on the worker`,
+        'put the private key there, or set OSPATCH_KEY_DIR for the worker',
+        cause,
       );
     }
-    return await readFile(file);
-  } catch (cause) {
-    if (cause instanceof OspatchError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw unavailable(
-      missing
-        ? `there is no ${what} in ${keyDir} on the worker`
-        : `the ${what} in ${keyDir} cannot be read by the worker`,
-      missing
-        ? 'put the private key there, or set OSPATCH_KEY_DIR for the worker'
-        : 'give the file to the user the worker runs as',
-      cause,
-    );
+    throw cause;
   }
 }
 

@@ -1,9 +1,17 @@
 /** The passphrase of an encrypted key, from a file beside the key or from a command on the worker. Never logged. */
-import { spawn } from 'node:child_process';
 import { OspatchError } from '../../domain/shared/errors';
+import { programEnvironment } from '../../programs/environment';
+import { findProgram } from '../../programs/find-program';
+import { runWorkerProgram } from '../../programs/run-program';
 
 const COMMAND_TIMEOUT_MS = 10_000;
 const MAX_PASSPHRASE_BYTES = 4_096;
+
+/** Where password managers and the credentials of a service find what they need; no secrets. */
+const PASSED = [
+  ...['XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'DBUS_SESSION_BUS_ADDRESS', 'CREDENTIALS_DIRECTORY'],
+  ...['GNUPGHOME', 'PASSWORD_STORE_DIR'],
+];
 
 /**
  * Parses `OSPATCH_PASSPHRASE_COMMAND`: a JSON array of strings, program first; undefined when it is not set.
@@ -59,37 +67,26 @@ export async function findPassphrase(
 }
 
 /** The command's output, or why it is unusable. The output appears in no message. */
-function run(
-  [program = '', ...args]: readonly string[],
+async function run(
+  [command = '', ...args]: readonly string[],
   identity: string,
   timeoutMs: number,
 ): Promise<Buffer | string> {
-  return new Promise((resolve) => {
-    const child = spawn(program, [...args, identity], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-    });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    child.stdout.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > MAX_PASSPHRASE_BYTES) child.kill('SIGKILL');
-      else chunks.push(chunk);
-    });
-    child.once('error', () => resolve('cannot be run'));
-    child.once('exit', (_code, signal) => {
-      // A grandchild may keep the pipe open forever.
-      if (signal !== null) child.stdout.destroy();
-    });
-    child.once('close', (code) => {
-      if (size > MAX_PASSPHRASE_BYTES) resolve(`prints more than ${MAX_PASSPHRASE_BYTES} bytes`);
-      else if (code === null) resolve(`has not ended within ${timeoutMs / 1000} s`);
-      else if (code !== 0) resolve(`exited with code ${code}`);
-      else if (size === 0) resolve('prints nothing');
-      else resolve(Buffer.concat(chunks));
-    });
+  const env = programEnvironment({ pass: PASSED });
+  const program = findProgram(command, {
+    searchPath: env['PATH'] ?? '',
+    what: `the passphrase command of the worker (OSPATCH_PASSPHRASE_COMMAND)`,
+    type: 'IdentityUnavailable',
   });
+  if (program === null) return 'cannot be run';
+  const options = { args: [...args, identity], env, timeoutMs, maxBytes: MAX_PASSPHRASE_BYTES };
+  const { end, stdout } = await runWorkerProgram(program, options);
+  if (end.kind === 'too-much') return `prints more than ${MAX_PASSPHRASE_BYTES} bytes`;
+  if (end.kind === 'timeout') return `has not ended within ${timeoutMs / 1000} s`;
+  if (end.kind === 'not-started') return 'cannot be run';
+  if (end.kind === 'signal') return `was ended by ${end.signal}`;
+  if (end.code !== 0) return `exited with code ${end.code}`;
+  return stdout.length === 0 ? 'prints nothing' : stdout;
 }
 
 function withoutLineEnd(text: Buffer): Buffer {

@@ -7,6 +7,7 @@ import { unreachable } from '../connect-errors';
 import { unavailable } from '../builtin/identity';
 import { ALIAS } from './config';
 import { classifyOpensshFailure } from './errors';
+import { programEnvironment } from '../../programs/environment';
 import type { SshTarget } from '../transport';
 
 const MAX_LOG_BYTES = 64 * 1024;
@@ -72,9 +73,12 @@ export async function logIn(
   throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
 }
 
-/** No prompts, and messages in English because they are parsed. */
-export function clientEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' };
+/**
+ * No prompts, and messages in English because they are parsed. The configuration names the agent; variables of the
+ * worker are left out but for the libraries of FIDO keys.
+ */
+export function clientEnvironment(): Record<string, string> {
+  return programEnvironment({ pass: ['SSH_SK_*'], set: { LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' } });
 }
 
 export function readLog(file: string): string {

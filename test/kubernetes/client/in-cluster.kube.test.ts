@@ -79,7 +79,7 @@ asRoot('src/kubernetes/client/kubeconfig: a worker that runs as a pod', () => {
   it('uses the service account of the pod, and each rotated token at once', async () => {
     expect(await ask()).toMatchObject({
       kind: 'credentials',
-      message: expect.stringMatching(/serviceaccount\/token cannot be read/) as string,
+      message: expect.stringMatching(/serviceaccount\/token does not exist/) as string,
     });
     giveToken('expired');
     expect(await ask()).toMatchObject({

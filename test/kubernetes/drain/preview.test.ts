@@ -234,9 +234,9 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     expect(await fails({ kubeconfig: '_prod+1@eu', context: 'other' })).toContain('has no context other');
     execFileSync('mkfifo', [at('pipe')]);
     expect(await fails({ kubeconfig: 'pipe' })).toMatch(/pipe is not a file$/);
-    writeFileSync(at('large'), Buffer.alloc(1024 * 1024 + 1));
+    writeFileSync(at('large'), Buffer.alloc(1024 * 1024 + 1), { mode: 0o600 });
     expect(await fails({ kubeconfig: 'large' })).toMatch(/large has 2 MiB and at most 1 is read$/);
-    writeFileSync(at('other'), 'a: secret');
+    writeFileSync(at('other'), 'a: secret', { mode: 0o600 });
     expect(await fails({ kubeconfig: 'other' })).toMatch(/other is not a kubeconfig with contexts$/);
     expect(await fails({ kubeconfig: 'config', context: 'other' })).toContain('has no context other (it has lab)');
     expect(await fails({ kubeconfig: 'in-cluster' })).toContain('does not run inside');

@@ -33,7 +33,7 @@ describe('src/ssh/builtin/identity', () => {
 
   it.each([
     ['missing', /there is no key "missing" in/],
-    ['open.key', /can be read by others \(mode 0644\)/],
+    ['open.key', /can be read by everybody \(mode 0644\)/],
     ['public.pub', /holds no private key/],
     ['noise', /is not a private key/],
     ['../good', /is not a bare file name/],

@@ -43,7 +43,7 @@ describe('src/ssh/builtin/passphrase', () => {
     execFileSync('sh', ['-c', 'rm "$1"; ssh-keygen -q -t ed25519 -N "from a file" -f "$1"', 'sh', locked]);
     const resolve = () => resolveIdentity('id', 'ospatch', { keyDir: keys.dir });
     await expect(resolve()).rejects.toMatchObject({
-      message: expect.stringContaining('the passphrase file of the key "id" can be read by others (mode 0644)'),
+      message: expect.stringContaining('id.passphrase can be read by everybody (mode 0644)'),
     });
     chmodSync(`${locked}.passphrase`, 0o600);
     expect(await resolve()).toMatchObject({ type: 'publickey' });
