@@ -47,7 +47,7 @@ export async function* replayHistories(
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: { logging: { filter: 'OFF', forward: {} } },
   });
-  const code = workflowCode(keyRingFromEnv(env), false, { anyNamespace: true });
+  const code = workflowCode(keyRingFromEnv(env), { anyNamespace: true });
   let replayer = new Replayer(code);
   try {
     for await (const { name, history } of histories) {

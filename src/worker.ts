@@ -5,13 +5,13 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities';
+import { requiredEncryption } from './activities/required-encryption';
 import { protocolInterceptor, supportedProtocols, unknownActivity } from './activities/protocol';
 import { TASK_QUEUE } from './contract/workflow-ids';
 import { HEARTBEAT_INTERVAL_MS } from './domain/node/time-limits';
 import { parsePassphraseCommand } from './ssh/builtin/passphrase';
-import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
-import { keyRingFromEnv } from './encryption/key-ring';
+import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring';
 import { readTemporalConfig } from './temporal-config';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
@@ -19,7 +19,7 @@ import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
 import { limitOptions, workerLimitsFromEnv } from './worker-limits';
 import type { WorkflowCode } from './workflow-code';
-import { workflowCode } from './workflow-code';
+import { activityCode, workflowCode } from './workflow-code';
 import { defined } from './domain/shared/defined';
 
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes continue without the worker. */
@@ -43,6 +43,8 @@ export interface WorkerOptions {
   passphraseCommand?: readonly string[];
   /** Encrypts all payloads; null or absent: no encryption. */
   encryption?: KeyRing | null;
+  /** Nothing that is not encrypted is acted upon. Default false. */
+  encryptionRequired?: boolean;
   /** Capacity of the worker. */
   limits: WorkerLimits;
   /** Name of the Worker Deployment; null or absent: the worker is not versioned. */
@@ -55,7 +57,7 @@ export interface WorkerOptions {
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
  * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
- * `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
+ * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
  *
  * @throws OspatchError `Usage`
@@ -63,12 +65,14 @@ export interface WorkerOptions {
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
   const config = readTemporalConfig(env, profile);
   const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
+  const encryption = keyRingFromEnv(env);
   return {
     ...defined({ passphraseCommand }),
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
-    encryption: keyRingFromEnv(env),
+    encryption,
+    encryptionRequired: encryptionRequiredFromEnv(env, encryption),
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
@@ -107,10 +111,11 @@ export async function runWorker(
   });
   const supported = supportedProtocols(packageVersion());
   const version = deploymentOf(options);
+  const requiresEncryption = options.encryptionRequired === true;
   const code: WorkflowCode =
     options.activitiesOnly === true
-      ? { dataConverter: dataConverter(options.encryption ?? null, 'throw') }
-      : workflowCode(options.encryption ?? null, version !== null);
+      ? activityCode(options.encryption ?? null)
+      : workflowCode(options.encryption ?? null, { isVersioned: version !== null, requiresEncryption });
   try {
     const worker = await Worker.create({
       connection,
@@ -119,14 +124,20 @@ export async function runWorker(
       activities: { ...activities, default: unknownActivity(supported) },
       ...code,
       ...defined({ workerDeploymentOptions: version ?? undefined }),
-      interceptors: { ...code.interceptors, activity: [protocolInterceptor(supported)] },
+      interceptors: {
+        ...code.interceptors,
+        activity: [protocolInterceptor(supported), ...(requiresEncryption ? [requiredEncryption()] : [])],
+      },
       ...limitOptions(options.limits),
       shutdownGraceTime: SHUTDOWN_GRACE,
       maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     });
     const { taskQueue, namespace, encryption } = options;
-    const encrypted = defined({ encryptionKey: encryption ? encryption.keys[0].id : undefined });
+    const encrypted = defined({
+      encryptionKey: encryption ? encryption.keys[0].id : undefined,
+      encryptionRequired: requiresEncryption || undefined,
+    });
     const versioned = defined({ deployment: version === null ? undefined : version.version });
     log.info(
       { taskQueue, namespace, address: options.connection.address, ...encrypted, ...versioned },

@@ -7,6 +7,9 @@ import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
 import { WORKFLOW_INTERCEPTORS } from './workflow-interceptors';
 
+/** For activities too: it reports unreadable inputs, and remembers which were encrypted. */
+const PAYLOAD_CONVERTER = { payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') };
+
 export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
 
 /**
@@ -18,26 +21,35 @@ const ENCRYPTS_FAILURES = 'globalThis.ospatchEncryptsFailures=true;';
 /** The same for `workflows/index.ts`. */
 const IS_VERSIONED = 'globalThis.ospatchIsVersioned=true;';
 
+/** The same for `workflows/sandbox/required-encryption.ts`. */
+const REQUIRES_ENCRYPTION = 'globalThis.ospatchRequiresEncryption=true;';
+
 /** Path of the bundle in a build. */
 export const BUNDLE = join(__dirname, 'workflow-bundle.js');
 
-/**
- * The bundle made at build time; during development, the sources. `isVersioned`: for a worker of a Worker Deployment;
- * with it on any other worker, the server would reject every task.
- */
+export interface CodeOptions extends CodecOptions {
+  /** For a worker of a Worker Deployment; with it on any other worker, the server would reject every task. */
+  isVersioned?: boolean;
+  /** Workflows whose start argument is not encrypted wait. */
+  requiresEncryption?: boolean;
+}
+
+/** The bundle made at build time; during development, the sources. */
 export function workflowCode(
   encryption: KeyRing | null,
-  isVersioned = false,
-  codecOptions: CodecOptions = {},
+  { isVersioned = false, requiresEncryption = false, ...codecOptions }: CodeOptions = {},
 ): WorkflowCode {
-  // Used for activity inputs too, where it reports unreadable payloads.
-  const payloadConverterPath = require.resolve('./workflows/sandbox/payload-converter');
-  const converter = { ...dataConverter(encryption, 'passthrough', codecOptions), payloadConverterPath };
+  const converter = { ...dataConverter(encryption, 'passthrough', codecOptions), ...PAYLOAD_CONVERTER };
   if (existsSync(BUNDLE)) {
-    const said = `${encryption === null ? '' : ENCRYPTS_FAILURES}${isVersioned ? IS_VERSIONED : ''}`;
+    const said = [
+      encryption === null ? '' : ENCRYPTS_FAILURES,
+      isVersioned ? IS_VERSIONED : '',
+      requiresEncryption ? REQUIRES_ENCRYPTION : '',
+    ].join('');
     const workflowBundle = said === '' ? { codePath: BUNDLE } : { code: `${said}${readFileSync(BUNDLE, 'utf8')}` };
     return { workflowBundle, dataConverter: converter };
   }
+  if (requiresEncryption) throw new Error('encryption can be required with built workflows only: npm run build');
   return {
     workflowsPath: require.resolve('./workflows'),
     dataConverter: converter,
@@ -46,4 +58,9 @@ export function workflowCode(
       workflowModules: WORKFLOW_INTERCEPTORS.map((name) => require.resolve(`./workflows/sandbox/${name}`)),
     },
   };
+}
+
+/** For a worker without workflows. */
+export function activityCode(encryption: KeyRing | null): Pick<WorkflowCode, 'dataConverter' | 'interceptors'> {
+  return { dataConverter: { ...dataConverter(encryption, 'throw'), ...PAYLOAD_CONVERTER } };
 }

@@ -7,4 +7,5 @@ export const WORKFLOW_INTERCEPTORS = [
   'unreadable-messages',
   'resets',
   'senders',
+  'required-encryption',
 ] as const;

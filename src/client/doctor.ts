@@ -11,6 +11,7 @@ import { worstFirst, worstOf } from '../domain/shared/severity';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,
+  diagnosePlainStarts,
   diagnoseSearchAttributes,
   diagnoseServer,
   diagnoseSite,
@@ -29,6 +30,7 @@ import { specQuery, summaryQuery } from '../contract/messages';
 import { registeredSearchAttributes } from '../contract/registered-attributes';
 import type { TemporalCalls } from './temporal-calls';
 import { findStuckClusters } from './cluster-list';
+import { findPlainStarts } from './plain-starts';
 import { probeWorkers } from './worker-probe';
 import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
@@ -88,6 +90,7 @@ export class Doctor {
         ...workers,
         diagnoseSearchAttributes(registered, { address, namespace }),
         ...(await this.stuck(asked)),
+        ...(await this.plainStarts(asked)),
       ];
       return { findings: worstFirst(findings), hasWorker };
     } catch (error) {
@@ -117,6 +120,18 @@ export class Doctor {
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       return [warning('cluster', `whether clusters are stuck cannot be read: ${error.message}`, error.remedy ?? null)];
+    }
+  }
+
+  /** What must be over before workers may require encryption. */
+  private async plainStarts(asked: readonly string[] | null): Promise<Finding[]> {
+    if (this.calls.session.keyIds.length === 0) return [];
+    try {
+      return diagnosePlainStarts(await findPlainStarts(this.calls, asked));
+    } catch (error) {
+      if (!isOspatchError(error)) throw error;
+      const message = `whether workflows were started without encryption cannot be read: ${error.message}`;
+      return [warning('cluster', message, error.remedy ?? null)];
     }
   }
 

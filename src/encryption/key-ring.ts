@@ -8,6 +8,9 @@ import { show } from '../domain/spec/issues';
 /** The setting that turns encryption on: the key directory. */
 export const KEYS_SETTING = 'OSPATCH_ENCRYPTION_KEYS';
 
+/** The setting that makes a worker act on nothing that is not encrypted. */
+export const REQUIRED_SETTING = 'OSPATCH_ENCRYPTION_REQUIRED';
+
 /** File that names the encrypting key when there are several. */
 const CURRENT = 'current';
 const SUFFIX = '.key';
@@ -30,6 +33,28 @@ export interface KeyRing {
 export function keyRingFromEnv(env: Readonly<Record<string, string | undefined>>): KeyRing | null {
   const directory = env[KEYS_SETTING] ?? '';
   return directory === '' ? null : readKeyRing(directory);
+}
+
+/** `OSPATCH_ENCRYPTION_REQUIRED`; false when it is not set. @throws OspatchError `Usage` also without keys */
+export function encryptionRequiredFromEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  ring: KeyRing | null,
+): boolean {
+  const setting = env[REQUIRED_SETTING] ?? '';
+  if (setting === '' || setting === '0' || setting === 'false') return false;
+  if (setting !== '1' && setting !== 'true') {
+    throw problem(
+      `${REQUIRED_SETTING}: found ${show(setting)}; allowed: 1 or 0`,
+      `set ${REQUIRED_SETTING}=1, or leave it out`,
+    );
+  }
+  if (ring === null) {
+    throw problem(
+      `${REQUIRED_SETTING} is set, and there are no keys`,
+      `set ${KEYS_SETTING} to the directory of the keys too`,
+    );
+  }
+  return true;
 }
 
 /**

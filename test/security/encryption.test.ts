@@ -1,7 +1,12 @@
 /** Payloads that somebody has copied, forged or inflated, at the codec of a worker and of a client. */
 import { randomBytes } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload, SerializationContext } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { requiredEncryption } from '../../src/activities/required-encryption';
+import { noteEncrypted } from '../../src/domain/shared/encrypted-values';
 import {
   AUTHENTIC,
   ENCRYPTION_KEY,
@@ -9,7 +14,9 @@ import {
   UNREADABLE_REASON,
 } from '../../src/domain/shared/payload-encodings';
 import { createCodec } from '../../src/encryption/codec';
+import { encryptionRequiredFromEnv } from '../../src/encryption/key-ring';
 import type { KeyRing } from '../../src/encryption/key-ring';
+import { payloadConverter } from '../../src/workflows/sandbox/payload-converter';
 
 const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
 const HERE: SerializationContext = { type: 'workflow', namespace: 'default', workflowId: 'cluster/prod' };
@@ -98,5 +105,63 @@ describe('src/encryption: who may speak to a workflow', () => {
     expect(textOf(one, AUTHENTIC)).toBe('yes');
     const [other] = await replayer.decode([await encrypted({ ...HERE, workflowId: 'cluster/test' })], HERE);
     expect(textOf(other, UNREADABLE_REASON)).toBe('place');
+  });
+});
+
+describe('src/activities/required-encryption', () => {
+  const input: SerializationContext = { type: 'activity', namespace: 'default', workflowId: 'w', isLocal: false };
+
+  /** What an activity gets that was scheduled with `payloads`, at a worker that requires encryption. */
+  async function execute(payloads: readonly Payload[], info: { isLocal?: boolean; heartbeatDetails?: unknown } = {}) {
+    const args = (await worker.decode([...payloads], input)).map((one) => payloadConverter.fromPayload<unknown>(one));
+    const environment = new MockActivityEnvironment(
+      { activityType: 'powerCycle', taskQueue: 'site-b', ...info },
+      { logger: new DefaultLogger('ERROR') },
+    );
+    const { inbound } = requiredEncryption()(environment.context);
+    const run = () => Promise.resolve({ did: args, after: activityInfo().heartbeatDetails as unknown });
+    return environment.run(async () => inbound?.execute?.({ args, headers: {} }, run));
+  }
+
+  it('acts on input that was encrypted for an activity of that workflow', async () => {
+    const sealed = await encrypted(input);
+    expect(await execute([sealed])).toMatchObject({ did: [{ nodes: ['w-1'] }] });
+  });
+
+  it('acts on no other input, and lets an honest workflow try again when its worker has the keys', async () => {
+    for (const payloads of [[payload()], [await encrypted(input), payload()], [payload('text')], []]) {
+      await expect(execute(payloads)).rejects.toMatchObject({
+        ...{ type: 'Denied', nonRetryable: false, nextRetryDelay: 5_000 },
+        message: expect.stringContaining('the input of the activity powerCycle was not encrypted') as string,
+      });
+    }
+    // Copied from a message to the workflow: not even decoded.
+    await expect(async () => execute([await encrypted({ ...HERE, workflowId: 'w' })])).rejects.toThrow('encrypted for');
+  });
+
+  it('believes no heartbeat that somebody else has sent', async () => {
+    const sealed = await encrypted(input);
+    const plain = { observedMs: 1e9 };
+    expect(await execute([sealed], { heartbeatDetails: plain })).toMatchObject({ after: undefined });
+    const own = noteEncrypted({ observedMs: 5 });
+    expect(await execute([sealed], { heartbeatDetails: own })).toMatchObject({ after: { observedMs: 5 } });
+  });
+
+  it('takes local activities, which its own workflows schedule', async () => {
+    expect(await execute([payload()], { isLocal: true })).toMatchObject({ did: [{ nodes: ['w-1'] }] });
+  });
+});
+
+describe('OSPATCH_ENCRYPTION_REQUIRED', () => {
+  const required = (value: string | undefined, ring: KeyRing | null = RING) =>
+    encryptionRequiredFromEnv({ OSPATCH_ENCRYPTION_REQUIRED: value }, ring);
+
+  it('is 1 or 0, and needs keys', () => {
+    expect([undefined, '', '0', 'false', '1', 'true'].map((value) => required(value))).toEqual([
+      ...[false, false, false, false],
+      ...[true, true],
+    ]);
+    expect(() => required('yes')).toThrow('OSPATCH_ENCRYPTION_REQUIRED: found "yes"; allowed: 1 or 0');
+    expect(() => required('1', null)).toThrow('OSPATCH_ENCRYPTION_REQUIRED is set, and there are no keys');
   });
 });

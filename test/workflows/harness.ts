@@ -390,6 +390,7 @@ export class Harness {
       WorkerOptions,
       | 'workflowBundle'
       | 'dataConverter'
+      | 'interceptors'
       | 'enableNonLocalActivities'
       | 'workerDeploymentOptions'
       | 'maxConcurrentActivityTaskExecutions'

@@ -118,6 +118,29 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
   );
 }
 
+/** Names in one message. */
+const MAX_NAMED = 5;
+
+/**
+ * Workflows that were started before encryption was turned on. `plain`: workflow ids; `read`: how many starts were read, of
+ * `open` workflows.
+ */
+export function diagnosePlainStarts({ plain, read, open }: { plain: string[]; read: number; open: number }): Finding[] {
+  if (open === 0) return [];
+  const left = read < open ? `; of ${open} open workflows, ${read} were looked at` : '';
+  if (plain.length === 0) return [ok('cluster', `all open workflows of clusters were started encrypted${left}`)];
+  const shown = plain.slice(0, MAX_NAMED).map((id) => plainText(id, 200));
+  const more = plain.length > MAX_NAMED ? ` and ${plain.length - MAX_NAMED} more` : '';
+  const were = plain.length === 1 ? 'was' : 'were';
+  return [
+    warning(
+      'cluster',
+      `${shown.join(', ')}${more} ${were} started without encryption, and would wait at workers that require encryption${left}`,
+      'set OSPATCH_ENCRYPTION_REQUIRED for workers later: a cluster continues encrypted after its next run, and within seven days',
+    ),
+  ];
+}
+
 /** `next`: the next start, formatted; null when the schedule has no further start. */
 export function diagnoseSchedule(spec: ClusterSpec, next: string | null): Finding[] {
   if (!isPatchable(spec)) return [ok('spec', rejectionOf(spec) ?? '')];

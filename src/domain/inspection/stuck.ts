@@ -1,13 +1,14 @@
 /** Stuck clusters: the cause, and the remedy. */
 import type { ErrorInfo } from '../shared/errors';
 import { plainText, withoutFullStop } from '../shared/text';
-import { isKeyMissing } from '../shared/unreadable';
+import { isKeyMissing, isStartNotEncrypted } from '../shared/unreadable';
 import { SAME_KEYS } from './workers';
 import type { WorkerVersion } from './workers';
 
 /**
  * `nondeterminism`: the history does not match the code of the workers. `missing-key`: the workers cannot decrypt a
- * payload of the cluster. `unreadable-start`: neither the workers nor this client can decode the workflow input.
+ * payload of the cluster. `not-encrypted`: the workers require encryption, and the workflow was started without.
+ * `unreadable-start`: neither the workers nor this client can decode the workflow input.
  * `failing`: the workflow code fails for another reason. `timing-out`: workers start the workflow task and do not
  * complete it. `ended`: the workflow has ended although nobody removed the cluster. `paused-on-server`: the workflow or
  * one of its activities is paused in Temporal, which is not `ospatch pause`. `no-worker`: the workflow is on a task
@@ -16,6 +17,7 @@ import type { WorkerVersion } from './workers';
 export const STUCK_KINDS = [
   'nondeterminism',
   'missing-key',
+  'not-encrypted',
   'unreadable-start',
   'failing',
   'timing-out',
@@ -137,6 +139,13 @@ function describe(
           ...{ cluster, kind: 'missing-key' },
           message: `${name} is stuck, because the workers cannot read it${cause}`,
           remedy: 'give every worker the key (OSPATCH_ENCRYPTION_KEYS, docs/operations.md#encryption) and restart it',
+        };
+      }
+      if (message !== null && isStartNotEncrypted(message)) {
+        return {
+          ...{ cluster, kind: 'not-encrypted' },
+          message: `${name} is stuck, because its workflow was started without encryption, and the workers require encryption${attempt === null ? '' : ` (attempt ${attempt})`}`,
+          remedy: `if ospatch started it, run workers without OSPATCH_ENCRYPTION_REQUIRED until it has continued as new (docs/security.md#messages-encryption-and-signatures); if not, ${giveUpStart}`,
         };
       }
       // The failure message is encrypted too.

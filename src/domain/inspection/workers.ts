@@ -158,6 +158,16 @@ function findingOf(
   if (lacksKey && own !== undefined) {
     return (workers) => problem('worker', `${ours}, and ${workers} does not have that key${theirs}`, SAME_KEYS);
   }
+  if (own === undefined && isForeign) {
+    const remedy =
+      'set OSPATCH_ENCRYPTION_KEYS to the directory with the keys that the workers use (docs/operations.md#encryption)';
+    return (workers) =>
+      problem(
+        'worker',
+        `${workers} encrypts with the key ${key} and fails in what this command asks for; ${ours}`,
+        remedy,
+      );
+  }
   const why = message === null ? `the failure is encrypted with the key ${key ?? ''}` : plainText(message, 300);
   return (workers) =>
     problem(

@@ -18,6 +18,13 @@ export function whyUnreadable(value: unknown): string | null {
 export const PAYLOAD_ENCRYPTED = 'payload in Temporal is encrypted with the key';
 export const PAYLOAD_UNREADABLE = 'payload in Temporal cannot be read';
 
+/** The same of a workflow that was started without encryption, at a worker that requires it. */
+export const START_NOT_ENCRYPTED = 'was not encrypted for it, and this worker requires encryption';
+
+export function isStartNotEncrypted(message: string): boolean {
+  return message.includes(START_NOT_ENCRYPTED);
+}
+
 /** Whether a failure message reports a missing key. */
 export function isKeyMissing(message: string): boolean {
   return message.includes(PAYLOAD_ENCRYPTED);

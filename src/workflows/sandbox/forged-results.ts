@@ -1,10 +1,8 @@
 /** Results of activities and children of a workflow that was started encrypted, and that are not encrypted themselves. */
 import type { coresdk } from '@temporalio/proto';
-import { ENCRYPTED_ENCODING } from '../../domain/shared/payload-encodings';
-import { isAuthentic } from './authentic-payloads';
+import { isAuthentic, isUndecrypted } from './authentic-payloads';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
-type Result = NonNullable<NonNullable<Job['resolveActivity']>['result']>['completed'];
 
 /**
  * Turns a plain result into a failure. Whoever may complete an activity through Temporal's API may fail it too, so the workflow
@@ -12,16 +10,11 @@ type Result = NonNullable<NonNullable<Job['resolveActivity']>['result']>['comple
  */
 export function refuseForgedResult({ resolveActivity, resolveChildWorkflowExecution }: Job): void {
   for (const { result } of [resolveActivity, resolveChildWorkflowExecution].flatMap((one) => one ?? [])) {
-    if (result?.completed && isForged(result.completed)) {
+    if (result?.completed && !isAuthentic(result.completed.result) && !isUndecrypted(result.completed.result)) {
       result.failed = { failure: failure(resolveActivity ? 'an activity' : 'a child workflow') };
       result.completed = null;
     }
   }
-}
-
-function isForged(completed: NonNullable<Result>): boolean {
-  const { result } = completed;
-  return !isAuthentic(result) && String.fromCharCode(...(result?.metadata?.['encoding'] ?? [])) !== ENCRYPTED_ENCODING;
 }
 
 function failure(whose: string): NonNullable<coresdk.activity_result.IFailure['failure']> {

@@ -18,9 +18,10 @@ import {
   UNREADABLE_REASON,
   parsePlace,
 } from '../../domain/shared/payload-encodings';
+import { noteEncrypted } from '../../domain/shared/encrypted-values';
 import { plainText } from '../../domain/shared/text';
 import { PAYLOAD_ENCRYPTED, PAYLOAD_UNREADABLE, unreadable } from '../../domain/shared/unreadable';
-import { isAuthentic, noteEncrypted } from './authentic-payloads';
+import { isAuthentic } from './authentic-payloads';
 import { isForgiven } from './forgiven-payloads';
 
 class ForgivingPayloadConverter implements PayloadConverter {

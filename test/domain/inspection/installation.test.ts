@@ -1,5 +1,6 @@
 import {
   diagnoseCluster,
+  diagnosePlainStarts,
   diagnoseSchedule,
   diagnoseSearchAttributes,
   diagnoseServer,
@@ -102,6 +103,21 @@ describe('src/domain/inspection/installation', () => {
         severity: 'warning',
         message: expect.stringContaining('2 fields'),
         remedy: expect.stringContaining('diff -f a.yaml'),
+      },
+    ]);
+  });
+
+  test('names what still has to continue as new before encryption can be required', () => {
+    expect(diagnosePlainStarts({ plain: [], read: 0, open: 0 })).toEqual([]);
+    expect(diagnosePlainStarts({ plain: [], read: 1_000, open: 1_200 })).toMatchObject([
+      { severity: 'ok', message: expect.stringContaining('of 1200 open workflows, 1000 were looked at') as string },
+    ]);
+    const plain = Array.from({ length: 7 }, (_, at) => `cluster/c-${at}`);
+    expect(diagnosePlainStarts({ plain, read: 9, open: 9 })).toMatchObject([
+      {
+        severity: 'warning',
+        message: expect.stringMatching(/^cluster\/c-0, .*c-4 and 2 more were started without encryption/) as string,
+        remedy: expect.stringContaining('OSPATCH_ENCRYPTION_REQUIRED for workers later') as string,
       },
     ]);
   });

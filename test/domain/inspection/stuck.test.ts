@@ -1,5 +1,5 @@
 import type { StuckCause } from '../../../src/domain/inspection/stuck';
-import { PAYLOAD_ENCRYPTED } from '../../../src/domain/shared/unreadable';
+import { PAYLOAD_ENCRYPTED, START_NOT_ENCRYPTED } from '../../../src/domain/shared/unreadable';
 import { describeStuck, describeStuckRun } from '../../../src/domain/inspection/stuck';
 import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
@@ -76,6 +76,13 @@ describe('src/domain/inspection/stuck', () => {
     const { kind, remedy } = describeStuck('demo', failed(`a ${PAYLOAD_ENCRYPTED} one, and no key is configured here`));
     expect(kind).toBe('missing-key');
     expect(remedy).not.toContain('recover');
+  });
+
+  test('a workflow that was started without the required encryption waits for workers that do not require it', () => {
+    const { kind, message, remedy } = describeStuck('demo', failed(`the start argument ${START_NOT_ENCRYPTED}`));
+    expect(kind).toBe('not-encrypted');
+    expect(message).toMatch(/started without encryption, and the workers require encryption/);
+    expect(remedy).toMatch(/run workers without OSPATCH_ENCRYPTION_REQUIRED until it has continued as new .* if not, /);
   });
 
   test('a workflow that never was a cluster is not recovered, and what is left of it can be deleted', () => {
