@@ -24,6 +24,8 @@ import { sshTarget } from '../node/ssh-target';
 import { unreachableNodes } from './unreachable-nodes';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { inspectFailedNode } from '../node/inspect-failed';
+import { StepLimit } from '../node/step-limit';
+import { DEFAULT_LOCK_TIMEOUT_MS, JOB_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS } from '../domain/node/time-limits';
 import { RetryLater } from '../retry/slot-release';
 import type { TransportPool } from '../ssh/transport';
 import { toApplicationFailure } from './errors';
@@ -79,7 +81,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   async function onNode<R>(
     step: NodeStep,
     target: NodeTarget,
-    limits: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange' },
+    limits: Watch & { limitMs: number; giveUpAs: 'Unreachable' | 'UnreachableAfterChange'; lockTimeoutMs?: number },
     body: (session: Session) => Promise<R>,
     {
       over,
@@ -89,7 +91,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   ): Promise<R> {
     const { attempt } = activityInfo();
     const fields = { cluster: target.cluster, node: target.name, step };
-    return withSilentLooks(step, async ({ signal: cancelled, details, send, hold }) => {
+    return withSilentLooks(step, async ({ signal: cancelled, details, send, hold, elapsedMs }) => {
       const signal = over === undefined ? cancelled : AbortSignal.any([cancelled, over]);
       const transport = ownLogin ? deps.pool.ownTransport(sshTarget(target)) : deps.pool.transport(sshTarget(target));
       const node = new RemoteNode(target, transport, signal, {
@@ -145,8 +147,15 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           },
           hold: hold('others', { firstMs: deps.firstHoldMs }),
         });
-        const session = { node, reachability, others, jobs: (details.jobs ??= {}), signal, now, show };
-        return await body(limits.giveUpAs === 'UnreachableAfterChange' ? { ...session, transaction } : session);
+        const changes = limits.giveUpAs === 'UnreachableAfterChange';
+        const limit = new StepLimit({
+          ...{ node: target.name, step, limitMs: stepLimitMs(limits) },
+          elapsedMs: () => (limits.jobMs ?? 0) + elapsedMs(),
+          // A caller that asks for no notice has had one.
+          noticeDue: changes ? limits.noticeAfterMs !== undefined && limits.jobMs === undefined : undefined,
+        });
+        const session = { node, reachability, others, jobs: (details.jobs ??= {}), signal, now, show, limit };
+        return await body(changes ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }
@@ -170,10 +179,15 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
 
   return {
     preflight: ({ target, token, attempt, packages, lockTimeoutMs, withoutDrain, unreachableTimeoutMs, observedMs }) =>
-      onNode('preflight', target, unreachable(unreachableTimeoutMs, observedMs), (session) => {
-        const number = firstJob(attempt, observedMs !== undefined);
-        return preflightNode(session, { token, firstJob: number, withoutDrain, packages, lockTimeoutMs });
-      }),
+      onNode(
+        'preflight',
+        target,
+        { ...unreachable(unreachableTimeoutMs, observedMs), ...defined({ lockTimeoutMs }) },
+        (session) => {
+          const number = firstJob(attempt, observedMs !== undefined);
+          return preflightNode(session, { token, firstJob: number, withoutDrain, packages, lockTimeoutMs });
+        },
+      ),
 
     prefetch: ({
       target,
@@ -186,7 +200,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       planned,
       unreachableTimeoutMs,
     }) =>
-      onNode('prefetch', target, unreachable(unreachableTimeoutMs), (session) =>
+      onNode('prefetch', target, { ...unreachable(unreachableTimeoutMs), ...defined({ lockTimeoutMs }) }, (session) =>
         prefetchPackages(
           session,
           { token, number: attempt },
@@ -311,6 +325,19 @@ function unreachable(
   observedMs?: number,
 ): { limitMs: number; giveUpAs: 'Unreachable'; observedMs?: number } {
   return { limitMs, giveUpAs: 'Unreachable', ...defined({ observedMs }) };
+}
+
+/** The sum of the limits of all waits of a step: one after the other, each may come once. */
+function stepLimitMs({
+  limitMs,
+  giveUpAs,
+  lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS,
+}: {
+  limitMs: number;
+  giveUpAs: 'Unreachable' | 'UnreachableAfterChange';
+  lockTimeoutMs?: number;
+}): number {
+  return limitMs + JOB_TIMEOUT_MS + (giveUpAs === 'Unreachable' ? lockTimeoutMs : TRANSACTION_TIMEOUT_MS);
 }
 
 /** After a change on the node. */

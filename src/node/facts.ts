@@ -23,6 +23,8 @@ export interface FactsReading {
 
 const MAX_VALUE = 300;
 const MAX_VALUES = 100;
+/** Several times as many as helpers report. */
+const MAX_KEYS = 500;
 
 /** Free space of a file system that did not answer, which must not count as full. */
 const UNKNOWN_FREE_MIB = 1_000_000_000;
@@ -43,6 +45,7 @@ export function parseFacts(protocol: number, text: string, nowMs = Date.now()): 
     if (at === -1) continue;
     const key = line.slice(0, at);
     const list = values.get(key) ?? [];
+    if (list.length === 0 && values.size >= MAX_KEYS) continue;
     if (list.length < MAX_VALUES) list.push(plainText(line.slice(at + 1), MAX_VALUE));
     values.set(key, list);
   }

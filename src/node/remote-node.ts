@@ -63,6 +63,10 @@ export interface RebootAnswer {
   holder: string;
 }
 
+/** Far more than any node has to say; a compromised one may send more. */
+const MAX_FACTS_BYTES = 512 * 1024;
+const MAX_PROBE_BYTES = 64 * 1024;
+
 /** Log bytes per call. */
 const MAX_LOG_BYTES = 64 * 1024;
 
@@ -95,7 +99,7 @@ export class RemoteNode {
   }
 
   async facts(): Promise<FactsReading> {
-    const answer = await this.call('facts', { timeoutMs: FACTS_TIMEOUT_MS });
+    const answer = await this.call('facts', { timeoutMs: FACTS_TIMEOUT_MS, maxBytes: MAX_FACTS_BYTES });
     const reading = parseFacts(answer.protocol, redactSecrets(answer.body.toString()));
     if (reading === null) throw this.protocolError('its facts are incomplete');
     return reading;
@@ -103,7 +107,7 @@ export class RemoteNode {
 
   /** A fast check of the boot state, for a node that may be shutting down or still booting. */
   async probe(): Promise<NodeProbe> {
-    const answer = await this.call('probe', { timeoutMs: PROBE_TIMEOUT_MS });
+    const answer = await this.call('probe', { timeoutMs: PROBE_TIMEOUT_MS, maxBytes: MAX_PROBE_BYTES });
     return parseProbe(redactSecrets(answer.body.toString())) ?? this.fail('its answer to a probe is incomplete');
   }
 

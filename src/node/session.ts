@@ -3,6 +3,7 @@ import type { NodeProgress } from '../domain/node/report';
 import type { ContentionTracker } from './contention';
 import type { ReachabilityTracker } from './reachability';
 import type { RemoteNode } from './remote-node';
+import type { StepLimit } from './step-limit';
 
 export type BegunJobs = Partial<Record<'plan' | 'repair', number>>;
 
@@ -24,6 +25,8 @@ export interface Session {
    * does not end. Absent: a job that may be abandoned.
    */
   transaction?: { followedMs: number; isReported: boolean; note(followedMs: number): void };
+  /** Checked before each pause. Absent: the step has no limit of its own. */
+  limit?: StepLimit;
   /** Updates the displayed progress; absent fields are kept, undefined clears a field. */
   show(progress: { [K in keyof Omit<NodeProgress, 'step'>]?: NodeProgress[K] | undefined }): void;
 }

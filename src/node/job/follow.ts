@@ -20,6 +20,13 @@ import { defined } from '../../domain/shared/defined';
 const POLL_SECONDS = 2;
 const SLOW_POLL_SECONDS = 5;
 
+/** A node that floods its log gets this much pause for the time spent on an answer, so that others are not held up. */
+const PAUSE_PER_WORK = 20;
+const MAX_POLL_PAUSE_MS = 10_000;
+
+/** More lines in one chunk of a log are no progress of a package manager. */
+const MAX_LINES_PER_CHUNK = 4_000;
+
 /** Number of polls after which the slower pace is used. */
 const FAST_POLLS = 60;
 
@@ -104,7 +111,7 @@ export async function followJob(
       case 'running':
         polls += 1;
         followLock(session, lockWait);
-        await limits.pace();
+        await limits.pace(log.spentMs);
         answer = await poll(log.offset, polls <= FAST_POLLS ? POLL_SECONDS : SLOW_POLL_SECONDS);
         break;
       // Never treated as dead: systemd may be re-executing itself.
@@ -190,10 +197,12 @@ class FollowLimits {
     }
   }
 
-  /** Enforces the minimum interval between polls that the node answers at once. */
-  async pace(): Promise<void> {
-    const left = MIN_POLL_MS - (this.session.now() - this.asked);
-    if (left > 0) await pauseFor(this.session, Math.min(left, MIN_POLL_MS));
+  /** Enforces the minimum interval between polls that the node answers at once. `spentMs`: on the last answer. */
+  async pace(spentMs: number): Promise<void> {
+    this.session.limit?.check();
+    const leastMs = Math.min(MAX_POLL_PAUSE_MS, Math.max(MIN_POLL_MS, spentMs * PAUSE_PER_WORK));
+    const left = leastMs - (this.session.now() - this.asked);
+    if (left > 0) await pauseFor(this.session, Math.min(left, leastMs));
     this.asked = this.session.now();
   }
 }
@@ -209,9 +218,13 @@ export function jobNeverEnds(node: string, holder: string, limitMs = JOB_TIMEOUT
   });
 }
 
-/** Waits between two polls of a node. */
-export function pauseFor(session: Session, pauseMs: number): Promise<void> {
-  return sleep(pauseMs, undefined, { signal: session.signal });
+/**
+ * Waits between two polls of a node.
+ * @throws OspatchError `Busy`, or an {@link UnreachableNotice}, when the step takes too long as a whole
+ */
+export async function pauseFor(session: Session, pauseMs: number): Promise<void> {
+  session.limit?.check();
+  await sleep(pauseMs, undefined, { signal: session.signal });
 }
 
 function holderOf(holder: string): string {
@@ -229,6 +242,8 @@ function neverStarts(node: string, job: Job): OspatchError {
 /** Assembles the log from chunks and splits it into lines. */
 class LogFollower {
   offset = 0;
+  /** On the last chunk, in milliseconds. */
+  spentMs = 0;
   private kept = Buffer.alloc(0);
   private rest = '';
   private isCut = false;
@@ -248,12 +263,16 @@ class LogFollower {
   }
 
   take({ log, size }: JobAnswer): void {
+    this.spentMs = 0;
     if (log.length === 0) return;
+    const started = performance.now();
     this.offset = Math.min(size, this.offset + log.length);
     this.isCut ||= this.kept.length + log.length > MAX_TAIL_BYTES;
     this.kept = Buffer.concat([this.kept, log]).subarray(-MAX_TAIL_BYTES);
     const lines = (this.rest + log.toString('latin1')).split('\n');
     this.rest = lines.pop()?.slice(0, 4096) ?? '';
-    for (const line of lines) this.onLine(redactSecrets(line));
+    const told = lines.filter((line) => line !== '').slice(-MAX_LINES_PER_CHUNK);
+    for (const line of told) this.onLine(redactSecrets(line));
+    this.spentMs = performance.now() - started;
   }
 }

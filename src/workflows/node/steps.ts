@@ -222,7 +222,9 @@ export class NodeSteps {
 
   /** No package job can run on a node that is shutting down, so only here may its power be cut. */
   private async onUnreachableAfterReboot(unreachableNode: UnreachableNode): Promise<void> {
-    if (unreachableNode.observedMs >= NOTICE_AFTER_MS) await this.notifyUnreachable(unreachableNode);
+    // A node that answers and does not reboot counts as well, and its power is not cut.
+    const isLong = unreachableNode.observedMs >= NOTICE_AFTER_MS || unreachableNode.jobMs !== undefined;
+    if (isLong) await this.notifyUnreachable(unreachableNode);
     const { powerCycle } = this.input.policy;
     const due = powerCycle !== undefined && unreachableNode.observedMs >= powerCycle.afterMs;
     if (!due || this.record.result.powerCycle !== undefined || !this.rebootAllowed || this.cancelled) return;
