@@ -41,6 +41,8 @@ export interface WorkerOptions {
   kubeconfigDir: string;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
+  /** File of the system-wide crypto policy, in the form of ssh_config; null or absent: none. */
+  sshInclude?: string | null;
   /** Encrypts all payloads; null or absent: no encryption. */
   encryption?: KeyRing | null;
   /** Nothing that is not encrypted is acted upon. Default false. */
@@ -56,7 +58,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
  *
@@ -68,6 +70,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
   const encryption = keyRingFromEnv(env);
   return {
     ...defined({ passphraseCommand }),
+    sshInclude: env['OSPATCH_SSH_INCLUDE'] ?? null,
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
@@ -100,13 +103,13 @@ export async function runWorker(
   });
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
-  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand } = options;
+  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude } = options;
   const { activities, close } = createActivities({
     keyDir,
     hookDir,
     calendarDir,
     kubeconfigDir,
-    ...defined({ passphraseCommand }),
+    ...defined({ passphraseCommand, sshInclude }),
     log,
   });
   const supported = supportedProtocols(packageVersion());

@@ -28,6 +28,7 @@ export interface ActivityDeps {
   kubeconfigDir?: string;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
+  sshInclude?: string | null;
   log: ActivityLog;
   /** Whether this worker may do what an activity asks for; default: everything. */
   authorise?: Authorise;
@@ -49,9 +50,10 @@ export function createActivities({
   calendarDir = null,
   kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
+  sshInclude,
   log,
   authorise = () => undefined,
-  pool = createTransportPool({ keyDir, ...defined({ passphraseCommand }) }),
+  pool = createTransportPool({ keyDir, ...defined({ passphraseCommand, cryptoPolicy: sshInclude }) }),
   now,
 }: ActivityDeps): Activities {
   const nodeActivities = createNodeActivities({ pool, log, hookDir, ...defined({ now }) });

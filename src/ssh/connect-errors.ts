@@ -1,7 +1,10 @@
 /** Converts connection errors of ssh2 to an `OspatchError`. */
 import { OspatchError } from '../domain/shared/errors';
 import { plainText, withoutFullStop } from '../domain/shared/text';
+import { shortRsaBits } from '../domain/trust/host-keys';
 import { shellUserName } from '../domain/trust/user-name';
+import type { NegotiableAlgorithms } from './algorithms';
+import { mismatchedOffer, saidBeforeIdentification } from './builtin/server-offer';
 import type { OfferedKey, PinnedKey } from './host-keys';
 import { fingerprint } from './host-keys';
 import type { SshTarget } from './transport';
@@ -20,6 +23,48 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name cannot be resolved',
   EAI_AGAIN: 'the name cannot be resolved at the moment',
 };
+
+/** The server and we have nothing in common. `what`: kind of algorithm, and what the server offers. */
+export function noCommonAlgorithm(target: SshTarget, what: string, cause?: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'Unreachable',
+      message: `${describeMachine(target)} cannot be reached: it and ospatch have no algorithm in common for the ${what}`,
+      remedy: /mlkem|sntrup/.test(what)
+        ? 'use ssh.transport: openssh, whose client has post-quantum key exchange'
+        : `allow one of the algorithms of "SSH" in docs/security.md in the sshd_config of ${target.name} (\`sshd -T\` shows what is in force)`,
+    },
+    { cause },
+  );
+}
+
+/** sshd refuses the address of the worker, before the handshake. Null when `said`, untrusted, is something else. */
+export function notNow(target: SshTarget, said: string, cause?: unknown): OspatchError | null {
+  if (said.startsWith('Exceeded MaxStartups')) {
+    return unreachable(target, 'it has too many connections that are not logged in yet (MaxStartups)', cause);
+  }
+  if (!said.startsWith('Not allowed at this time')) return null;
+  return new OspatchError(
+    {
+      type: 'Unreachable',
+      message: `${describeMachine(target)} refuses connections from this address for a while, because of earlier failed logins from there (PerSourcePenalties)`,
+      remedy: `find who fails to log in from the address of the worker or of the jump host, or name it in PerSourcePenaltyExemptList in the sshd_config of ${target.name}`,
+    },
+    { cause },
+  );
+}
+
+/** The machine sends so much that the connection was ended. `when`: a phrase. */
+export function floods(target: Machine, when: string, cause?: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'HelperProtocol',
+      message: `${describeMachine(target)} sent far more ${when} than any answer needs, so the connection was ended`,
+      remedy: `see on ${target.name} what prints so much: the sshd banner, the login shell of the user (.bashrc and the like), or a machine that is not what it was`,
+    },
+    { cause },
+  );
+}
 
 /** The fields of a target used in messages. */
 type Machine = Pick<SshTarget, 'name' | 'host' | 'port'>;
@@ -75,6 +120,14 @@ export interface AuthOutcome {
   partial: boolean;
 }
 
+/** What else is known about a connection that failed. */
+export interface FailedLogin extends AuthOutcome {
+  /** The first bytes of the server, before encryption. */
+  beginning: Buffer;
+  /** What was offered to it. */
+  algorithms: NegotiableAlgorithms;
+}
+
 /** Method names as sent by sshd; everything else is untrusted. */
 const METHOD = /^[a-z][a-z0-9@.-]{0,40}$/;
 
@@ -112,8 +165,8 @@ export function authFailed(
   return new OspatchError(
     {
       type: 'AuthFailed',
-      message: `${describeMachine(target)} does not accept the key "${target.identity}" for the user ${target.user}${words === '' ? '' : `, with the message: ${words}`}`,
-      remedy: `add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
+      message: `${describeMachine(target)} does not accept ${target.identity === 'agent' ? 'any offered key of the ssh-agent' : `the key "${target.identity}"`} for the user ${target.user}${words === '' ? '' : `, with the message: ${words}`}`,
+      remedy: `${target.identity === 'agent' ? 'name the key if the agent holds more than 6, as no more are offered (ssh.identity: agent:SHA256:..., see ssh-add -l); else ' : ''}add the public key to ~${target.user}/.ssh/authorized_keys on ${target.name}, or correct ssh.user and ssh.identity`,
     },
     { cause },
   );
@@ -128,7 +181,7 @@ export function classifyConnectError(
   target: SshTarget,
   error: Error,
   banner: string,
-  outcome: AuthOutcome,
+  { beginning, algorithms, ...outcome }: FailedLogin,
 ): OspatchError {
   const level = 'level' in error ? String(error.level) : '';
   const code = 'code' in error ? String(error.code) : '';
@@ -136,16 +189,14 @@ export function classifyConnectError(
   const reason = error.message.startsWith('Access denied') ? ` ${error.message}` : '';
   const refused = accountRefused(target, `${banner.trim()}${reason}`, error);
   if (refused !== null) return refused;
+  const penalty = notNow(target, saidBeforeIdentification(beginning), error);
+  if (penalty !== null) return penalty;
   switch (level) {
     case 'client-authentication':
       return authFailed(target, banner, outcome, error);
     case 'handshake':
       if (!error.message.includes('no matching')) break;
-      return unreachable(
-        target,
-        `it and ospatch have no algorithm in common (${plainText(error.message, 100)}); ssh.transport: openssh may know one`,
-        error,
-      );
+      return noCommonAlgorithm(target, mismatchedOffer(beginning, algorithms) ?? plainText(error.message, 100), error);
     case 'agent':
       return new OspatchError(
         {
@@ -183,9 +234,11 @@ export function mismatch(target: SshTarget, trusted: string, got: string): Ospat
 }
 
 export function noHostKeys(target: SshTarget): OspatchError {
+  const short = target.hostKeys.map(shortRsaBits).find((bits) => bits !== null);
+  const but = short === undefined ? '' : ` (its RSA key of ${short} bits is too short)`;
   return new OspatchError({
     type: 'HostKeyMismatch',
-    message: `${describeMachine(target)} has no trusted host key in the spec, so ospatch does not connect to it`,
+    message: `${describeMachine(target)} has no trusted host key in the spec${but}, so ospatch does not connect to it`,
     remedy: 'read and check its host keys with `ospatch enroll`',
   });
 }

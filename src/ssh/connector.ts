@@ -2,6 +2,7 @@
 import type { Connection, SshConnectOptions } from './builtin/connection';
 import { Ssh2Driver } from './builtin/connection';
 import { JumpHosts } from './jump-hosts';
+import { LoginGate } from './login-gate';
 import { OpensshDriver } from './openssh/connection';
 import type { SshTarget } from './transport';
 
@@ -14,9 +15,10 @@ export interface Connector {
 /** `idleMs`: how long an unused jump host stays connected. */
 export function createConnector(options: SshConnectOptions, idleMs: number): Connector {
   const drivers = { builtin: new Ssh2Driver(options), openssh: new OpensshDriver(options) };
+  const gate = new LoginGate();
   const hops = {
-    builtin: new JumpHosts(drivers.builtin, idleMs),
-    openssh: new JumpHosts(drivers.openssh, idleMs),
+    builtin: new JumpHosts(drivers.builtin, idleMs, gate),
+    openssh: new JumpHosts(drivers.openssh, idleMs, gate),
   };
   return {
     connect: (target) => hops[target.transport ?? 'builtin'].connect(target),

@@ -1,9 +1,10 @@
 /** The common interface of the two transports. */
+import type { LoginAttempt } from './login-gate';
 import type { SshTarget } from './transport';
 
-/** Makes connections; `via` is a connection of the same driver, or null for a direct connection. */
 export interface Driver<C> {
-  connect(target: SshTarget, via: C | null): Promise<C>;
+  /** `via`: a connection of the same driver, or null for a direct one. `attempt` is told how far the login got. */
+  connect(target: SshTarget, via: C | null, attempt: LoginAttempt): Promise<C>;
   /** Removes leftovers of ended connections. */
   close(): void;
 }

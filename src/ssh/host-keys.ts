@@ -1,6 +1,7 @@
 /** Trusted host keys, and the host key algorithms negotiated because of them. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
+import { parseHostKey, shortRsaBits } from '../domain/trust/host-keys';
 
 export interface PinnedKey {
   type: string;
@@ -30,8 +31,13 @@ export function offeredKey(blob: Buffer): OfferedKey {
   return { type: hostKeyType(blob), fingerprint: fingerprint(blob) };
 }
 
+/** The bits of an RSA key that is too short to be trusted; null for every other key. */
+export function shortRsaBitsOf(blob: Buffer): number | null {
+  return shortRsaBits(`ssh-rsa ${blob.toString('base64')}`);
+}
+
 /**
- * Parses `TYPE BASE64` entries; unsupported entries are dropped and thus trust nothing. A key that is also listed as
+ * Parses `TYPE BASE64` entries; unsupported entries and short RSA keys are dropped and thus trust nothing. A key that is also listed as
  * `@revoked` is not trusted.
  */
 export function parsePins(hostKeys: readonly string[]): PinnedKey[] {
@@ -39,7 +45,8 @@ export function parsePins(hostKeys: readonly string[]): PinnedKey[] {
   return hostKeys.flatMap((entry) => {
     const [type = '', base64 = ''] = entry.trim().split(/\s+/);
     const blob = Buffer.from(base64, 'base64');
-    return type in ALGORITHMS && hostKeyType(blob) === type && !revoked.has(base64) ? [{ type, blob }] : [];
+    const isSupported = type in ALGORITHMS && parseHostKey(`${type} ${blob.toString('base64')}`) !== null;
+    return isSupported && !revoked.has(base64) ? [{ type, blob }] : [];
   });
 }
 

@@ -1,6 +1,7 @@
 /** Connections to jump hosts, shared by all targets behind them. */
 import type { Connection } from './builtin/connection';
 import type { Driver } from './driver';
+import type { LoginGate } from './login-gate';
 import { Semaphore } from '../retry/semaphore';
 import type { SshEndpoint, SshTarget } from './transport';
 
@@ -21,6 +22,7 @@ export class JumpHosts<C extends Connection> {
   constructor(
     private readonly driver: Driver<C>,
     private readonly idleMs: number,
+    private readonly gate: LoginGate,
   ) {}
 
   /**
@@ -30,11 +32,16 @@ export class JumpHosts<C extends Connection> {
    */
   async connect(target: SshTarget): Promise<C> {
     const { jump = [], ...direct } = target;
-    if (jump.length === 0) return this.driver.connect(direct, null);
+    const route = jump.map(({ host, port }) => JSON.stringify([host.toLowerCase(), port]));
+    if (jump.length === 0) {
+      return this.gate.run(direct, route, (attempt) => this.driver.connect(direct, null, attempt));
+    }
     const hop = this.use(jump);
     try {
       const via = await hop.connection;
-      const connection = await hop.openings.run(() => this.driver.connect(direct, via));
+      const connection = await this.gate.run(direct, route, (attempt) =>
+        hop.openings.run(() => this.driver.connect(direct, via, attempt)),
+      );
       connection.onClose(() => this.release(jump, hop));
       return connection;
     } catch (error) {

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from './connect-errors';
 import type { Connection } from './builtin/connection';
-import { SessionRefused } from './builtin/connection';
+import { SessionRefused, abortReason } from './builtin/connection';
+import { CryptoPolicyFile } from './crypto-policy';
 import { createConnector } from './connector';
 import type { IdentityOptions } from './builtin/identity';
 import type { ExecOptions, ExecResult, SshTarget, Transport, TransportPool } from './transport';
@@ -22,6 +23,8 @@ const LEAST_REFUSALS = 10;
 export interface PoolOptions extends IdentityOptions {
   /** Default: 10 s. */
   connectTimeoutMs?: number;
+  /** File of the system-wide crypto policy (`OSPATCH_SSH_INCLUDE`). Default: none. */
+  cryptoPolicy?: string | null;
   /** Unused connections are closed after this time. Default: 60 s. */
   idleMs?: number;
   /** For tests. */
@@ -47,8 +50,10 @@ class Pool implements TransportPool {
   private readonly closeConnector: () => void;
   private readonly idleMs: number;
 
-  constructor({ connectTimeoutMs = CONNECT_TIMEOUT_MS, idleMs = IDLE_MS, connect, ...identities }: PoolOptions) {
-    const connector = createConnector({ ...identities, connectTimeoutMs }, idleMs);
+  constructor(options: PoolOptions) {
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, idleMs = IDLE_MS, connect, cryptoPolicy = null, ...rest } = options;
+    const policy = new CryptoPolicyFile(cryptoPolicy);
+    const connector = createConnector({ ...rest, connectTimeoutMs, cryptoPolicy: policy }, idleMs);
     this.open = connect ?? ((target) => connector.connect(target));
     this.closeConnector = () => connector.close();
     this.idleMs = idleMs;
@@ -79,7 +84,7 @@ class Pool implements TransportPool {
     entry.users += 1;
     clearTimeout(entry.idle);
     try {
-      const connection = await entry.connection;
+      const connection = await orAborted(entry.connection, options.signal);
       return await this.runOn(entry, connection, target, command, options);
     } finally {
       entry.users -= 1;
@@ -156,6 +161,21 @@ class Pool implements TransportPool {
       (connection) => connection.end(),
       () => undefined,
     );
+  }
+}
+
+/** A login that is awaited by nobody any more goes on, and its connection is closed when idle. */
+async function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return result;
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(abortReason(signal));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -5,7 +5,7 @@ export interface SshEndpoint {
   host: string;
   port: number;
   user: string;
-  /** A bare file name in the worker's key directory, or `agent`. */
+  /** A bare file name in the worker's key directory, `agent`, or one key of it: `agent:SHA256:...`. */
   identity: string;
   /**
    * Trusted host keys, each `TYPE BASE64`; prefixed by `@cert-authority` for a certificate authority, by `@revoked` for

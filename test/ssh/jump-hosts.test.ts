@@ -1,6 +1,7 @@
 import type { Connection } from '../../src/ssh/builtin/connection';
 import type { Driver } from '../../src/ssh/driver';
 import { JumpHosts } from '../../src/ssh/jump-hosts';
+import { LoginGate } from '../../src/ssh/login-gate';
 import type { SshTarget } from '../../src/ssh/transport';
 import { targetOn } from './support';
 
@@ -56,7 +57,7 @@ describe('src/ssh/jump-hosts', () => {
 
   it('connects to each jump host once, through the previous one, and to at most eight at a time', async () => {
     const driver = new FakeDriver();
-    const hosts = new JumpHosts(driver, 60_000);
+    const hosts = new JumpHosts(driver, 60_000, new LoginGate());
     const names = Array.from({ length: 30 }, (_, index) => `n${index}`);
     const connections = await Promise.all(names.map((name) => hosts.connect(behind(name, 'outer', 'inner'))));
     expect(driver.made.slice(0, 2).map(({ target, via }) => [target.name, via?.target.host])).toEqual([
@@ -72,7 +73,7 @@ describe('src/ssh/jump-hosts', () => {
 
   it('closes the connection to a jump host some time after the last connection behind it', async () => {
     const driver = new FakeDriver();
-    const hosts = new JumpHosts(driver, 20_000);
+    const hosts = new JumpHosts(driver, 20_000, new LoginGate());
     const [first, second] = [await hosts.connect(behind('a', 'outer')), await hosts.connect(behind('b', 'outer'))];
     jest.useFakeTimers();
     first.end();
@@ -91,7 +92,7 @@ describe('src/ssh/jump-hosts', () => {
 
   it('reconnects to a jump host that failed, was lost, or died silently', async () => {
     const driver = new FakeDriver();
-    const hosts = new JumpHosts(driver, 60_000);
+    const hosts = new JumpHosts(driver, 60_000, new LoginGate());
     driver.failures = [new Error('no')];
     await expect(hosts.connect(behind('a', 'outer'))).rejects.toThrow('no');
     await hosts.connect(behind('a', 'outer'));
@@ -107,7 +108,7 @@ describe('src/ssh/jump-hosts', () => {
 
   it('never shares a jump host between targets with different addresses, logins or keys', async () => {
     const driver = new FakeDriver();
-    const hosts = new JumpHosts(driver, 60_000);
+    const hosts = new JumpHosts(driver, 60_000, new LoginGate());
     const target = behind('a', 'outer');
     await hosts.connect(target);
     for (const difference of [{ user: 'v' }, { identity: 'other' }, { hostKeys: ['other'] }, { port: 23 }]) {

@@ -14,11 +14,11 @@ interface KeyPair {
   public: string;
 }
 
-export function keyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): KeyPair {
-  const bits = { ed25519: {}, ecdsa: { bits: 256 }, rsa: { bits: 2048 } }[type];
+export function keyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519', rsaBits = 2048): KeyPair {
+  const bits = { ed25519: {}, ecdsa: { bits: 256 }, rsa: { bits: rsaBits } }[type];
   const pair = utils.generateKeyPairSync(type as 'ed25519', bits as never);
   // One key in 256 begins with a zero, which ssh2 omits when writing the key.
-  if (utils.parseKey(pair.public) instanceof Error) return keyPair(type);
+  if (utils.parseKey(pair.public) instanceof Error) return keyPair(type, rsaBits);
   return { private: pair.private, public: pair.public.split(' ').slice(0, 2).join(' ') };
 }
 

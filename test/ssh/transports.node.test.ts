@@ -451,7 +451,8 @@ describe('src/ssh with a real sshd', () => {
       expect((await pool.transport(openssh(quantum)).exec('id -un')).stdout.toString()).toBe('ospatch\n');
       await expect(pool.transport(on(quantum)).exec('true')).rejects.toMatchObject({
         type: 'Unreachable',
-        message: expect.stringContaining('ssh.transport: openssh'),
+        message: expect.stringContaining('it offers only sntrup761x25519-sha512@openssh.com'),
+        remedy: expect.stringContaining('ssh.transport: openssh'),
       });
     });
 

@@ -17,7 +17,7 @@ Logs are readable text on a terminal and JSON lines elsewhere. Stop the worker w
 on nodes continue, and the next worker follows them.
 
 Environment: OSPATCH_KEY_DIR (default ~/.ssh), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
-["pass", "show"]; it gets the name of the key), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks), OSPATCH_CALENDAR_DIR (no calendars),
+["pass", "show"]; it gets the name of the key), OSPATCH_SSH_INCLUDE (no crypto policy), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks), OSPATCH_CALENDAR_DIR (no calendars),
 OSPATCH_KUBECONFIG_DIR (~/.kube), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted),
 OSPATCH_ENCRYPTION_REQUIRED (unencrypted messages are accepted), OSPATCH_LOG_LEVEL (info), and the variables of the temporal CLI.
 Capacity: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).

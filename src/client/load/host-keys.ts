@@ -3,7 +3,13 @@ import { createHmac } from 'node:crypto';
 import { knownHostsName, lookUpHostKeys, parseKnownHosts } from '../../domain/trust/known-hosts';
 import type { HmacSha1, KnownHostKeys, KnownHosts } from '../../domain/trust/known-hosts';
 import type { NodeSpec, SshTransport } from '../../domain/spec/types';
-import { parseTrustEntry, revokedInList, trustsAnything, untrustedReason } from '../../domain/trust/host-keys';
+import {
+  MIN_RSA_BITS,
+  parseTrustEntry,
+  revokedInList,
+  trustsAnything,
+  untrustedReason,
+} from '../../domain/trust/host-keys';
 import { isHost } from '../../domain/trust/hosts';
 import type { SpecIssue, SpecPath } from '../../domain/spec/issues';
 import { valueAt } from '../../domain/spec/issues';
@@ -135,6 +141,9 @@ function missingKeyReason(known: KnownHostKeys, file: KnownHostsFile, name: stri
     return `${file.name} trusts only a certificate authority for ${name}, and host certificates need ssh.transport: openssh; set that, or add a plain host key`;
   }
   if (known.revoked.length > 0) return `every host key of ${name} in ${file.name} is @revoked`;
+  if (known.shortRsaBits !== undefined) {
+    return `${file.name} has only an RSA key of ${known.shortRsaBits} bits for ${name}, and fewer than ${MIN_RSA_BITS} are not trusted`;
+  }
   const where =
     file.text === null ? `there is no file ${file.name} beside the spec` : `${file.name} has no entry for ${name}`;
   return `no host key in the spec, and ${where}`;

@@ -8,7 +8,7 @@ import { DURATION_FORMAT, DURATION_PATTERN, parseDuration } from '../shared/dura
 import { LABEL_SELECTOR_FORMAT, parseLabelSelector } from '../shared/label-selector';
 import { HOST_FORMAT, isHost } from '../trust/hosts';
 import { IN_CLUSTER, KUBECONFIG_NAME } from '../kubernetes/types';
-import { HOST_KEY_FORMAT, parseTrustEntry } from '../trust/host-keys';
+import { HOST_KEY_FORMAT, hostKeyFault, parseTrustEntry } from '../trust/host-keys';
 import { show } from './issues';
 import { USER_NAME, USER_NAME_FORMAT } from '../trust/user-name';
 import { MAX_UNIT_GLOB_CHARS, UNIT_GLOB_PATTERN } from './restart-policy';
@@ -78,8 +78,8 @@ export const cronExpression = text(/\S/, cronForm).max(200, { error: cronForm })
 export const userName = text(USER_NAME, USER_NAME_FORMAT);
 
 export const identity = text(
-  /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/,
-  "agent, or the bare name of a key file in the worker's key directory (no path, no leading dot)",
+  /^(?:[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}|agent:SHA256:[A-Za-z0-9+/]{43})$/,
+  "the bare name of a key file in the worker's key directory (no path, no leading dot), agent, or one key of the agent: agent:SHA256:FINGERPRINT, as `ssh-add -l` shows it",
 );
 
 export const knownHostsFile = text(
@@ -118,7 +118,7 @@ export const calendarFile = text(
 
 export const hostKey = z
   .string({ error: HOST_KEY_FORMAT })
-  .refine((value) => parseTrustEntry(value) !== null, { error: HOST_KEY_FORMAT });
+  .refine((value) => parseTrustEntry(value) !== null, { error: ({ input }) => hostKeyFault(String(input)) });
 
 const kubeconfigForm = `${IN_CLUSTER}, or the bare name of a file in the worker's kubeconfig directory (no path, no leading dot)`;
 export const kubeconfig = text(KUBECONFIG_NAME, kubeconfigForm).refine(

@@ -43,15 +43,57 @@ export function revokedInList(entries: readonly string[]): number[] {
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** `TYPE BASE64` without the comment; null when it is not a host key of a supported type. */
+/** Shorter RSA keys can be factored. */
+export const MIN_RSA_BITS = 2_048;
+
+/**
+ * `TYPE BASE64` without the comment; null when it is not a host key of a supported type, or an RSA key that is too
+ * short.
+ */
 export function parseHostKey(text: string): string | null {
+  const key = readHostKey(text);
+  return key === null || isShort(key) ? null : key.text;
+}
+
+/** The bits of an RSA host key that is too short, with or without a marker; null for anything else. */
+export function shortRsaBits(text: string): number | null {
+  const key = readHostKey(text.trim().replace(/^@\S+\s+/, ''));
+  return key !== null && isShort(key) ? key.rsaBits : null;
+}
+
+/** Why `text` is no trusted host key. */
+export function hostKeyFault(text: string): string {
+  const bits = shortRsaBits(text);
+  if (bits === null) return HOST_KEY_FORMAT;
+  return `a key that cannot be forged: this RSA key has ${bits} bits, and at least ${MIN_RSA_BITS} are needed; use another key of the machine, e.g. ssh-ed25519`;
+}
+
+interface HostKey {
+  text: string;
+  /** Null for another type. */
+  rsaBits: number | null;
+}
+
+function isShort({ rsaBits }: HostKey): boolean {
+  return rsaBits !== null && rsaBits < MIN_RSA_BITS;
+}
+
+function readHostKey(text: string): HostKey | null {
   const [type, blob] = text.trim().split(/\s+/);
   if (type === undefined || blob === undefined || !isHostKeyType(type)) return null;
   const parts = wireStrings(blob);
   // An Ed25519 key has 32 bytes and no further fields; the others only have to be complete.
   if (parts === null || ascii(parts[0]) !== type || parts.length < 2) return null;
   if (type === 'ssh-ed25519' && (parts.length !== 2 || parts[1]?.length !== 32)) return null;
-  return `${type} ${blob}`;
+  if (type !== 'ssh-rsa') return { text: `${type} ${blob}`, rsaBits: null };
+  // Exponent and modulus.
+  if (parts.length !== 3) return null;
+  return { text: `${type} ${blob}`, rsaBits: bitLength(parts[2] ?? []) };
+}
+
+function bitLength(number: readonly number[]): number {
+  const first = number.findIndex((byte) => byte !== 0);
+  return first < 0 ? 0 : (number.length - first) * 8 - (Math.clz32(number[first] ?? 0) - 24);
 }
 
 function isHostKeyType(text: string): boolean {

@@ -2,7 +2,8 @@
  * Looks up a host in OpenSSH's known_hosts format (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Malformed lines are
  * skipped, as in OpenSSH.
  */
-import { parseHostKey } from './host-keys';
+import { defined } from '../shared/defined';
+import { parseHostKey, shortRsaBits } from './host-keys';
 
 /** HMAC-SHA1 of `message` with a base64 key; the result in base64. Injected, because this module has no crypto. */
 export type HmacSha1 = (keyBase64: string, message: string) => string;
@@ -14,6 +15,8 @@ export interface KnownHostKeys {
   revoked: string[];
   /** Keys of certificate authorities trusted for this host, without revoked keys. */
   authorities: string[];
+  /** Bits of an RSA key of this host that is too short to be trusted. Absent: there is none. */
+  shortRsaBits?: number;
 }
 
 const SSH_PORT = 22;
@@ -35,7 +38,9 @@ interface KnownHostsEntry {
   patterns: string[];
   /** Salt and HMAC-SHA1 of a hashed name, both in base64. */
   hash: { salt: string; digest: string } | null;
-  key: string;
+  /** Null for an RSA key that is too short, which trusts nothing. */
+  key: string | null;
+  shortRsaBits: number | null;
 }
 
 /** A parsed known_hosts file. */
@@ -64,6 +69,7 @@ export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hm
   const keys = new Set<string>();
   const revoked = new Set<string>();
   const authorities = new Set<string>();
+  let short: number | undefined;
   const others = known.other.filter((index) => {
     const entry = known.entries[index];
     return entry !== undefined && matches(entry, name, hmacSha1);
@@ -71,12 +77,18 @@ export function lookUpHostKeys(known: KnownHosts, host: string, port: number, hm
   for (const index of [...(known.exact.get(name) ?? []), ...others].sort((a, b) => a - b)) {
     const entry = known.entries[index];
     if (entry === undefined) continue;
-    if (entry.marker === '@cert-authority') authorities.add(entry.key);
+    if (entry.key === null) short ??= entry.shortRsaBits ?? undefined;
+    else if (entry.marker === '@cert-authority') authorities.add(entry.key);
     else if (entry.marker === '@revoked') revoked.add(entry.key);
     else keys.add(entry.key);
   }
   const notRevoked = (found: Set<string>): string[] => [...found].filter((key) => !revoked.has(key));
-  return { keys: notRevoked(keys), revoked: [...revoked], authorities: notRevoked(authorities) };
+  return {
+    keys: notRevoked(keys),
+    revoked: [...revoked],
+    authorities: notRevoked(authorities),
+    ...defined({ shortRsaBits: short }),
+  };
 }
 
 function parseLine(line: string): KnownHostsEntry | null {
@@ -86,9 +98,11 @@ function parseLine(line: string): KnownHostsEntry | null {
   const [hosts, type, blob] = fields;
   if (hosts === undefined || hosts.startsWith('#') || type === undefined || blob === undefined) return null;
   const key = parseHostKey(`${type} ${blob}`);
-  if (key === null) return null;
-  if (hosts.startsWith('|')) return { marker, patterns: [], hash: parseHash(hosts), key };
-  return { marker, patterns: hosts.toLowerCase().split(','), hash: null, key };
+  const short = key === null ? shortRsaBits(`${type} ${blob}`) : null;
+  if (key === null && short === null) return null;
+  const common = { marker, key, shortRsaBits: short };
+  if (hosts.startsWith('|')) return { ...common, patterns: [], hash: parseHash(hosts) };
+  return { ...common, patterns: hosts.toLowerCase().split(','), hash: null };
 }
 
 function matches({ patterns, hash }: KnownHostsEntry, name: string, hmacSha1: HmacSha1): boolean {

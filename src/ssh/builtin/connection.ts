@@ -1,11 +1,14 @@
 /** One ssh2 connection: the login, and commands until the connection ends. */
+import { Socket } from 'node:net';
 import type { ClientChannel } from 'ssh2';
 import { Client } from 'ssh2';
-import { CappedBuffer } from '../capped-buffer';
+import { algorithmsFor } from '../algorithms';
+import { CappedOutput } from '../capped-output';
 import type { AuthOutcome } from '../connect-errors';
 import {
   classifyConnectError,
   describeMachine,
+  floods,
   hostKeyMismatch,
   noAnswer,
   noHostKeys,
@@ -13,12 +16,14 @@ import {
 } from '../connect-errors';
 import { plainText } from '../../domain/shared/text';
 import { isTrusted, offeredKey, parsePins, pinnedAlgorithms } from '../host-keys';
+import type { CryptoPolicyFile } from '../crypto-policy';
 import { resolveIdentity } from './identity';
 import type { IdentityOptions } from './identity';
 import type { Driver } from '../driver';
+import { LoginAttempt } from '../login-gate';
+import { Meter } from './meter';
 import { scanHostKey } from './scan';
 import type { ExecOptions, ExecResult, SshTarget } from '../transport';
-import { defined } from '../../domain/shared/defined';
 
 /** A silent peer is detected after at most interval x (count + 1). */
 const KEEPALIVE_INTERVAL_MS = 10_000;
@@ -29,12 +34,17 @@ export const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 
 const CLOSED = 'it closed the connection during the login';
 
+/** What may be on its way to a channel that is closed. */
+const WINDOW_BYTES = 2 * 1024 * 1024;
+
 /** Maximum characters of the pre-login banner that are evaluated. */
 const MAX_BANNER_CHARS = 4_000;
 
 export interface SshConnectOptions extends IdentityOptions {
   /** TCP connect, key exchange and login together, in milliseconds. */
   connectTimeoutMs: number;
+  /** The system-wide crypto policy; absent: none. */
+  cryptoPolicy?: CryptoPolicyFile;
 }
 
 export interface Connection {
@@ -55,8 +65,8 @@ export class SessionRefused extends Error {
 export class Ssh2Driver implements Driver<Ssh2Connection> {
   constructor(private readonly options: SshConnectOptions) {}
 
-  connect(target: SshTarget, via: Ssh2Connection | null): Promise<Ssh2Connection> {
-    return connectSsh(target, this.options, via);
+  connect(target: SshTarget, via: Ssh2Connection | null, attempt: LoginAttempt): Promise<Ssh2Connection> {
+    return connectSsh(target, this.options, via, attempt);
   }
 
   close(): void {
@@ -73,14 +83,23 @@ export async function connectSsh(
   target: SshTarget,
   options: SshConnectOptions,
   via: Ssh2Connection | null = null,
+  attempt = new LoginAttempt(),
 ): Promise<Ssh2Connection> {
   const pins = parsePins(target.hostKeys);
   if (pins.length === 0) throw noHostKeys(target);
+  const algorithms = algorithmsFor(pinnedAlgorithms(pins), options.cryptoPolicy?.current() ?? {});
   const auth = await resolveIdentity(target.identity, target.user, options);
-  const route = async () =>
-    defined({ sock: via === null ? undefined : await via.tunnel(target, options.connectTimeoutMs) });
+  const route = async () => {
+    if (via === null) return null;
+    const channel = await via.tunnel(target, options.connectTimeoutMs);
+    attempt.connected();
+    return channel;
+  };
   const client = new Client();
-  const sock = await route();
+  const channel = await route();
+  const socket = new Socket();
+  socket.once('connect', () => attempt.connected());
+  const meter = new Meter(channel ?? socket, via?.meter ?? null);
   let rejected: Buffer | undefined;
   let banner = '';
   let offered = false;
@@ -92,27 +111,28 @@ export async function connectSsh(
     client.once('close', () => resolve(new Error(CLOSED)));
     // Behind a jump host `close` does not come before our side is closed, and on `end` ssh2 stops its own timer.
     client.once('end', () => resolve(new Error(CLOSED)));
+    client.once('handshake', () => meter.handshakeDone());
     client.on('banner', (text) => {
       banner = (banner + text).slice(0, MAX_BANNER_CHARS);
     });
+    // Before ssh2 sees the socket, which it takes for connected otherwise.
+    if (channel === null) socket.connect({ host: target.host, port: target.port });
     client.connect({
-      ...sock,
-      host: target.host,
-      port: target.port,
+      sock: channel ?? socket,
       username: target.user,
       authHandler: (left, partial, next) => {
         // A second call means that the only method was not sufficient.
         if (offered) {
           outcome.left = left;
           outcome.partial = partial === true;
-        }
+        } else attempt.offered();
         next(offered ? (false as never) : auth);
         offered = true;
       },
       readyTimeout: options.connectTimeoutMs,
       keepaliveInterval: KEEPALIVE_INTERVAL_MS,
       keepaliveCountMax: KEEPALIVE_COUNT,
-      algorithms: { serverHostKey: pinnedAlgorithms(pins) },
+      algorithms,
       hostVerifier: (key: Buffer): boolean => {
         const trusted = isTrusted(pins, key);
         if (!trusted) rejected = key;
@@ -122,14 +142,19 @@ export async function connectSsh(
     // Without this, small packets that wait for each other cost a delayed acknowledgement of 40 ms each.
     client.setNoDelay(true);
   });
-  if (failure === undefined) return new Ssh2Connection(target, client);
+  if (failure === undefined) {
+    meter.loggedIn();
+    return new Ssh2Connection(target, client, meter);
+  }
   client.destroy();
+  if (meter.exceeded !== null) throw floods(target, 'during the login', meter.exceeded);
   if (rejected !== undefined) throw hostKeyMismatch(target, pins, offeredKey(rejected));
   if (failure.message.includes('no matching host key format')) {
+    if (via === null) attempt.connected();
     const scan = async () => scanHostKey(target.host, target.port, options.connectTimeoutMs, [], await route());
     throw hostKeyMismatch(target, pins, await scan().catch(() => null));
   }
-  throw classifyConnectError(target, failure, banner, outcome);
+  throw classifyConnectError(target, failure, banner, { ...outcome, algorithms, beginning: meter.beginning });
 }
 
 export class Ssh2Connection implements Connection {
@@ -139,6 +164,7 @@ export class Ssh2Connection implements Connection {
   constructor(
     private readonly target: SshTarget,
     private readonly client: Client,
+    readonly meter: Meter,
   ) {
     client.once('close', () => this.gone());
     client.once('end', () => {
@@ -181,6 +207,8 @@ export class Ssh2Connection implements Connection {
           if (error)
             return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);
           clearTimeout(timer);
+          this.meter.begin(WINDOW_BYTES);
+          channel.once('close', () => this.meter.end(WINDOW_BYTES));
           resolve(channel);
         }),
       );
@@ -188,10 +216,23 @@ export class Ssh2Connection implements Connection {
   }
 
   exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    const { signal, timeoutMs = DEFAULT_EXEC_TIMEOUT_MS } = options;
+    const { signal, timeoutMs = DEFAULT_EXEC_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
+    const output = new CappedOutput(maxBytes);
+    const expected = 2 * output.endBytes + WINDOW_BYTES;
     return new Promise<ExecResult>((resolve, reject) => {
-      const lost = (cause?: unknown): void =>
-        settle(() => reject(unreachable(this.target, 'the connection was lost', cause)));
+      const lost = (cause?: unknown): void => {
+        const { exceeded } = this.meter;
+        const why = (): Error =>
+          exceeded === null
+            ? unreachable(this.target, 'the connection was lost', cause)
+            : floods(this.target, 'for one command', exceeded);
+        settle(() => reject(why()));
+      };
+      const flooded = (): void => {
+        settle(() => reject(floods(this.target, 'for one command')));
+        // A machine that sends so much need not heed a closed channel.
+        this.end();
+      };
       const timer = setTimeout(() => {
         settle(() => reject(noAnswer(this.target, timeoutMs)));
         this.end();
@@ -205,16 +246,21 @@ export class Ssh2Connection implements Connection {
         clearTimeout(timer);
         signal?.removeEventListener('abort', aborted);
         this.listeners.delete(lost);
+        if (isCounted) this.meter.end(expected);
+        isCounted = false;
         finish();
       };
+      let isCounted = false;
       if (signal?.aborted === true) return aborted();
       signal?.addEventListener('abort', aborted, { once: true });
       this.onClose(lost);
+      this.meter.begin(expected);
+      isCounted = true;
       orLost(lost, () =>
         this.client.exec(command, (error, opened) => {
           if (error) return settle(() => reject(sessionError(this.target, error)));
           channel = opened;
-          collect(opened, options.maxBytes ?? DEFAULT_MAX_BYTES, (result) => settle(() => resolve(result)), lost);
+          collect(opened, output, { done: (result) => settle(() => resolve(result)), lost, flooded });
           if (signal?.aborted === true) return channel.close();
           channel.end(options.stdin);
         }),
@@ -238,18 +284,18 @@ function sessionError(target: SshTarget, error: Error): Error {
   return unreachable(target, 'the connection was lost', error);
 }
 
-/** Reads both streams to the end, whatever their size: an unread stream keeps the channel from closing. */
+/** Reads both streams to the end, unless there is far too much: an unread stream keeps the channel from closing. */
 function collect(
   channel: ClientChannel,
-  maxBytes: number,
-  done: (result: ExecResult) => void,
-  lost: (cause?: unknown) => void,
+  output: CappedOutput,
+  { done, lost, flooded }: { done: (result: ExecResult) => void; lost: (cause?: unknown) => void; flooded: () => void },
 ): void {
-  const stdout = new CappedBuffer(maxBytes);
-  const stderr = new CappedBuffer(maxBytes);
   let exit: { code: number | null; signal: string | null } | undefined;
-  channel.on('data', (chunk: Buffer) => stdout.push(chunk));
-  channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  const keep = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    if (!output.push(stream, chunk)) flooded();
+  };
+  channel.on('data', keep('stdout'));
+  channel.stderr.on('data', keep('stderr'));
   channel.on('exit', (code: number | null, signal?: string) => {
     exit = { code, signal: signal ?? null };
   });
@@ -257,7 +303,7 @@ function collect(
   // Without an exit status the connection was lost, and the outcome of the command is unknown.
   channel.on('close', () => {
     if (exit === undefined) return lost();
-    done({ ...exit, stdout: stdout.value(), stderr: stderr.value(), truncated: stdout.truncated || stderr.truncated });
+    done({ ...exit, ...output.value() });
   });
 }
 

@@ -4,10 +4,18 @@ import path from 'node:path';
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2';
 import { createAgent, utils } from 'ssh2';
 import { OspatchError } from '../../domain/shared/errors';
+import { plainText } from '../../domain/shared/text';
+import type { AgentKey } from '../agent-keys';
+import { keyByFingerprint, listAgentKeys, offeredKeys } from '../agent-keys';
+import { MIN_RSA_BITS } from '../../domain/trust/host-keys';
+import { shortRsaBitsOf } from '../host-keys';
 import { UntrustedFile, readTrusted } from '../../trusted-file';
 import { findPassphrase } from './passphrase';
 
 export const AGENT = 'agent';
+
+/** One key of the agent, by the fingerprint that `ssh-add -l` shows. */
+const AGENT_KEY = /^agent:(SHA256:[A-Za-z0-9+/]{43})$/;
 
 /** A file in the key directory, never a path: a spec must not be able to name other files on the worker. */
 const IDENTITY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
@@ -19,9 +27,10 @@ export interface IdentityOptions {
   passphraseCommand?: readonly string[];
 }
 
-/** The authentication data of one identity. `key` is null for types that ssh2 does not support, such as FIDO keys. */
+/** The authentication data of one identity. `keys`: to offer, at least one; `isOne`: it was asked for. `key` is null for types that ssh2 does not support, such as FIDO keys. */
 export type IdentitySource =
-  { kind: 'agent'; socket: string } | { kind: 'file'; file: string; key: ParsedKey | null; encrypted: boolean };
+  | { kind: 'agent'; socket: string; held: number; keys: AgentKey[]; isOne: boolean }
+  | { kind: 'file'; file: string; key: ParsedKey | null; encrypted: boolean };
 
 /**
  * The one authentication method to offer for `identity`.
@@ -34,7 +43,7 @@ export async function resolveIdentity(
   options: IdentityOptions,
 ): Promise<AnyAuthMethod> {
   const source = await findIdentity(identity, options);
-  if (source.kind === 'agent') return { type: 'agent', username: user, agent: await openAgent(source.socket) };
+  if (source.kind === 'agent') return { type: 'agent', username: user, agent: agentWith(source, identity) };
   if (source.key === null) {
     throw unavailable(
       `the file "${identity}" in the key directory is not a private key that can be read`,
@@ -46,37 +55,75 @@ export async function resolveIdentity(
 
 /** Locates the identity and reads what is available. Throws like `resolveIdentity`. */
 export async function findIdentity(identity: string, options: IdentityOptions): Promise<IdentitySource> {
-  if (identity === AGENT) {
-    const socket = process.env['SSH_AUTH_SOCK'];
-    if (socket !== undefined && socket !== '') return { kind: 'agent', socket };
-    throw unavailable(
-      'ssh.identity is "agent", but SSH_AUTH_SOCK is not set for the worker',
-      'start the worker with an ssh-agent',
-    );
-  }
+  const wanted = AGENT_KEY.exec(identity)?.[1];
+  if (identity === AGENT || wanted !== undefined) return findInAgent(identity, wanted ?? null);
   if (!IDENTITY_NAME.test(identity)) {
     throw unavailable(
       `ssh.identity "${identity.slice(0, 80)}" is not a bare file name`,
-      'name a file in the key directory of the worker, or `agent`',
+      'name a file in the key directory of the worker, `agent`, or one key of the agent: `agent:SHA256:...`',
     );
   }
   const file = path.join(options.keyDir, identity);
   return { kind: 'file', file, ...(await readKey(file, identity, options)) };
 }
 
-async function openAgent(socket: string): Promise<BaseAgent> {
-  const agent = createAgent(socket);
-  const keys = await new Promise<number>((resolve, reject) => {
-    agent.getIdentities((error, found) => (error ? reject(error) : resolve(found?.length ?? 0)));
-  }).catch((cause: unknown) => {
+/** `wanted`: the fingerprint of one key; null: whatever the agent holds. Errors list none of its other keys. */
+async function findInAgent(identity: string, wanted: string | null): Promise<IdentitySource> {
+  const socket = process.env['SSH_AUTH_SOCK'];
+  if (socket === undefined || socket === '') {
+    throw unavailable(
+      `ssh.identity is "${identity}", but SSH_AUTH_SOCK is not set for the worker`,
+      'start the worker with an ssh-agent',
+    );
+  }
+  const held = await listAgentKeys(socket).catch((cause: unknown) => {
     throw unavailable(
       'the ssh-agent of the worker does not answer',
       'start the worker with a running ssh-agent',
       cause,
     );
   });
-  if (keys === 0) throw unavailable('the ssh-agent of the worker holds no keys', 'add the key with ssh-add');
+  if (wanted === null) {
+    const keys = offeredKeys(held);
+    if (keys.length > 0) return { kind: 'agent', socket, held: held.length, keys, isOne: false };
+    throw unavailable('the ssh-agent of the worker holds no keys', 'add the key with ssh-add');
+  }
+  const key = keyByFingerprint(held, wanted);
+  if (key === undefined) {
+    throw unavailable(
+      `the ssh-agent of the worker does not hold the key ${wanted}`,
+      'add it with ssh-add, or correct ssh.identity (`ssh-add -l` on the worker shows the fingerprints)',
+    );
+  }
+  refuseShort(key.blob, identity);
+  return { kind: 'agent', socket, held: held.length, keys: [key], isOne: true };
+}
+
+/** An agent that shows a server no other keys than the chosen ones. */
+function agentWith({ socket, keys }: Extract<IdentitySource, { kind: 'agent' }>, identity: string): BaseAgent {
+  const usable = keys.flatMap(({ type, blob }) => {
+    const parsed = utils.parseKey(`${type} ${blob.toString('base64')}`);
+    return parsed instanceof Error ? [] : [parsed].flat();
+  });
+  if (usable.length === 0) {
+    throw unavailable(
+      `the key "${identity}" of the worker's ssh-agent is of a type that the builtin transport cannot use: ${keys.map(({ type }) => plainText(type, 60)).join(', ')}`,
+      'use ssh.transport: openssh for FIDO keys and certificates',
+    );
+  }
+  const agent = createAgent(socket);
+  agent.getIdentities = (callback) => callback(null, usable);
   return agent;
+}
+
+/** @throws OspatchError for an RSA key that is too short */
+function refuseShort(blob: Buffer, identity: string): void {
+  const bits = shortRsaBitsOf(blob);
+  if (bits === null) return;
+  throw unavailable(
+    `the key "${identity}" is an RSA key of ${bits} bits, and fewer than ${MIN_RSA_BITS} are not used`,
+    'make a new one: ssh-keygen -t ed25519',
+  );
 }
 
 async function readKey(
@@ -107,6 +154,7 @@ async function readKey(
       'name the private key, not the .pub file',
     );
   }
+  refuseShort(key.getPublicSSH(), identity);
   return { key: withoutSha1(key), encrypted };
 }
 

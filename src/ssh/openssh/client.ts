@@ -1,16 +1,23 @@
 /** Runs the OpenSSH client: its files, its environment, and the login that leaves a control master running. */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import type { OspatchError } from '../../domain/shared/errors';
 import { unreachable } from '../connect-errors';
 import { unavailable } from '../builtin/identity';
 import { ALIAS } from './config';
+import type { LoginAttempt } from '../login-gate';
 import { classifyOpensshFailure } from './errors';
 import { programEnvironment } from '../../programs/environment';
 import type { SshTarget } from '../transport';
 
 const MAX_LOG_BYTES = 64 * 1024;
+
+/**
+ * Runs a program that cannot write a file larger than 4 MiB (dash) or 8 MiB (bash). The log of a master takes what the
+ * server chooses to say, for as long as the connection lasts; a client that reaches the limit is ended by the system.
+ */
+const LIMITED = ['-c', 'ulimit -f 8192 && exec "$0" "$@"'];
 
 /** The client times out earlier by itself, except when a jump host hangs. */
 const GRACE_MS = 5_000;
@@ -48,10 +55,11 @@ export async function logIn(
   files: ClientFiles,
   timeoutMs: number,
   jump: SshTarget | null,
+  attempt: LoginAttempt,
 ): Promise<void> {
-  const said = openSync(files.said, 'w', 0o600);
+  const said = openSync(files.said, 'a', 0o600);
   const args = ['-F', files.config, '-E', files.log, '-o', 'LogLevel=DEBUG1', '-o', 'ControlMaster=yes', '-f', '-N'];
-  const child = spawn('ssh', [...args, '--', ALIAS], {
+  const child = spawn('sh', [...LIMITED, 'ssh', ...args, '--', ALIAS], {
     env: clientEnvironment(),
     stdio: ['ignore', 'ignore', said],
   });
@@ -63,14 +71,31 @@ export async function logIn(
   });
   clearTimeout(timer);
   if (typeof end === 'object' && end !== null) throw noClient(end);
-  if (end === 0 && existsSync(files.socket)) {
-    // The master keeps both open, but nothing reads them anymore.
-    rmSync(files.log, { force: true });
-    rmSync(files.said, { force: true });
-    return;
-  }
+  if (end === 0 && existsSync(files.socket)) return emptyLogs(files);
+  charge(attempt, readLog(files.log));
   if (end === null) throw unreachable(target, 'it does not answer');
   throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
+}
+
+/**
+ * The master keeps its files open as long as it lives. They are emptied again and again, so that their limit is reached
+ * only by a server that floods.
+ */
+export function emptyLogs(files: ClientFiles): void {
+  for (const file of [files.log, files.said]) {
+    try {
+      truncateSync(file);
+    } catch {
+      // A cleaner of temporary files was faster.
+    }
+  }
+}
+
+/** How far a failed login got, by the log of the client. */
+function charge(attempt: LoginAttempt, log: string): void {
+  if (!/Remote protocol version|kex_exchange_identification|banner exchange/.test(log)) return;
+  attempt.connected();
+  if (/Authentications that can continue|Offering public key|Server accepts key/.test(log)) attempt.offered();
 }
 
 /**
@@ -81,9 +106,17 @@ export function clientEnvironment(): Record<string, string> {
   return programEnvironment({ pass: ['SSH_SK_*'], set: { LC_ALL: 'C', SSH_ASKPASS_REQUIRE: 'never' } });
 }
 
+/** The end of a log, whatever its size. */
 export function readLog(file: string): string {
   try {
-    return readFileSync(file).subarray(-MAX_LOG_BYTES).toString('utf8');
+    const fd = openSync(file, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      const tail = Buffer.alloc(Math.min(size, MAX_LOG_BYTES));
+      return tail.subarray(0, readSync(fd, tail, 0, tail.length, size - tail.length)).toString('utf8');
+    } finally {
+      closeSync(fd);
+    }
   } catch {
     return '';
   }

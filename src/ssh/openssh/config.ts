@@ -17,8 +17,8 @@ const JUMP_ALIAS = 'jump';
 export type ClientIdentity =
   | { kind: 'agent'; socket: string }
   | { kind: 'file'; file: string }
-  /** The public key in `file`, with signatures from the agent at `socket`; with a certificate if there is one. */
-  | { kind: 'held'; file: string; socket: string; certificate: string | null };
+  /** The public keys in `files`, with signatures from the agent at `socket`; with a certificate if there is one. */
+  | { kind: 'held'; files: string[]; socket: string; certificate: string | null };
 
 export interface ClientConfig {
   endpoint: SshEndpoint;
@@ -28,6 +28,8 @@ export interface ClientConfig {
   /** Control path of the connection to the jump host, or null. */
   jumpControlPath: string | null;
   connectTimeoutSeconds: number;
+  /** Of `cryptoLines`. */
+  crypto: readonly string[];
 }
 
 /** The configuration file. @throws OspatchError `InvalidSpec` for a value that cannot be written safely */
@@ -39,6 +41,7 @@ export function renderConfig(config: ClientConfig): string {
     `Port ${port}`,
     // A backslash escapes the next character in ssh_config.
     `User ${user.replaceAll('\\', '\\\\')}`,
+    ...config.crypto,
     ...identityLines(config.identity),
     'BatchMode yes',
     'PreferredAuthentications publickey',
@@ -94,7 +97,7 @@ function identityLines(identity: ClientIdentity): string[] {
       return [
         `IdentityAgent ${quoted(identity.socket)}`,
         'IdentitiesOnly yes',
-        `IdentityFile ${quoted(identity.file)}`,
+        ...identity.files.map((file) => `IdentityFile ${quoted(file)}`),
         ...(identity.certificate === null ? [] : [`CertificateFile ${quoted(identity.certificate)}`]),
       ];
   }

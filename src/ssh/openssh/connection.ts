@@ -8,14 +8,19 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CappedBuffer } from '../capped-buffer';
-import { noAnswer, noHostKeys, unreachable } from '../connect-errors';
+import { CappedOutput } from '../capped-output';
+import { floods, noAnswer, noHostKeys, unreachable } from '../connect-errors';
 import type { Connection, SshConnectOptions } from '../builtin/connection';
 import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_MAX_BYTES, SessionRefused, abortReason } from '../builtin/connection';
+import type { IdentitySource } from '../builtin/identity';
 import { findIdentity } from '../builtin/identity';
 import type { Driver } from '../driver';
+import type { LoginAttempt } from '../login-gate';
 import type { ClientIdentity } from './config';
-import { ClientFiles, clientEnvironment, logIn, noClient, readLog } from './client';
+import type { ClientCapabilities } from './capabilities';
+import { clientCapabilities } from './capabilities';
+import { ClientFiles, clientEnvironment, emptyLogs, logIn, noClient, readLog } from './client';
+import { cryptoLines } from './crypto';
 import { ALIAS, renderConfig, renderKnownHosts } from './config';
 import { PrivateDirectory } from './directory';
 import { startPrivateAgent } from './agent';
@@ -31,13 +36,17 @@ const GRACE_MS = 5_000;
 export class OpensshDriver implements Driver<OpensshConnection> {
   private readonly directory = new PrivateDirectory();
   private readonly open = new Set<OpensshConnection>();
+  private capabilities: Promise<ClientCapabilities> | undefined;
 
   constructor(private readonly options: SshConnectOptions) {}
 
   /** @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable` */
-  async connect(target: SshTarget, via: OpensshConnection | null): Promise<OpensshConnection> {
+  async connect(target: SshTarget, via: OpensshConnection | null, attempt: LoginAttempt): Promise<OpensshConnection> {
     const knownHosts = renderKnownHosts(target);
     if (knownHosts === '') throw noHostKeys(target);
+    const policy = this.options.cryptoPolicy?.current() ?? {};
+    const crypto = cryptoLines(target.hostKeys, await this.clientKnows(), policy);
+    if (via !== null) emptyLogs(via.files);
     const dir = this.directory.make();
     const files = new ClientFiles(dir);
     let agent: { stop(): void } | undefined;
@@ -52,9 +61,10 @@ export class OpensshDriver implements Driver<OpensshConnection> {
         controlPath: files.socket,
         jumpControlPath: via?.files.socket ?? null,
         connectTimeoutSeconds: Math.max(1, Math.ceil(this.options.connectTimeoutMs / 1000)),
+        crypto,
       });
       writeFileSync(files.config, config, PRIVATE);
-      await logIn(target, files, this.options.connectTimeoutMs, via?.target ?? null);
+      await logIn(target, files, this.options.connectTimeoutMs, via?.target ?? null, attempt);
       const connection = new OpensshConnection(target, files);
       this.open.add(connection);
       connection.onClose(() => this.open.delete(connection));
@@ -72,20 +82,45 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     this.directory.remove();
   }
 
+  /** Asked once; again after a failure, because a client may be installed meanwhile. */
+  private async clientKnows(): Promise<ClientCapabilities> {
+    this.capabilities ??= clientCapabilities();
+    try {
+      return await this.capabilities;
+    } catch (error) {
+      this.capabilities = undefined;
+      throw noClient(error as Error);
+    }
+  }
+
   private async prepareIdentity(
     target: SshTarget,
     files: ClientFiles,
   ): Promise<{ identity: ClientIdentity; agent?: { stop(): void } }> {
     const source = await findIdentity(target.identity, this.options);
-    if (source.kind === 'agent') return { identity: source };
+    if (source.kind === 'agent') return { identity: agentIdentity(source, files) };
     const { file, key, encrypted } = source;
     if (!encrypted || key === null) return { identity: { kind: 'file', file: path.resolve(file) } };
     writeFileSync(files.publicKey, `${key.type} ${key.getPublicSSH().toString('base64')}\n`, PRIVATE);
     const certificate = path.resolve(`${file}-cert.pub`);
     const agent = await startPrivateAgent(files.agent, key);
-    const held = { kind: 'held', file: files.publicKey, socket: files.agent } as const;
+    const held = { kind: 'held' as const, files: [files.publicKey], socket: files.agent };
     return { identity: { ...held, certificate: existsSync(certificate) ? certificate : null }, agent };
   }
+}
+
+/** Without public keys in files the client offers all keys of the agent. */
+function agentIdentity(
+  { socket, held, keys, isOne }: Extract<IdentitySource, { kind: 'agent' }>,
+  files: ClientFiles,
+): ClientIdentity {
+  if (!isOne && held === keys.length) return { kind: 'agent', socket };
+  const names = keys.map(({ type, blob }, index) => {
+    const name = `${files.publicKey}-${index + 1}`;
+    writeFileSync(name, `${type} ${blob.toString('base64')}\n`, PRIVATE);
+    return name;
+  });
+  return { kind: 'held', files: names, socket, certificate: null };
 }
 
 export class OpensshConnection implements Connection {
@@ -141,6 +176,7 @@ export class OpensshConnection implements Connection {
       this.end();
       throw unreachable(this.target, 'the connection was lost');
     }
+    emptyLogs(this.files);
     const log = this.files.nextLog();
     // Without a master the client would connect by itself, which `false` prevents.
     const settings = ['LogLevel=DEBUG2', 'ControlMaster=no', 'ProxyCommand=false'].flatMap((one) => ['-o', one]);
@@ -167,8 +203,7 @@ export class OpensshConnection implements Connection {
 
   private follow(child: ChildProcess, options: ExecOptions): Promise<ExecResult> {
     const { signal, stdin, timeoutMs = DEFAULT_EXEC_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = options;
-    const stdout = new CappedBuffer(maxBytes);
-    const stderr = new CappedBuffer(maxBytes);
+    const output = new CappedOutput(maxBytes);
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
         clearTimeout(timer);
@@ -187,15 +222,19 @@ export class OpensshConnection implements Connection {
         this.end();
       }, timeoutMs);
       signal?.addEventListener('abort', aborted, { once: true });
-      child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-      child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+      const keep = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+        if (output.push(stream, chunk)) return;
+        giveUp(floods(this.target, 'for one command'));
+        this.end();
+      };
+      child.stdout?.on('data', keep('stdout'));
+      child.stderr?.on('data', keep('stderr'));
       // A command that does not read its input has not failed.
       child.stdin?.on('error', () => undefined);
       child.stdin?.end(stdin);
       child.once('error', (error) => settle(() => reject(noClient(error))));
       child.once('close', (code) => {
-        const truncated = stdout.truncated || stderr.truncated;
-        settle(() => resolve({ code, signal: null, stdout: stdout.value(), stderr: stderr.value(), truncated }));
+        settle(() => resolve({ code, signal: null, ...output.value() }));
       });
     });
   }

@@ -119,7 +119,7 @@ describe('src/domain/spec/parse', () => {
         'a path as identity',
         { ssh: { user: 'root', identity: '../id' } },
         [
-          "ssh.identity: found a path (not shown); allowed: agent, or the bare name of a key file in the worker's key directory (no path, no leading dot)",
+          "ssh.identity: found a path (not shown); allowed: the bare name of a key file in the worker's key directory (no path, no leading dot), agent, or one key of the agent: agent:SHA256:FINGERPRINT, as `ssh-add -l` shows it",
         ],
       ],
       [

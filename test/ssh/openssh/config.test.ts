@@ -13,6 +13,7 @@ function config(more: Partial<SshEndpoint>, file = '/keys/id'): string {
     controlPath: '/d/s',
     jumpControlPath: null,
     connectTimeoutSeconds: 10,
+    crypto: [],
   });
 }
 
