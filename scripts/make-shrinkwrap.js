@@ -13,11 +13,15 @@ function shrinkwrapOf(lock) {
   return { ...lock, packages: { '': own, ...Object.fromEntries(rest) } };
 }
 
-const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
-const shrinkwrap = shrinkwrapOf(lock);
-const found = withoutIntegrity(shrinkwrap);
-if (found.length > 0) {
-  console.error(`error: package-lock.json has no integrity for ${found.join(', ')}`);
-  process.exit(1);
+if (require.main === module) {
+  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
+  const shrinkwrap = shrinkwrapOf(lock);
+  const found = withoutIntegrity(shrinkwrap);
+  if (found.length > 0) {
+    console.error(`error: package-lock.json has no integrity for ${found.join(', ')}`);
+    process.exit(1);
+  }
+  writeFileSync(path.join(root, 'npm-shrinkwrap.json'), `${JSON.stringify(shrinkwrap, null, 2)}\n`);
 }
-writeFileSync(path.join(root, 'npm-shrinkwrap.json'), `${JSON.stringify(shrinkwrap, null, 2)}\n`);
+
+module.exports = { shrinkwrapOf };

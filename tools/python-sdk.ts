@@ -8,6 +8,9 @@ import { withLock } from '../src/dev/owner-lock';
 
 const PACKAGE = 'temporalio==1.35.0';
 
+/** Versions and digests of the package and all that it needs. */
+const REQUIREMENTS = path.join(__dirname, 'python-requirements.txt');
+
 function venv(): string {
   return path.join(cacheDir(), `python-${PACKAGE.replace('==', '-')}`);
 }
@@ -35,7 +38,10 @@ async function install(): Promise<void> {
   const dir = mkdtempSync(`${venv()}.new-`);
   try {
     await mustRun('python3', ['-m', 'venv', dir]);
-    await mustRun(path.join(dir, 'bin/python3'), ['-m', 'pip', 'install', '--quiet', PACKAGE]);
+    await mustRun(path.join(dir, 'bin/python3'), [
+      ...['-m', 'pip', 'install', '--quiet', '--require-hashes', '--only-binary=:all:', '--no-deps'],
+      ...['-r', REQUIREMENTS],
+    ]);
     // Only what pip has written holds the path of the directory, and only Python itself is called.
     renameSync(dir, venv());
   } finally {

@@ -1,12 +1,13 @@
 /** Finds the test server that can skip time, or gets one. For tests only. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 
 import { aptInstall } from './apt';
-import { downloadBinary } from '../src/dev/download';
+import { downloadBinary, releasePlatform } from '../src/dev/download';
 import type { Log } from '../src/dev/host';
 import { cacheDir, mustRun, sleep, timed, which } from '../src/dev/host';
 import { freePorts } from '../src/dev/ports';
@@ -15,6 +16,15 @@ import { withLock } from '../src/dev/owner-lock';
 /** Has every feature the tests use, and starts within the SDK's limit of 5 s. */
 const VERSION = '1.38.0';
 
+/** The archive of this version at github.com/temporalio/sdk-java. Other platforms use its Java library. */
+const ARCHIVE_PLATFORM = 'linux_amd64';
+const ARCHIVE_NAME = `temporal-test-server_${VERSION}_${ARCHIVE_PLATFORM}`;
+const ARCHIVE = {
+  url: `https://github.com/temporalio/sdk-java/releases/download/v${VERSION}/${ARCHIVE_NAME}.tar.gz`,
+  sha256: '41df834fe8e1ac59619e13908f41b63e4d1054f37634a2f89033d8cf6af71b96',
+  file: `${ARCHIVE_NAME}/temporal-test-server`,
+};
+
 /** Raised when the start script changes, so that caches get the new one. */
 const SCRIPT_VERSION = 2;
 
@@ -22,6 +32,9 @@ const MAIN_CLASS = 'io.temporal.testserver.TestServer';
 
 /** Quick to start rather than quick in the long run. */
 const JAVA_OPTIONS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto', '-Xlog:disable', '-Xlog:all=off'];
+
+/** The Java libraries, as `sha256sum` lists them. */
+const JAR_DIGESTS = path.join(__dirname, 'test-server.sha256');
 
 const ARCHIVE_TIMEOUT_MS = 60_000;
 
@@ -42,10 +55,12 @@ export async function findTestServer(log: Log): Promise<TestServerExecutable> {
   const onWait = () => log('waiting for another process that gets the time-skipping test server ...');
   return withLock(`${target}.lock`, onWait, async () => {
     if (existsSync(target)) return found;
-    const downloaded = await downloadBinary('temporal-test-server', target).then(
-      () => true,
-      () => false,
-    );
+    const downloaded =
+      releasePlatform() === ARCHIVE_PLATFORM &&
+      (await downloadBinary(ARCHIVE, target).then(
+        () => true,
+        () => false,
+      ));
     if (downloaded) return found;
     await installJava(log);
     await timed(log, 'Getting the time-skipping Temporal test server with Maven', '30 s, only once', () =>
@@ -60,9 +75,10 @@ async function build(target: string): Promise<void> {
   const pom = path.join(jars, 'pom.xml');
   writeFileSync(pom, pomFile());
   await mustRun('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`]);
-  const classPath = readdirSync(jars)
-    .filter((name) => name.endsWith('.jar'))
-    .sort()
+  const names = readdirSync(jars).filter((name) => name.endsWith('.jar'));
+  checkJars(jars, names);
+  const classPath = names
+    .toSorted()
     .map((name) => path.join(jars, name))
     .join(':');
   const archive = path.join(jars, 'classes.jsa');
@@ -73,6 +89,18 @@ async function build(target: string): Promise<void> {
   chmodSync(`${target}.tmp`, 0o755);
   renameSync(`${target}.tmp`, target);
   rmSync(pom);
+}
+
+/** Maven compares with the SHA-1 of its repository only. */
+function checkJars(dir: string, names: string[]): void {
+  const found = names.toSorted().map((name) => {
+    const digest = createHash('sha256').update(readFileSync(path.join(dir, name)));
+    return `${digest.digest('hex')}  ${name}\n`;
+  });
+  if (found.join('') === readFileSync(JAR_DIGESTS, 'utf8')) return;
+  throw new Error(
+    `The Java libraries of the test server in ${dir} are not those of ${JAR_DIGESTS}; remove the directory`,
+  );
 }
 
 /**

@@ -41,7 +41,8 @@ export function cacheDir(...parts: string[]): string {
     process.env['OSPATCH_CACHE'] ??
     path.join(process.env['XDG_CACHE_HOME'] ?? path.join(existingHome(), '.cache'), 'ospatch');
   const dir = path.resolve(base, ...parts);
-  mkdirSync(dir, { recursive: true });
+  // Programs in the cache are run.
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
   return dir;
 }
 

@@ -27,6 +27,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   tar: 'looks into a package that is to be published',
   ssh: 'a login to the node of the reader',
   openssl: 'makes a key',
+  'ssh-keygen': 'checks the signature of a release',
+  sha256sum: 'checks the files of a release',
   less: 'a pager',
   install: 'makes a directory in /etc',
   mkdir: 'makes a directory',

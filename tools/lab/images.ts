@@ -125,9 +125,13 @@ async function buildBase(suite: recipe.LabSuite, run: RunDir, found: recipe.Mirr
   mkdirSync(root, { recursive: true });
   const include = `--include=${recipe.BASE_PACKAGES.join(',')}`;
   const proxy = defined({ http_proxy: found.proxy });
-  await mustRun('debootstrap', ['--variant=minbase', include, suite, root, found.main].filter(Boolean), {
-    env: { ...process.env, ...proxy },
-  });
+  await mustRun(
+    'debootstrap',
+    ['--force-check-gpg', '--variant=minbase', include, suite, root, found.main].filter(Boolean),
+    {
+      env: { ...process.env, ...proxy },
+    },
+  );
   const mirror = await findMirror(root);
   writeFileSync(path.join(root, 'etc/apt/sources.list'), recipe.aptSources(mirror, suite));
   writeFileSync(path.join(root, 'etc/apt/apt.conf.d/90lab'), recipe.aptConfig(mirror, suite));
