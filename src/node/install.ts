@@ -3,6 +3,7 @@ import { OspatchError } from '../domain/shared/errors';
 import type { NodeTarget } from '../domain/spec/types';
 import type { ExecResult, Transport } from '../ssh/transport';
 import { plainText } from '../domain/shared/text';
+import { exposedError, exposedPlace } from './exposed';
 import { installSteps } from './helper/install-steps';
 import { HELPER_DIR, type HelperScript } from './helper/script';
 import { privilegeOf, sudoDenied, sudoReason } from './privilege';
@@ -16,7 +17,7 @@ function installScript(helper: HelperScript): string {
   const { before, write, after } = installSteps(helper);
   return [
     'umask 022',
-    `fail() { echo "${FAILED_MARK}$1"; exit 1; }`,
+    `fail() { echo "${FAILED_MARK}$1 $e"; exit 1; }`,
     ...[...before, write, ...after].map(({ command, failure }) =>
       failure === null ? command : `${command} || fail ${failure}`,
     ),
@@ -45,6 +46,8 @@ export async function installHelper(
   const result = await transport.exec(command, { ...options, stdin: helper.content });
   const outcome = new RegExp(`${FAILED_MARK}(\\w+)`).exec(result.stdout.toString())?.[1];
   if (outcome === 'ok') return;
+  const exposed = outcome === 'exposed' ? exposedPlace(result.stdout.toString()) : null;
+  if (exposed !== null) throw exposedError(node, exposed);
   if (outcome === undefined && prefix !== '') {
     throw sudoDenied({ node, user, path: helper.path, doing: 'place', call: null }, result);
   }

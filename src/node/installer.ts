@@ -19,8 +19,11 @@ echo 'installed ${helper.path}'
 `;
 }
 
-/** A failed command prints its own error; the digest comparison has none. */
+/** A failed command prints its own error; comparisons have none. */
 function line({ command, failure }: InstallStep): string {
+  if (failure === 'exposed') {
+    return `${command} || { echo "users other than root can change this, so the helper is not installed: $e" >&2; echo "fix: chown root:root and chmod go-w, for each such directory; or a directory in the place of a link" >&2; exit 1; }`;
+  }
   if (failure !== 'digest') return command;
   return `${command} || { echo 'the helper is incomplete; nothing was changed' >&2; exit 1; }`;
 }

@@ -84,10 +84,10 @@ const PLACING_REMEDY =
 /** How to install the rule that allows the user to run the helper, for the tool in use. */
 function ruleRemedy(tool: Tool, { node, user, call }: Denied): string {
   if (tool === 'doas') {
-    return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)} --form doas\` prints, of this version of ospatch (docs/node.md), or log in as root`;
+    return `give ${user} the rule that \`ospatch sudoers --user ${shellUserName(user)} --for doas\` prints, of this version of ospatch (docs/node.md), or log in as root`;
   }
   if (tool === 'sudo-rs') {
-    return `sudo-rs knows no rule with a digest: give ${user} the one that \`ospatch sudoers --user ${shellUserName(user)} --form sudo-rs\` prints, of this version of ospatch (docs/node.md), or log in as root`;
+    return `sudo-rs knows no rule with a digest: give ${user} the one that \`ospatch sudoers --user ${shellUserName(user)} --for sudo-rs\` prints, of this version of ospatch (docs/node.md), or log in as root`;
   }
   if (call !== null) {
     return `replace the rule of ${user} on ${node} with the one that \`ospatch sudoers --user ${shellUserName(user)}\` prints, of this version of ospatch; for a sudo older than 1.9.10 add \`--form wildcard\``;
@@ -113,27 +113,45 @@ export function sudoDenied(denied: Denied, result: ExecResult): OspatchError {
   });
 }
 
-/** Calls of a run, in their actual form: every phase that changes something, and the reboot. */
+/**
+ * Calls of a run, in their actual form: every phase that changes something, and the reboot. They have no effect without
+ * parameters on standard input, and with a boot id that no node has.
+ */
 const PROBED_CALLS = [
   'start 0123456789abcdef-plan-100010 plan',
   'start 0123456789abcdef-apply-100010 apply',
   'start 0123456789abcdef-repair-100010 repair',
-  'poll 0123456789abcdef-apply-100010 0 65536 20',
+  'poll 0123456789abcdef-apply-100010 0 65536 0',
   'reboot 01234567-89ab-cdef-0123-456789abcdef',
 ];
 
 /**
- * Shell code that prints `denied CALL` for calls that the sudo rule does not allow. Prints nothing when sudo cannot
- * tell: with doas, with a sudo-rs without `-l` support, and when listing rights needs a password.
+ * Shell code that prints `denied CALL` and the message of the tool for the first call that the user may not make. sudo
+ * is asked first (`sudo -l`), since it reports a refused call to the administrator. Its answer is not enough: it does
+ * not tell of a password, and doas and some versions of sudo-rs give none. So the calls are made, without effect.
  */
-export function listRightsCommand(user: string, path: string): string {
+export function checkRightsCommand(user: string, path: string): string {
   const calls = PROBED_CALLS.map((call) => `"${call}"`).join(' ');
-  const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin; export PATH; ${privilegeOf(user).setup}if [ $p = sudo ]; then for c in ${calls}; do e=$(env LC_ALL=C sudo -n -l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || echo "denied $c"; done; fi`;
+  const { setup, prefix } = privilegeOf(user);
+  const script = [
+    'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
+    `export PATH; ${setup}[ -x ${path} ] || exit 0`,
+    `for c in ${calls}; do if [ $p = sudo ]; then e=$(${prefix}-l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || { echo "denied $c"; exit; }; fi`,
+    `a=$(${prefix}${path} $c 2>&1 </dev/null); case $a in "ospatch "*) ;; *) echo "denied $c"; echo "$a"; exit ;; esac`,
+    'done',
+  ].join('; ');
   return `sh -c '${script}'`;
 }
 
-/** The first denied call in the output of `listRightsCommand`; null when there is none. */
-export function deniedCall({ stdout }: ExecResult): string | null {
-  const call = /^denied (.*)$/m.exec(stdout.toString())?.[1];
-  return PROBED_CALLS.find((asked) => asked === call) ?? null;
+export interface DeniedCall {
+  call: string;
+  /** What the tool printed; empty when its rule does not match. */
+  said: string;
+}
+
+/** The denied call in the output of `checkRightsCommand`; null when there is none. */
+export function deniedCall({ stdout }: ExecResult): DeniedCall | null {
+  const [, asked, said = ''] = /^denied (.*)\n([\s\S]*)$/m.exec(stdout.toString()) ?? [];
+  const call = PROBED_CALLS.find((known) => known === asked);
+  return call === undefined ? null : { call, said };
 }

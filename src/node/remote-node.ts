@@ -17,14 +17,15 @@ import type { HelperAnswer, JobAnswer } from './job/answer';
 import { MAX_RESULT_BYTES, UNDERSTOOD, unsupportedProtocol, parseAnswer, parseJobAnswer } from './job/answer';
 import type { HelperScript } from './helper/script';
 import { COMMAND_DIR, HELPER_DIR, helperScript } from './helper/script';
-import { helperCommand, helperDefect, helperMissing, passingHelperCommand } from './job/call';
+import { exposedHelper, helperCommand, helperDefect, helperMissing, passingHelperCommand } from './job/call';
+import { exposedError } from './exposed';
 import { installHelper } from './install';
 import type { Job } from './job/id';
 import { checkBootId, checkCommandName, checkToken, formatJobId } from './job/id';
 import { loginShellError, runsNothing } from './login-shell';
 import { policyParameters, restartParameters } from './policy-parameters';
 import type { Privilege } from './privilege';
-import { listRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
+import { checkRightsCommand, deniedCall, privilegeOf, sudoDenied, sudoReason } from './privilege';
 import { redactSecrets } from '../domain/shared/redact';
 import { defined } from '../domain/shared/defined';
 
@@ -172,22 +173,21 @@ export class RemoteNode {
   }
 
   /**
-   * Asks sudo, without running anything, whether all calls of a patch are allowed: a rule may allow `facts` but not
-   * `start`.
+   * Checks, without any effect, whether all calls of a patch are allowed: a rule may allow `facts` but not `start`.
    *
-   * @throws OspatchError `SudoDenied` when a call is not allowed; nothing when sudo cannot tell
+   * @throws OspatchError `SudoDenied` when a call is not allowed
    */
   async checkRights(): Promise<void> {
     const { user } = this.target.ssh;
     if (user === 'root') return;
     const signal = defined({ signal: this.signal });
-    const command = listRightsCommand(user, this.helper.path);
+    const command = checkRightsCommand(user, this.helper.path);
     const result = await this.transport.exec(command, { ...signal, timeoutMs: CALL_TIMEOUT_MS });
-    const call = deniedCall(result);
-    if (call === null) return;
+    const denied = deniedCall(result);
+    if (denied === null) return;
     throw sudoDenied(
-      { node: this.name, user, path: this.helper.path, doing: 'run', call: verbOf(call) },
-      { ...result, stderr: Buffer.from('sudo: its rule does not match') },
+      { node: this.name, user, path: this.helper.path, doing: 'run', call: verbOf(denied.call) },
+      { ...result, stderr: Buffer.from(denied.said || 'sudo: its rule does not match') },
     );
   }
 
@@ -207,6 +207,8 @@ export class RemoteNode {
     const first = await this.exec(command, options);
     const answer = parseAnswer(first.stdout);
     if (answer !== null) return this.complete(answer, first);
+    const exposed = exposedHelper(first.stdout);
+    if (exposed !== null) throw exposedError(this.name, exposed);
     const refused = loginShellError(this.name, this.target.ssh.user, first);
     if (refused !== null) throw refused;
     await this.ensureHelper(first, command, await this.brokenLogin(first));
@@ -259,6 +261,7 @@ export class RemoteNode {
 
   private complete(answer: HelperAnswer, result: ExecResult): HelperAnswer {
     this.answered = true;
+    if (answer.fields.get('why') === 'exposed') throw this.refused(answer);
     if (result.truncated) throw this.protocolError('its answer is too long');
     return answer;
   }

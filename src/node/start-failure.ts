@@ -2,9 +2,11 @@
 import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { describeExposed, exposedRemedy } from './exposed';
 
 export interface StartFailure {
-  kind: 'disk-full' | 'no-inodes' | 'read-only' | 'not-writable' | 'start-failed' | 'no-answer' | 'no-systemd';
+  kind:
+    'disk-full' | 'no-inodes' | 'read-only' | 'not-writable' | 'start-failed' | 'no-answer' | 'no-systemd' | 'exposed';
   /** Mount point of the affected file system; empty when none is. */
   place: string;
   /** The system's error message. */
@@ -19,6 +21,7 @@ const KINDS: readonly StartFailure['kind'][] = [
   'start-failed',
   'no-answer',
   'no-systemd',
+  'exposed',
 ];
 
 /** Null when `why` is no start failure. */
@@ -80,6 +83,11 @@ function describe(
         what: `systemd could not run it${words}`,
         remedy: startRemedy(node, said),
       };
+    case 'exposed': {
+      const [owner = '', mode = ''] = said.split(' ');
+      const exposed = { place, owner, mode };
+      return { type: 'HelperMissing', what: describeExposed(exposed), remedy: exposedRemedy(node, exposed) };
+    }
   }
 }
 
@@ -87,7 +95,7 @@ function describe(
 function startRemedy(node: string, said: string): string {
   const journal = `\`journalctl -n 50 -u ospatch-job -u ospatch-probe\` on ${node}`;
   if (/permission denied|operation not permitted|status=203/i.test(said)) {
-    return `let systemd run /usr/local/libexec/ospatch-node-*: see \`ausearch -m avc,fanotify -ts recent\` (SELinux, fapolicyd) and the mount options of /usr/local, then ${journal}`;
+    return `let systemd run /bin/sh with /var/lib/ospatch/bin/ospatch-node-*: see \`ausearch -m avc,fanotify -ts recent\` (SELinux, fapolicyd), then ${journal}`;
   }
   return `see ${journal}`;
 }

@@ -75,11 +75,20 @@ function doasWord(user: string): string {
   return PLAIN_NAME.test(user) ? user : `"${user.replaceAll('\\', '\\\\')}"`;
 }
 
+function weaker(tool: string): string[] {
+  return [
+    `# Weaker than with sudo: ${tool} checks neither the digest of the file nor its arguments. Whoever can change the file or`,
+    '# a directory above it becomes root, so all of them must belong to root. The helper itself refuses all arguments but',
+    '# those of its own calls.',
+  ];
+}
+
 function doasRule({ digest, path }: HelperScript, user: string): SudoersRule {
   const text = [
-    `# ospatch: ${user} may run the node helper as root, and nothing else. doas supports no digests and patterns: the helper`,
-    '# must belong to root, and validates its arguments itself. For a doas that does not read /etc/doas.d, put this line into',
-    '# /etc/doas.conf. One rule per version of the helper; remove the old one when no worker needs it.',
+    `# ospatch: ${user} may run the node helper as root, and nothing else.`,
+    ...weaker('doas'),
+    '# For a doas that does not read /etc/doas.d, put this line into /etc/doas.conf. One rule per version of the helper;',
+    '# remove the old one when no worker needs it.',
     `permit nopass ${doasWord(user)} as root cmd ${path}`,
     '',
   ].join('\n');
@@ -92,9 +101,9 @@ const SUDO_RS_NAME = /^[A-Za-z0-9_.\\-]+$/;
 function sudoRsRule({ digest, path }: HelperScript, user: string): SudoersRule {
   const short = digest.slice(0, 12);
   const text = [
-    `# ospatch: ${user} may run the node helper as root, and nothing else. sudo-rs supports no digests and patterns: the`,
-    '# helper must belong to root, and validates its arguments itself. One file per version of the helper; remove the old one',
-    '# when no worker needs it.',
+    `# ospatch: ${user} may run the node helper as root, and nothing else.`,
+    ...weaker('sudo-rs'),
+    '# One file per version of the helper; remove the old one when no worker needs it.',
     ...(SUDO_RS_NAME.test(user)
       ? []
       : ['# sudo-rs 0.2.5 (Debian 13) does not match this name: use # and the user id (id -u) instead.']),
@@ -112,6 +121,7 @@ function sudoRule({ digest, path }: HelperScript, user: string, form: 'regex' | 
   const sudo = form === 'regex' ? '1.9.10' : '1.8.7';
   const text = [
     `# ospatch: ${user} may run the node helper as root, this exact file with these arguments, and nothing else.`,
+    '# That is to patch and reboot this machine at any time, and to read the logs of all patches.',
     `# Needs sudo ${sudo} or newer. One file per version of the helper; remove the old one when no worker needs it.`,
     `Cmnd_Alias ${alias} = \\`,
     `${commands.join(', \\\n')}`,

@@ -42,12 +42,14 @@ function inertProgram(): Command {
   return program;
 }
 
-const OFFLINE = new Set(['validate', 'next', 'schema', 'helper print', 'sudoers', 'rbac', 'completion']);
+const OFFLINE = new Set(['validate', 'next', 'schema', 'helper print', 'rbac', 'completion']);
 
 function isOffline([, command = '', ...rest]: readonly string[]): boolean {
   if (OFFLINE.has(command) || OFFLINE.has(`${command} ${rest[0] ?? ''}`)) return true;
   if (command === 'calendar') return rest.includes('-f');
   if (command === 'explain') return rest.includes('--field') || (rest[0] ?? '').includes('.');
+  // With a node, that node is asked.
+  if (command === 'sudoers') return !rest.includes('-f');
   return command === 'version' && rest.includes('--client');
 }
 

@@ -114,7 +114,7 @@ const LEFTOVERS = `
 systemctl list-units --all --plain --no-legend 'ospatch*' | sed 's/ .*//; s/^/unit /'
 systemctl list-units --failed --plain --no-legend | sed 's/ .*//; s/^/failed-unit /'
 for name in apt-get apt dpkg flock; do pgrep -x "$name" >/dev/null && echo "process $name"; done
-pgrep -f 'libexec/[o]spatch-node' >/dev/null && echo 'process ospatch-node'
+pgrep -f '/[o]spatch-node-' >/dev/null && echo 'process ospatch-node'
 find /var/lib/ospatch -maxdepth 1 -name 'new.*' -printf 'file %p\\n' 2>/dev/null
 find /run -maxdepth 1 -name 'ospatch-pending.*' -printf 'file %p\\n'
 find /usr/local/libexec -name '.ospatch-node.*' -printf 'file %p\\n' 2>/dev/null

@@ -179,7 +179,7 @@ describe('src/node: jobs on a node with failures', () => {
     it.each(['/run/ospatch', '/var/lib/ospatch'])('without inodes on %s is reported as such', async (place) => {
       await sh(
         node,
-        `set -e; mkdir -p ${place}; mount -t tmpfs -o size=10m,nr_inodes=20 lab ${place}
+        `set -e; mkdir -p ${place}; mount -t tmpfs -o size=10m,nr_inodes=20,mode=700 lab ${place}
         i=0; while touch ${place}/full-$i 2>/dev/null; do i=$((i + 1)); done`,
       );
       try {
@@ -194,7 +194,7 @@ describe('src/node: jobs on a node with failures', () => {
     it('without space, or on a read-only file system, names that file system', async () => {
       await sh(
         node,
-        'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',
+        'mkdir -p /run/ospatch; mount -t tmpfs -o size=64k,mode=700 lab /run/ospatch; head -c 1m /dev/zero >/run/ospatch/full || true',
       );
       expect(await stops()).toEqual(['no job can be started on odd: the file system /run/ospatch is full']);
       await sh(node, 'mount -o remount,ro /run/ospatch');
@@ -202,11 +202,11 @@ describe('src/node: jobs on a node with failures', () => {
       await sh(node, 'umount /run/ospatch');
     });
 
-    it('with an unexecutable helper reports the message of systemd', async () => {
+    it('with a shell that systemd may not execute reports the message of systemd', async () => {
       await sh(
         node,
         `set -e; mkdir -p /etc/systemd/system/service.d
-        printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/service.d/lab.conf; systemctl daemon-reload`,
+        printf '[Service]\\nNoExecPaths=/usr/bin/dash\\n' >/etc/systemd/system/service.d/lab.conf; systemctl daemon-reload`,
       );
       const sentence = /^no job can be started on odd: systemd could not run it \(ospatch-\S+: .*EXEC.*\)$/;
       await expect(preflight()).rejects.toMatchObject({ type: 'Unhealthy', message: expect.stringMatching(sentence) });

@@ -37,7 +37,7 @@ describe('src/node/reboot on a real node', () => {
     [
       'a timer that cannot run it',
       `mkdir -p /etc/systemd/system/ospatch-reboot.service.d
-      printf '[Service]\\nNoExecPaths=/usr/local/libexec\\n' >/etc/systemd/system/ospatch-reboot.service.d/lab.conf; systemctl daemon-reload`,
+      printf '[Service]\\nNoExecPaths=/usr/bin/dash\\n' >/etc/systemd/system/ospatch-reboot.service.d/lab.conf; systemctl daemon-reload`,
       /^odd was not rebooted: the reboot command was not run \(.*\)$/,
       'rm -r /etc/systemd/system/ospatch-reboot.service.d; systemctl daemon-reload',
     ],

@@ -151,13 +151,13 @@ describe('src/node/remote-node', () => {
     [
       'doas: Authorization required\n',
       /^doas refuses to run .*: Authorization required$/,
-      /ospatch sudoers .*--form doas/,
+      /ospatch sudoers .*--for doas/,
     ],
     ['doas: doas is not enabled, /etc/doas.conf: No such file or directory\n', /doas is not enabled/, /doas\.conf/],
     [
       "sudo-rs: I'm sorry admin. I'm afraid I can't do that\n",
       /^sudo-rs refuses to run /,
-      /`ospatch sudoers --user admin --form sudo-rs` prints/,
+      /`ospatch sudoers --user admin --for sudo-rs` prints/,
     ],
     ['/etc/sudoers.d/x:1:1: syntax error\n', /syntax error/, /visudo -c/],
     [

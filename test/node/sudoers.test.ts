@@ -9,7 +9,7 @@ const helper = helperScript();
 describe('src/node/sudoers', () => {
   it.each(['regex', 'wildcard'] as const)('allows every public verb of the helper and no other: %s', (form) => {
     const main = readFileSync(path.join(__dirname, '../../src/node/helper/main.sh'), 'utf8');
-    const dispatch = main.slice(main.indexOf('case $verb in'));
+    const dispatch = main.slice(main.lastIndexOf('case $verb in'));
     const verbs = [...dispatch.matchAll(/^ {2}([a-z]+)\)/gm)].map((match) => match[1]);
     const { text } = sudoersRule(helper, 'ospatch', form);
     const allowed = [...text.matchAll(/^ {2}sha256:[0-9a-f]{64} \S+ \^?([a-z]+)/gm)].map((match) => match[1]);

@@ -134,9 +134,9 @@ apt_apply() {
   if [ "$only" = security ]; then apt_planned_strays || { apt_simulate "$dir" && apt_pin_strays "$dir"; }; fi
   OSPATCH_JOB=$job
   export OSPATCH_JOB
-  self=$(own_path)
+  # apt finds the version by the first word of a hook, so this spelling of /bin/sh is one that no other hook has.
   # shellcheck disable=SC2046
-  retrying apt_get -o DPkg::Pre-Install-Pkgs::="$self _verify" -o "DPkg::Tools::Options::$self::Version=3" \
+  retrying apt_get -o DPkg::Pre-Install-Pkgs::="/bin/./sh $0 _verify" -o DPkg::Tools::Options::/bin/./sh::Version=3 \
     $(apt_removals) dist-upgrade
   rc=$?
   apt_report >"$dir/result"

@@ -73,7 +73,8 @@ valid_token() {
 }
 
 valid_number() {
-  case $1 in '' | *[!0-9]*) return 1 ;; esac
+  # No leading zeros: arithmetic reads them as octal.
+  case $1 in '' | *[!0-9]* | 0?*) return 1 ;; esac
   [ ${#1} -le 12 ]
 }
 
@@ -244,12 +245,69 @@ read_parameters() {
   [ "$complete" = yes ] || refuse short-upload 74
 }
 
-# sudo rules with a digest run this script through /dev/fd/N, which systemd cannot execute.
-own_path() {
+# ------------------------------------------------------------------------------------------- what root runs is checked
+#
+# A sudo rule with a digest covers this process only: sudo verifies the bytes and runs them through /dev/fd/N. Whatever
+# is started later (the job, apt's hook, the reboot) runs a copy of these very bytes, in a directory of root alone.
+
+helper_dir=/usr/local/libexec
+
+# Whether this is such a copy. Only copies have the internal verbs, so that no caller has them.
+is_copy() {
+  case $0 in "$state_dir"/bin/ospatch-node-* | "$run_dir"/bin/ospatch-node-* | /run/ospatch-pending.??????/ospatch-node) ;; *) return 1 ;; esac
+}
+
+# find_exposed [-L] PLACE...: sets exposed to the first existing place that users other than root may change, as `PLACE
+# OWNER:GROUP MODE`; empty when there is none. A symbolic link counts: what it names may have other directories above.
+find_exposed() {
+  exposed=$(stat -c '%u %A %U:%G %n' "$@" 2>/dev/null | while read -r owner mode names place; do
+    case "$owner $mode" in '0 '[d-]????-??-?) ;; *) echo "$place $names $mode" && break ;; esac
+  done)
+}
+
+refuse_exposed() { [ -z "$exposed" ] || refuse_with "exposed at=${exposed%% *}" "${exposed#* }" 77; }
+
+# Refuses to go on when others can change this script or its directories. Sets source to the bytes that are being run.
+check_self() {
+  source=$0
   case $0 in
-    /usr/local/libexec/ospatch-node-*) echo "$0" ;;
-    *) echo "/usr/local/libexec/ospatch-node-$(sha256sum "$0" | cut -c1-12)" ;;
+    /dev/fd/* | /proc/*/fd/*)
+      # Under a number that nothing else here uses.
+      exec 8<"$0"
+      source=/dev/fd/8
+      find_exposed -L "$source"
+      refuse_exposed
+      place=$helper_dir/ospatch-node
+      ;;
+    /*) place=$0 ;;
+    *) place=$(pwd -P)/$0 ;;
   esac
+  set -- "$place" "$state_dir/runs" "$state_dir/before" "$state_dir/bin" "$state_dir" "$run_dir/bin" "$run_dir" /run /
+  while place=${place%/*} && [ -n "$place" ]; do set -- "$@" "$place"; done
+  # A link above the state is as good as its directory and what it names.
+  place=${state_dir%/*}
+  [ -L /var ] || set -- "$@" /var
+  if [ -L /var ] || [ -L "$place" ]; then place=$(cd -P "$place" && pwd -P); fi
+  while [ -n "$place" ]; do set -- "$@" "$place" && place=${place%/*}; done
+  find_exposed "$@"
+  refuse_exposed
+}
+
+use_dirs() { mkdir -p "$state_dir/runs" "$state_dir/before" "$state_dir/bin" "$run_dir"; }
+
+# Sets self to a copy of the running script, under its digest. On a full or read-only /var it is kept in memory.
+keep_self() {
+  ! is_copy || { self=$0 && return; }
+  sum=$(sha256sum <"$source")
+  for place in "$state_dir/bin" "$run_dir/bin"; do
+    self=$place/ospatch-node-${sum%% *}
+    [ "$(sha256sum 2>/dev/null <"$self")" != "$sum" ] || return 0
+    mkdir -p "$place" 2>/dev/null
+    new=$(mktemp "$place/.new.XXXXXX" 2>/dev/null) || continue
+    { cat <"$source" >"$new" && [ "$(sha256sum <"$new")" = "$sum" ] && mv -f "$new" "$self"; } 2>/dev/null && return 0
+    rm -f "$new"
+  done
+  return 1
 }
 
 # Refuses with WHY and the rest of the header, and in the body the original error message.
@@ -297,7 +355,7 @@ verb_start() {
   [ "$phase" = "$1" ] || refuse bad-phase
   read_parameters
   has_systemd || can_detach || refuse no-systemd 69
-  mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write
+  use_dirs || cannot_write
   state=$(job_state)
   case $state in
     absent | claimed) launch ;;
@@ -325,24 +383,26 @@ launch() {
     [ "$life" -eq 0 ] || tries=$((tries + 19))
     sleep 0.05
   done
+  keep_self || cannot_write
   if has_systemd; then
     start_unit "$unit" _run "$job" "$unit" ||
       # Processes left by another job keep the name of its unit.
       { [ ! -d "$dir/started" ] && { alive; [ $? -eq 1 ]; } && start_unit "ospatch-job-$job.service" _run "$job" "ospatch-job-$job.service"; }
   else
     said=''
-    detach "$(own_path)" _run "$job"
+    detach /bin/sh "$self" _run "$job"
   fi
   await "$dir/started" || { not_started; return; }
   wait_for_end "$wait"
 }
 
-# start_unit UNIT VERB...: runs this program as a unit of its own. Sets said to the output of systemd-run.
+# start_unit UNIT VERB...: runs the copy as a unit of its own, through sh because /var may be mounted noexec. Sets said
+# to the output of systemd-run.
 start_unit() {
   unit_name=$1
   shift
   said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit="$unit_name" --description="ospatch ${2-$1}" \
-    -p RefuseManualStop=yes -p KillMode=process -p TimeoutStopSec=900 "$(own_path)" "$@" 2>&1 >/dev/null)
+    -p RefuseManualStop=yes -p KillMode=process -p TimeoutStopSec=900 /bin/sh "$self" "$@" 2>&1 >/dev/null)
   rc=$?
   [ "$rc" -ne 124 ] || said="systemd has not answered systemd-run within $start_limit s"
   [ "$rc" -eq 0 ] || said=${said:-systemd-run exited with code $rc}
@@ -408,8 +468,9 @@ why_not_started() {
 # Proves that a job can be started this way.
 verb_started() { : >"$run_dir/probe"; }
 
-# The wrapper, inside the unit.
+# The wrapper, inside the unit. Its name is that of the script, by which a job that lost its wrapper is recognised.
 verb_run() {
+  { printf %s "${0##*/}" >/proc/self/comm; } 2>/dev/null
   mkdir -p "$run_dir"
   exec 9>>"$state_dir/lock"
   # Probes take the lock shared for a moment.

@@ -11,7 +11,20 @@ can_detach() {
   for tool in setsid flock timeout; do command -v "$tool" >/dev/null 2>&1 || return 1; done
 }
 
-detach() { setsid "$@" </dev/null >/dev/null 2>&1 & }
+# With the surroundings that systemd would give it: no variable and no limit of the caller.
+detach() {
+  (
+    # Known to dash and busybox, whose systems come here.
+    # shellcheck disable=SC3045
+    for limit in d f m t v; do ulimit "-$limit" unlimited; done
+    # shellcheck disable=SC3045
+    ulimit -s 8192
+    # shellcheck disable=SC3045
+    ulimit -n 65536
+    exec 8<&-
+    exec env -i PATH="$PATH" LC_ALL=C HOME=/root setsid "$@"
+  ) </dev/null >/dev/null 2>&1 &
+}
 
 # read_process PID: sets p_state, p_session and p_begun (ticks since the boot).
 read_process() {
@@ -74,7 +87,7 @@ forget_session() { mv "$state_dir/session" "$state_dir/session.ended"; }
 # A second request finds the lock taken.
 reboot_detached() {
   command -v "${command%% *}" >/dev/null 2>&1 || refuse_with reboot-failed "${command%% *} is missing" 70
-  detach flock -n "$run_dir/reboot.lock" "$(own_path)" _reboot "$1" "$2"
+  detach flock -n "$run_dir/reboot.lock" /bin/sh "$self" _reboot "$1" "$2"
 }
 
 container_of_init() { tr '\0' '\n' 2>/dev/null </proc/1/environ | sed -n 's/^container=\([a-z-]*\)$/\1/p'; }

@@ -164,16 +164,22 @@ running_facts() {
 verb_pending() {
   # An interactive caller passes no policy, and has more time.
   if [ -t 0 ]; then pending_now; return; fi
-  timeout -k 2 "$pending_limit" sh "$0" _pending
+  use_scratch
+  cat <"$source" >"$scratch/ospatch-node" || cannot_write
+  timeout -k 2 "$pending_limit" sh "$scratch/ospatch-node" _pending
   case $? in 124 | 137 | 143) refuse slow-pending 75 ;; esac
+}
+
+use_scratch() {
+  scratch=$(mktemp -d /run/ospatch-pending.XXXXXX) || cannot_write
+  trap 'rm -rf "$scratch"' EXIT
 }
 
 pending_now() {
   if [ -t 0 ]; then default_policy; else read_parameters; fi
   use_manager
   [ -n "$driver" ] || refuse unsupported
-  scratch=$(mktemp -d /run/ospatch-pending.XXXXXX) || cannot_write
-  trap 'rm -rf "$scratch"' EXIT
+  if is_copy; then scratch=${0%/*}; else use_scratch; fi
   "${driver}_pending" "$scratch" >"$scratch/result"
   rc=$?
   [ "$rc" -ne 0 ] || room_lines "$scratch" >>"$scratch/result"

@@ -1,11 +1,12 @@
 /** How the helper gets to its place: written beside it, checked there, then renamed, so no half file is ever run. */
+import { findExposed, withDirectories } from '../exposed';
 import { HELPER_DIR, type HelperScript } from './script';
 
 export interface InstallStep {
   /** POSIX sh on one line, without a single quote. */
   command: string;
   /** What has failed when the command fails; null: nothing of importance. */
-  failure: 'directory' | 'write' | 'digest' | null;
+  failure: 'exposed' | 'directory' | 'write' | 'digest' | null;
 }
 
 export interface InstallSteps {
@@ -19,6 +20,9 @@ export interface InstallSteps {
 export function installSteps({ digest, path }: HelperScript): InstallSteps {
   return {
     before: [
+      // Directories made below those of root, with this umask, are root's too.
+      { command: `e=$(${findExposed(withDirectories(HELPER_DIR))})`, failure: null },
+      { command: '[ -z "$e" ]', failure: 'exposed' },
       { command: `mkdir -p ${HELPER_DIR}`, failure: 'directory' },
       { command: `new=$(mktemp ${HELPER_DIR}/.ospatch-node.XXXXXX)`, failure: 'write' },
       { command: 'trap "rm -f $new" EXIT', failure: null },

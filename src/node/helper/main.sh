@@ -11,6 +11,7 @@ jobs_by_age() {
 
 verb_log() {
   wanted=$1
+  valid_number "$2" || refuse bad-number
   if [ "$wanted" = last ]; then
     # Only jobs that have run: a later one may have been rejected.
     wanted=$(jobs_by_age '*' |
@@ -20,7 +21,6 @@ verb_log() {
     [ -n "$wanted" ] || { say log && return; }
   fi
   valid_token "$wanted" || refuse bad-token
-  valid_number "$2" || refuse bad-number
   say log
   jobs_by_age "$wanted-*" |
     while read -r _ name; do
@@ -46,17 +46,18 @@ verb_probe() {
 # Tests whether a job can be started, with one that does nothing.
 start_facts() {
   (
-    mkdir -p "$state_dir/runs" "$state_dir/before" "$run_dir" || cannot_write
+    use_dirs || cannot_write
     refuse_unwritable
     alive
     [ $? -eq 1 ] || exit 0
     rm -f "$run_dir/probe"
+    keep_self || cannot_write
     if has_systemd; then
       start_unit ospatch-probe.service _started
     else
       said=''
       can_detach || refuse no-systemd 69
-      detach "$(own_path)" _started
+      detach /bin/sh "$self" _started
     fi
     await "$run_dir/probe" && exit 0
     why_not_started
@@ -72,10 +73,25 @@ collect_garbage() {
       [ "$name" = "$running" ] || rm -rf "${state_dir:?}/runs/$name"
     done
   find "$state_dir/before" -type f -mtime +60 -delete
+  find "$state_dir/bin" -type f -name '.new.*' -mtime +1 -delete
 }
 
-use_boot_identity
+# The same arguments as the sudo rule allows: tools other than sudo do not check them.
 verb=${1-}
+case $verb in
+  facts | pending) most=1 ;;
+  probe) most=2 ;;
+  start | log | reboot) most=3 ;;
+  poll) most=5 ;;
+  _*) is_copy || refuse bad-verb ;;
+  *) refuse bad-verb ;;
+esac
+if ! is_copy; then
+  [ $# -le "$most" ] || refuse bad-arguments
+  for argument in "$@"; do [ -n "$argument" ] || refuse bad-arguments; done
+  check_self
+fi
+use_boot_identity
 case $verb in
   facts) verb_facts ;;
   probe) verb_probe "${2-}" ;;
@@ -94,5 +110,4 @@ case $verb in
     ;;
   log) verb_log "${2-}" "${3-}" ;;
   reboot) verb_reboot "${2-}" "${3-}" ;;
-  *) refuse bad-verb ;;
 esac

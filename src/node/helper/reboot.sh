@@ -44,7 +44,8 @@ verb_reboot() {
     2) say "state=busy holder=unknown boot=$boot" && return ;;
   esac
   use_reboot_command "${2-}"
-  mkdir -p "$run_dir"
+  use_dirs
+  keep_self || refuse_with reboot-failed "the helper cannot be copied to $self" 70
   # The output of an earlier request is not about this one.
   rm -f "$run_dir/reboot.rc" "$run_dir/reboot.log"
   : 2>/dev/null >"$run_dir/reboot.asked"
@@ -52,7 +53,7 @@ verb_reboot() {
   # From a timer, so that this call ends before the connection does. A second request finds the unit, or a system that
   # is shutting down, and is a no-op.
   said=$(timeout -k 2 "$start_limit" systemd-run --quiet --collect --unit=ospatch-reboot --on-active=1 \
-    --timer-property=AccuracySec=100ms --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 "$(own_path)" _reboot "$1" "${2-}" 2>&1 >/dev/null) ||
+    --timer-property=AccuracySec=100ms --setenv=SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 /bin/sh "$self" _reboot "$1" "${2-}" 2>&1 >/dev/null) ||
     timeout "$systemd_limit" systemctl is-active --quiet ospatch-reboot.timer ospatch-reboot.service ||
     [ "$(timeout "$systemd_limit" systemctl is-system-running)" = stopping ] ||
     refuse_with reboot-failed "${said:-systemd-run does not answer}" 70

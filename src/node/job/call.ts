@@ -1,8 +1,10 @@
 /**
  * The command that verifies and runs the helper in one round trip, so that a foreign file is never run as the helper.
- * Someone who could replace the file in between is already root.
+ * File and directories are verified to be root's alone, so someone who could replace the file in between is already root.
  */
 import { OspatchError } from '../../domain/shared/errors';
+import type { ExposedPlace } from '../exposed';
+import { exposedPlace, findExposed, withDirectories } from '../exposed';
 import type { HelperScript } from '../helper/script';
 import type { Privilege } from '../privilege';
 import { defined } from '../../domain/shared/defined';
@@ -33,6 +35,8 @@ export function helperCommand({ digest, path }: HelperScript, privilege: Privile
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
     'export PATH',
     `f=${path}`,
+    `e=$(${findExposed(withDirectories(path))})`,
+    'if [ -n "$e" ]; then echo "ospatch-helper:exposed $e"; exit 127; fi',
     `${privilege.setup}[ -x $f ] && h=$(sha256sum <$f) && [ "\${h%% *}" = ${digest} ] && exec ${privilege.prefix}$f "$@"`,
     'if [ ! -e $f ]; then w=missing; elif [ -r $f ] && [ -x $f ]; then w=changed; else w=mode; fi',
     'echo "ospatch-helper:$w ${h%% *}"',
@@ -70,6 +74,11 @@ export function helperDefect(stdout: Buffer): HelperDefect | null {
   const match = DEFECT.exec(stdout.toString('latin1'));
   if (match === null) return null;
   return { kind: match[1] as HelperDefect['kind'], found: match[2] ?? null };
+}
+
+/** The place for whose sake the helper was not run; null when there is none. */
+export function exposedHelper(stdout: Buffer): ExposedPlace | null {
+  return exposedPlace(/^ospatch-helper:exposed (.*)$/m.exec(stdout.toString('latin1'))?.[1] ?? '');
 }
 
 /** The error when the helper is missing and must be installed by an administrator. */

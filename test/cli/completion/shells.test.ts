@@ -18,8 +18,8 @@ const CASES: readonly [line: string, words: string[]][] = [
   ['ospatch helper ', ['print', 'install']],
   ['ospatch apply --dry', ['--dry-run']],
   ['ospatch apply --addr', ['--address']],
-  ['ospatch sudoers --form ', ['regex', 'wildcard', 'sudo-rs', 'doas']],
-  ['ospatch --timeout 3s sudoers --user x --form d', ['doas']],
+  ['ospatch sudoers --for ', ['sudo', 'sudo-rs', 'doas']],
+  ['ospatch --timeout 3s sudoers --user x --for d', ['doas']],
   ['ospatch apply -f pro', ['prod-eu.yaml']],
   ['ospatch completion ', ['bash', 'zsh', 'fish']],
 ];

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { helperCommand, helperDefect } from '../../../src/node/job/call';
+import { exposedHelper, helperCommand, helperDefect } from '../../../src/node/job/call';
 import { privilegeOf } from '../../../src/node/privilege';
 
 describe('src/node/job/call', () => {
@@ -11,14 +11,17 @@ describe('src/node/job/call', () => {
   const content = '#!/bin/sh\necho "ran $*"\ncat\n';
   const digest = createHash('sha256').update(content).digest('hex');
   const script = () => ({ content: Buffer.from(content), digest, path: path.join(dir, 'helper') });
-  const run = (shell: string) =>
-    spawnSync(shell, ['-c', helperCommand(script(), privilegeOf('root'), 'poll 0123456789abcdef-plan-1 0 1 2')], {
-      input: 'stdin',
-    });
+  const command = () => helperCommand(script(), privilegeOf('root'), 'poll 0123456789abcdef-plan-1 0 1 2');
+  /** With a `stat` that answers that all of it is root's: the directory of a test never is. */
+  const run = (shell: string) => {
+    const trusting = command().replace('PATH=', `PATH=${dir}:`);
+    return spawnSync(shell, ['-c', trusting], { input: 'stdin' });
+  };
 
   beforeEach(() => {
     dir = mkdtempSync(path.join(tmpdir(), 'ospatch-call-'));
     writeFileSync(script().path, content, { mode: 0o755 });
+    writeFileSync(path.join(dir, 'stat'), '#!/bin/sh\necho 0 drwxr-xr-x root:root /\n', { mode: 0o755 });
   });
 
   afterEach(() => rmSync(dir, { recursive: true }));
@@ -52,6 +55,13 @@ describe('src/node/job/call', () => {
     const found = execFileSync('sha256sum', [script().path]).toString().slice(0, 64);
     expect(status).toBe(127);
     expect(helperDefect(stdout)).toEqual({ kind: 'changed', found });
+  });
+
+  it('does not run a helper in a directory that others can change', () => {
+    const { status, stdout } = spawnSync('sh', ['-c', command()], { input: 'stdin' });
+    expect([status, helperDefect(stdout)]).toEqual([127, null]);
+    expect(exposedHelper(stdout)?.place).toMatch(/^\//);
+    expect(stdout.toString()).not.toContain('ran ');
   });
 
   it('distinguishes a missing helper from one without execute permission', () => {

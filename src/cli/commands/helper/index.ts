@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { userOption } from '../../options/arguments';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
+import type { NodeResult } from './on-nodes';
 import type { TargetOptions } from './targets';
 import { colors, outputOption, print, printJson, printNote } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
@@ -11,10 +12,14 @@ import { portFrom } from '../../options/port';
 import { moreFilesArgument, optionalFileOption, specSources, specsNeedOption } from '../../options/spec-source';
 import { asSentence } from '../../../domain/shared/text';
 import { defined } from '../../../domain/shared/defined';
+import type { ErrorInfo } from '../../../domain/shared/errors';
+import type { NodeTarget } from '../../../domain/spec/types';
+import type { Transport } from '../../../ssh/transport';
 
 const EXAMPLES = `
 Examples:
   ospatch helper install -f prod-eu.yaml --user admin
+  ospatch helper prune -f prod-eu.yaml --user admin --dry-run
   ospatch helper print --installer | ssh admin@node sudo sh`;
 
 const PRINT_EXAMPLES = `
@@ -31,7 +36,18 @@ Examples:
 
 For nodes with ssh.helper: preinstalled. It connects from here, not from the worker, and the user must be root or have
 full sudo -n rights. With -f, user and key are those of the spec unless given; the key is looked up in OSPATCH_KEY_DIR
-(~/.ssh). Host keys are verified as in a run. Each version of ospatch has its own helper; older ones stay.`;
+(~/.ssh). Host keys are verified as in a run. Each version of ospatch has its own helper; older ones stay until they
+are removed (ospatch helper prune).`;
+
+const PRUNE_EXAMPLES = `
+Examples:
+  ospatch helper prune -f prod-eu.yaml --user admin --dry-run
+  ospatch helper prune -f prod-eu.yaml --user admin --node worker-1
+  ospatch helper prune --host 10.0.0.12 --user root
+
+Removes the helpers that were placed before the one of this version, their copies in /var/lib/ospatch/bin and their files
+in /etc/sudoers.d and /etc/doas.d. A helper that a job uses stays, and so does one that was placed later. Do this when no
+worker has an older version. It connects like ospatch helper install.`;
 
 export function registerHelper(program: Command, context: CliContext): void {
   const helper = program
@@ -49,9 +65,22 @@ export function registerHelper(program: Command, context: CliContext): void {
     .addOption(outputOption())
     .addHelpText('after', PRINT_EXAMPLES)
     .action((options: PrintOptions) => runCommand(context, () => printHelper(context, options)));
-  helper
-    .command('install')
+  onTargets(helper.command('install'), context, install)
     .description('install the helper on nodes, with the rights of an administrator')
+    .addHelpText('after', INSTALL_EXAMPLES);
+  onTargets(helper.command('prune'), context, prune)
+    .description('remove the helpers of earlier versions from nodes, with the rights of an administrator')
+    .option('--dry-run', 'only list what would be removed')
+    .addHelpText('after', PRUNE_EXAMPLES);
+}
+
+/** Adds the options that say which nodes, and how to log in there. */
+function onTargets<T extends InstallOptions>(
+  command: Command,
+  context: CliContext,
+  action: (context: CliContext, options: T) => Promise<void>,
+): Command {
+  return command
     .addArgument(moreFilesArgument())
     .addOption(optionalFileOption())
     .addOption(nodesOfSpec())
@@ -61,12 +90,11 @@ export function registerHelper(program: Command, context: CliContext): void {
     .option('--identity <file>', 'private key file, or agent (default: of the spec; agent with --host)')
     .option('--known-hosts <file>', 'trusted host keys for --host (default: ~/.ssh/known_hosts)')
     .addOption(outputOption())
-    .addHelpText('after', INSTALL_EXAMPLES)
-    .action((files: string[], options: InstallOptions, command: Command) =>
+    .action((files: string[], options: T) =>
       runCommand(context, async () => {
         const file = options.file === undefined ? undefined : await specSources(context, command, files);
         if (file === undefined && files.length > 0) throw specsNeedOption(command, files);
-        await install(context, { ...options, ...defined({ file }) });
+        await action(context, { ...options, ...defined({ file }) });
       }),
     );
 }
@@ -79,6 +107,7 @@ interface PrintOptions {
 }
 
 type InstallOptions = TargetOptions & { output: OutputFormat };
+type PruneOptions = InstallOptions & { dryRun?: boolean };
 
 function nodesOfSpec(): Option {
   return new ListOption('--node <name>', 'only this node of the spec; may be given several times')
@@ -99,26 +128,68 @@ async function printHelper(context: CliContext, options: PrintOptions): Promise<
 }
 
 async function install(context: CliContext, options: InstallOptions): Promise<void> {
-  const { helperTargets } = await import('./targets.js');
-  const { installHelpers } = await import('./install.js');
   const { helperScript } = await import('../../../node/helper/script.js');
-  const { parsePassphraseCommand } = await import('../../../ssh/builtin/passphrase.js');
-  const { nodes, keyDir } = await helperTargets(context, options);
-  const { path, digest } = helperScript();
-  const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
-  const results = await installHelpers(nodes, {
-    keyDir,
-    ...defined({ passphraseCommand }),
+  const { installHelper } = await import('../../../node/install.js');
+  const helper = helperScript();
+  const { path, digest } = helper;
+  const results = await eachTarget(context, options, async (target, transport) => {
+    await installHelper(target, transport, helper);
+    return path;
   });
-  const failed = results.filter(({ error }) => error !== null);
-  if (failed.length > 0) context.setExitCode(1);
-  if (options.output === 'json') return printJson(context, { path, digest, nodes: results });
-  const color = colors(context, 'stderr');
+  if (options.output === 'json') {
+    return printJson(context, { path, digest, nodes: results.map(({ node, error }) => ({ node, error })) });
+  }
   for (const { node, error } of results) {
     if (error === null) print(context, `${node}: installed ${path}`);
-    else {
-      printNote(context, `${color.red('error:')} ${asSentence(error.message)}`);
-      if (error.remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${error.remedy}`);
-    }
+    else printError(context, error);
   }
+}
+
+async function prune(context: CliContext, options: PruneOptions): Promise<void> {
+  const { helperScript } = await import('../../../node/helper/script.js');
+  const { pruneHelpers } = await import('../../../node/prune.js');
+  const helper = helperScript();
+  const { dryRun = false } = options;
+  const results = await eachTarget(context, options, (target, transport) =>
+    pruneHelpers(target, transport, helper, dryRun),
+  );
+  if (options.output === 'json') {
+    const nodes = results.map(({ node, value, error }) => ({
+      node,
+      removed: value?.removed ?? [],
+      kept: value?.kept ?? [],
+      error,
+    }));
+    return printJson(context, { path: helper.path, dryRun, nodes });
+  }
+  for (const { node, value, error } of results) {
+    if (error !== null) printError(context, error);
+    if (value === null) continue;
+    for (const path of value.removed) print(context, `${node}: ${dryRun ? 'would remove' : 'removed'} ${path}`);
+    for (const { path, reason } of value.kept) print(context, `${node}: kept ${path}: ${KEPT[reason]}`);
+    if (value.removed.length + value.kept.length === 0) print(context, `${node}: nothing to remove`);
+  }
+}
+
+const KEPT = { newer: 'placed after the one of this version', 'in-use': 'a process was started from it' } as const;
+
+async function eachTarget<T>(
+  context: CliContext,
+  options: TargetOptions,
+  act: (target: NodeTarget, transport: Transport) => Promise<T>,
+): Promise<NodeResult<T>[]> {
+  const { helperTargets } = await import('./targets.js');
+  const { onNodes } = await import('./on-nodes.js');
+  const { parsePassphraseCommand } = await import('../../../ssh/builtin/passphrase.js');
+  const { nodes, keyDir } = await helperTargets(context, options);
+  const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
+  const results = await onNodes(nodes, { keyDir, ...defined({ passphraseCommand }) }, act);
+  if (results.some(({ error }) => error !== null)) context.setExitCode(1);
+  return results;
+}
+
+function printError(context: CliContext, { message, remedy }: ErrorInfo): void {
+  const color = colors(context, 'stderr');
+  printNote(context, `${color.red('error:')} ${asSentence(message)}`);
+  if (remedy !== undefined) printNote(context, `  ${color.bold('fix:')} ${remedy}`);
 }

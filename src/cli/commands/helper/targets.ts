@@ -1,4 +1,4 @@
-/** The nodes of `helper install`, and the key for the login. */
+/** The nodes of `helper install` and `helper prune`, and the key for the login. */
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { hmacSha1 } from '../../../client/load/host-keys';
