@@ -15,6 +15,7 @@ import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring
 import { readTemporalConfig } from './temporal-config';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
+import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
 import { limitOptions, workerLimitsFromEnv } from './worker-limits';
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   taskQueue: string;
   /** For a site whose workflows run elsewhere. Default false. */
   activitiesOnly?: boolean;
+  /** The policy that says what this worker may be asked for; null: everything. */
+  policyPath: string | null;
   /** Directory of the private keys named in `identity`. */
   keyDir: string;
   /** Directory of the programs named in `patching.powerCycleHook`; null = none. */
@@ -57,7 +60,7 @@ export interface WorkerOptions {
 }
 
 /**
- * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_KEY_DIR`,
+ * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
  * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
@@ -76,6 +79,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
     encryption,
     encryptionRequired: encryptionRequiredFromEnv(env, encryption),
+    policyPath: policyPathFromEnv(env),
     keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
@@ -104,7 +108,10 @@ export async function runWorker(
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude } = options;
+  const policy = loggedPolicy(options.policyPath, log);
+  warnOfPlainText(options.connection, log);
   const { activities, close } = createActivities({
+    policy,
     keyDir,
     hookDir,
     calendarDir,

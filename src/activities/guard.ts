@@ -4,8 +4,11 @@
  */
 import type { Info } from '@temporalio/activity';
 import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
+import { RetryLater } from '../retry/slot-release';
 import { toApplicationFailure } from './errors';
 import { oversized } from './input/object';
 import type { ActivityRequest } from './input/place';
@@ -14,14 +17,20 @@ import type { AllActivities } from './input/types';
 import { INPUT_SCHEMAS } from './input/schemas';
 import type { ActivityLog } from './node';
 
-/** Throws, with the error for the user, unless this worker may do what is requested. */
-export type Authorise = (request: ActivityRequest) => void | Promise<void>;
+/** How an activity has reached this worker. */
+export type Delivery = Pick<Info, 'taskQueue' | 'attempt'>;
+
+/**
+ * Throws, with the error for the user, unless this worker may do what is requested. Returns the input for the activity, in
+ * which the worker may have replaced what it knows better than the message.
+ */
+export type Authorise = (request: ActivityRequest, attempt: Delivery) => Promise<unknown>;
 
 export interface GuardDeps {
   authorise: Authorise;
   log: ActivityLog;
   /** For tests; default: that of the activity in progress. */
-  info?: () => Pick<Info, 'workflowExecution' | 'attempt'>;
+  info?: () => Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'>;
 }
 
 type AnyActivity = (input: unknown) => Promise<unknown>;
@@ -41,20 +50,37 @@ function guard(
   { authorise, log, info = activityInfo }: GuardDeps,
 ): (...inputs: unknown[]) => Promise<unknown> {
   return async (...inputs) => {
-    const { workflowExecution, attempt } = info();
+    const { workflowExecution, attempt, taskQueue } = info();
     const workflowId = workflowExecution?.workflowId ?? '';
+    const fields = { activity, workflowId: plainText(workflowId, 300) };
     const check = async (): Promise<unknown> => {
       const input = readInput(activity, inputs);
-      if (!isComputation(activity)) await authorise(placed(activity, input, workflowId));
-      return input;
+      if (isComputation(activity)) return input;
+      return authorise(placed(activity, input, workflowId), { attempt, taskQueue });
     };
     const input = await check().catch((error: unknown) => {
-      if (!isOspatchError(error)) throw error;
-      log.warn({ activity, workflowId: plainText(workflowId, 300), error: error.message }, 'an activity was refused');
+      const { cause } = error instanceof RetryLater ? error : { cause: error };
+      if (!isOspatchError(cause)) throw error;
+      const isDenied = cause.type === 'Denied';
+      const details = isDenied ? cause.details : {};
+      const what = isDenied ? DENIED : 'an activity was refused';
+      log.warn({ ...fields, ...details, error: cause.message }, what);
       throw toApplicationFailure(error, attempt);
     });
-    return implementation(input);
+    // An address is judged when it is connected to.
+    return implementation(input).catch((error: unknown) => {
+      const denied = denialIn(error);
+      if (denied !== null) log.warn({ ...fields, ...denied.details, error: denied.message }, DENIED);
+      throw error;
+    });
   };
+}
+
+const DENIED = 'denied by the policy of the worker';
+
+function denialIn(error: unknown): ErrorInfo | null {
+  if (!(error instanceof ApplicationFailure) || error.type !== 'Denied') return null;
+  return (error.details?.[0] as ErrorInfo | undefined) ?? null;
 }
 
 /** @throws OspatchError `Refused` */

@@ -11,7 +11,8 @@ import { createEksActivities } from './eks';
 import type { ActivityLog } from './node';
 import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
-import type { Authorise } from './guard';
+import { PolicyFile } from '../policy/policy-file';
+import { authoriseBy } from './authorise';
 import { guardActivities } from './guard';
 import type { AllActivities } from './input/types';
 import { defined } from '../domain/shared/defined';
@@ -30,8 +31,8 @@ export interface ActivityDeps {
   passphraseCommand?: readonly string[];
   sshInclude?: string | null;
   log: ActivityLog;
-  /** Whether this worker may do what an activity asks for; default: everything. */
-  authorise?: Authorise;
+  /** What this worker may be asked for; default: everything. */
+  policy?: PolicyFile;
   /** For tests; default: a new pool. */
   pool?: TransportPool;
   /** Default: Date.now. */
@@ -52,7 +53,7 @@ export function createActivities({
   passphraseCommand,
   sshInclude,
   log,
-  authorise = () => undefined,
+  policy = new PolicyFile(null),
   pool = createTransportPool({ keyDir, ...defined({ passphraseCommand, cryptoPolicy: sshInclude }) }),
   now,
 }: ActivityDeps): Activities {
@@ -73,7 +74,7 @@ export function createActivities({
     ...createEksActivities({ log, apis }),
   };
   return {
-    activities: guardActivities(activities, { authorise, log }),
+    activities: guardActivities(activities, { authorise: authoriseBy(policy), log }),
     close: async () => {
       await ends.close();
       pool.close();

@@ -4,6 +4,7 @@ import { isOspatchError } from '../domain/shared/errors';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 import type { NodeTarget } from '../domain/spec/types';
 import { sshTarget } from '../node/ssh-target';
+import { toApplicationFailure } from './errors';
 import type { TransportPool } from '../ssh/transport';
 
 const LOGINS_AT_ONCE = 32;
@@ -25,6 +26,8 @@ async function isUnreachable(pool: TransportPool, target: NodeTarget, signal: Ab
     return false;
   } catch (error) {
     if (signal.aborted) throw error;
+    // Of a node that the worker may not look at, nothing is known.
+    if (isOspatchError(error) && error.type === 'Denied') throw toApplicationFailure(error, 1);
     return isOspatchError(error) && error.type === 'Unreachable';
   }
 }

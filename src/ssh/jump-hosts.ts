@@ -1,7 +1,10 @@
 /** Connections to jump hosts, shared by all targets behind them. */
+import { parseAddress } from '../domain/policy/addresses';
+import { isOspatchError } from '../domain/shared/errors';
+import { addressesWithin } from './addresses';
 import type { Connection } from './builtin/connection';
 import type { Driver } from './driver';
-import type { LoginGate } from './login-gate';
+import type { LoginAttempt, LoginGate } from './login-gate';
 import { Semaphore } from '../retry/semaphore';
 import type { SshEndpoint, SshTarget } from './transport';
 
@@ -34,13 +37,13 @@ export class JumpHosts<C extends Connection> {
     const { jump = [], ...direct } = target;
     const route = jump.map(({ host, port }) => JSON.stringify([host.toLowerCase(), port]));
     if (jump.length === 0) {
-      return this.gate.run(direct, route, (attempt) => this.driver.connect(direct, null, attempt));
+      return this.gate.run(direct, route, (attempt) => this.connectTo(direct, null, attempt));
     }
     const hop = this.use(jump);
     try {
       const via = await hop.connection;
       const connection = await this.gate.run(direct, route, (attempt) =>
-        hop.openings.run(() => this.driver.connect(direct, via, attempt)),
+        hop.openings.run(() => this.connectTo(direct, via, attempt)),
       );
       connection.onClose(() => this.release(jump, hop));
       return connection;
@@ -48,6 +51,21 @@ export class JumpHosts<C extends Connection> {
       this.release(jump, hop);
       throw error;
     }
+  }
+
+  /** A bounded name is resolved here, also behind a jump host, which would be free to resolve it otherwise. */
+  private async connectTo(target: SshTarget, via: C | null, attempt: LoginAttempt): Promise<C> {
+    const { within } = target;
+    if (within === undefined || parseAddress(target.host) !== null) return this.driver.connect(target, via, attempt);
+    const [first = target.host, ...others] = await addressesWithin(target, within);
+    let connection = this.driver.connect({ ...target, address: first }, via, attempt);
+    for (const address of others) {
+      connection = connection.catch((error: unknown) => {
+        if (!isOspatchError(error) || error.type !== 'Unreachable') throw error;
+        return this.driver.connect({ ...target, address }, via, attempt);
+      });
+    }
+    return connection;
   }
 
   close(): void {

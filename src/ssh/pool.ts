@@ -181,6 +181,6 @@ async function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined)
 
 /** Everything that identifies a connection: another identity, user or trusted host key needs another connection. */
 function keyOf(target: SshTarget): string {
-  const { user, host, port, identity, hostKeys, transport = 'builtin', jump = [] } = target;
-  return JSON.stringify([user, host, port, identity, hostKeys, transport, jump]);
+  const { user, host, port, identity, hostKeys, transport = 'builtin', jump = [], within = null } = target;
+  return JSON.stringify([user, host, port, identity, hostKeys, transport, jump, within]);
 }

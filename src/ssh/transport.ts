@@ -1,8 +1,12 @@
 /** Runs commands on a machine over SSH. Knows nothing about patching. */
 
+import type { Bounded } from '../domain/trust/address-bounds';
+
 /** Where to log in, and which host keys to trust. Holds a reference to a key, never a key. */
-export interface SshEndpoint {
+export interface SshEndpoint extends Bounded {
   host: string;
+  /** The address of `host` to connect to; absent: what it resolves to. */
+  address?: string;
   port: number;
   user: string;
   /** A bare file name in the worker's key directory, `agent`, or one key of it: `agent:SHA256:...`. */

@@ -23,13 +23,14 @@ function setUp({ workflowId = NODE_WORKFLOW, authorise }: { workflowId?: string;
       },
     ]),
   ) as unknown as AllActivities;
-  const info = (): Pick<Info, 'workflowExecution' | 'attempt'> => ({
+  const info = (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'> => ({
+    taskQueue: 'ospatch',
     attempt: 1,
     workflowExecution: { workflowId, runId: 'r' },
   });
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const guarded = guardActivities(fakes, {
-    authorise: authorise ?? ((request) => void allowed.push(request)),
+    authorise: authorise ?? ((request) => Promise.resolve((allowed.push(request), request.input))),
     log,
     info,
   }) as unknown as Record<string, (...inputs: unknown[]) => Promise<unknown>>;

@@ -4,6 +4,7 @@ import { plural } from '../shared/plural';
 import { plainText } from '../shared/text';
 import type { Denial, Missing } from './decide';
 import type { PolicyRequest } from './request';
+import type { AddressBounds } from '../trust/address-bounds';
 
 const MAX_SHOWN = 4;
 const MAX_VALUE_CHARS = 100;
@@ -41,4 +42,19 @@ function describeMissing({ field, path, value }: Missing): string {
 
 function fieldsOf(missing: readonly Missing[]): string {
   return [...new Set(missing.map(({ field }) => field))].join(', ');
+}
+
+/** A name that resolves to addresses outside of what a rule allows. */
+export function outsideBounds(
+  host: string,
+  { cluster, rule, path, networks }: AddressBounds,
+  addresses: readonly string[],
+): ErrorInfo {
+  const found = addresses.length === 0 ? 'does not resolve' : `resolves to ${addresses.slice(0, MAX_SHOWN).join(', ')}`;
+  return {
+    type: 'Denied',
+    message: `the policy of the worker denies a request for the cluster ${plainText(cluster, MAX_VALUE_CHARS)}: ${path} ${plainText(host, MAX_VALUE_CHARS)} ${found}, and the rule ${rule} allows the name only at addresses in ${networks.slice(0, MAX_SHOWN).join(', ')}`,
+    remedy: `correct the name in DNS, or ask the owner of the worker to allow it in the rule ${rule} (hosts)`,
+    details: { cluster: plainText(cluster, MAX_VALUE_CHARS), rule, missing: [{ field: 'hosts', path }] },
+  };
 }

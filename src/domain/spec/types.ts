@@ -6,6 +6,7 @@
  * `hostKeys`.
  */
 import type { KubernetesPolicy } from '../kubernetes/types';
+import type { Bounded } from '../trust/address-bounds';
 import type { EksPolicy } from '../eks/policy';
 import type { PackagePolicy } from './package-policy';
 import type { RestartPolicy } from './restart-policy';
@@ -247,11 +248,16 @@ export type PatchableSpec = SelfManagedSpec | EksSpec;
 
 export type ClusterSpec = PatchableSpec | NotPatchableSpec;
 
+/** SSH access as an activity uses it: with what the policy of the worker has bounded. */
+export interface TargetAccess extends Omit<SshAccess, 'jump'>, Bounded {
+  jump?: (SshHop & Bounded)[];
+}
+
 /** What a node activity needs to connect to one node. Holds references to secrets, never secrets. */
 export interface NodeTarget {
   cluster: string;
   name: string;
   host: string;
-  ssh: SshAccess;
+  ssh: TargetAccess;
   hostKeys: string[];
 }

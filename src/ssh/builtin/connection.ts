@@ -116,7 +116,7 @@ export async function connectSsh(
       banner = (banner + text).slice(0, MAX_BANNER_CHARS);
     });
     // Before ssh2 sees the socket, which it takes for connected otherwise.
-    if (channel === null) socket.connect({ host: target.host, port: target.port });
+    if (channel === null) socket.connect({ host: target.address ?? target.host, port: target.port });
     client.connect({
       sock: channel ?? socket,
       username: target.user,
@@ -151,7 +151,8 @@ export async function connectSsh(
   if (rejected !== undefined) throw hostKeyMismatch(target, pins, offeredKey(rejected));
   if (failure.message.includes('no matching host key format')) {
     if (via === null) attempt.connected();
-    const scan = async () => scanHostKey(target.host, target.port, options.connectTimeoutMs, [], await route());
+    const scan = async () =>
+      scanHostKey(target.address ?? target.host, target.port, options.connectTimeoutMs, [], await route());
     throw hostKeyMismatch(target, pins, await scan().catch(() => null));
   }
   throw classifyConnectError(target, failure, banner, { ...outcome, algorithms, beginning: meter.beginning });
@@ -202,7 +203,7 @@ export class Ssh2Connection implements Connection {
       if (this.closed) return lost();
       this.listeners.add(lost);
       orLost(lost, () =>
-        this.client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+        this.client.forwardOut('127.0.0.1', 0, target.address ?? target.host, target.port, (error, channel) => {
           this.listeners.delete(lost);
           if (error)
             return fail(`cannot connect to it: ${plainText(error.message.replace(/^.*failure: /, ''), 100)}`, error);

@@ -34,10 +34,10 @@ export interface ClientConfig {
 
 /** The configuration file. @throws OspatchError `InvalidSpec` for a value that cannot be written safely */
 export function renderConfig(config: ClientConfig): string {
-  const { host, port, user } = checkEndpoint(config.endpoint);
+  const { host, address, port, user } = checkEndpoint(config.endpoint);
   const lines = [
     `Host ${ALIAS}`,
-    `HostName ${host}`,
+    ...(address === undefined ? [`HostName ${host}`] : [`HostName ${address}`, `HostKeyAlias ${host.toLowerCase()}`]),
     `Port ${port}`,
     // A backslash escapes the next character in ssh_config.
     `User ${user.replaceAll('\\', '\\\\')}`,
@@ -76,8 +76,9 @@ export function renderConfig(config: ClientConfig): string {
 
 /** The known_hosts file of one machine, from the trusted host keys of its target. */
 export function renderKnownHosts(endpoint: SshEndpoint): string {
-  const { host, port, hostKeys } = checkEndpoint(endpoint);
-  const name = knownHostsName(host, port);
+  const { host, address, port, hostKeys } = checkEndpoint(endpoint);
+  // A HostKeyAlias has no port.
+  const name = address === undefined ? knownHostsName(host, port) : host.toLowerCase();
   const lines = hostKeys.flatMap((text) => {
     const entry = parseTrustEntry(text);
     if (entry === null) return [];
@@ -104,8 +105,16 @@ function identityLines(identity: ClientIdentity): string[] {
 }
 
 function checkEndpoint(endpoint: SshEndpoint): SshEndpoint {
-  const { host, port, user } = endpoint;
-  if (isHost(host) && isUserName(user) && Number.isInteger(port) && port > 0 && port < 65_536) return endpoint;
+  const { host, address, port, user } = endpoint;
+  if (
+    isHost(host) &&
+    (address === undefined || isHost(address)) &&
+    isUserName(user) &&
+    Number.isInteger(port) &&
+    port > 0 &&
+    port < 65_536
+  )
+    return endpoint;
   throw new OspatchError({
     type: 'InvalidSpec',
     message: 'the host, port or user of an SSH target is not one that can be passed to the OpenSSH client',

@@ -1,0 +1,69 @@
+/** What each activity asks of the worker, in the words of its policy. */
+import type { Demand } from '../domain/policy/request';
+import { awsDemand, kubernetesDemand, listed, loginDemands } from '../domain/policy/request';
+import type { ActivityRequest } from './input/place';
+
+/**
+ * The demands of an activity for its cluster. Each inner list must be allowed by one rule; an empty one needs a rule for the
+ * cluster, and no list at all needs none.
+ */
+export function policyDemands(request: ActivityRequest): Demand[][] {
+  switch (request.activity) {
+    case 'preflight':
+    case 'prefetch':
+    case 'apply':
+    case 'repair':
+    case 'restart':
+    case 'inspectFailedNode':
+    case 'readFacts':
+    case 'inspectNode':
+    case 'readLog':
+      return [loginDemands(request.input.target)];
+    case 'unreachableNodes':
+      return request.input.targets.map((target) => loginDemands(target));
+    case 'reboot': {
+      const { target, command } = request.input;
+      const program = command === undefined ? [] : [listed('rebootCommands', 'patching.rebootCommand', command)];
+      return [[...loginDemands(target), ...program]];
+    }
+    case 'powerCycle': {
+      const { target, hook } = request.input;
+      const host: Demand = { kind: 'host', path: 'host', host: target.host };
+      return [[host, listed('powerCycleHooks', 'patching.powerCycleHook', hook)]];
+    }
+    case 'drainPreview':
+    case 'cordon':
+    case 'drain':
+    case 'awaitHealthy':
+    case 'uncordon':
+    case 'awaitWorkloads':
+      return [[kubernetesDemand(request.input.target.access)]];
+    case 'outOfService':
+    case 'findStaleCordons':
+      return [[kubernetesDemand(request.input.access)]];
+    case 'listNodegroups':
+    case 'describeNodegroup':
+    case 'beginNodegroupUpdate':
+    case 'followNodegroupUpdate':
+    case 'inspectEksCluster':
+      return [[awsDemand(request.input.access)]];
+    case 'nextWindowsByFiles':
+      return [
+        request.input.blackouts.flatMap((blackout) =>
+          'ical' in blackout ? [listed('calendars', 'patching.blackouts.ical', blackout.ical)] : [],
+        ),
+      ];
+    case 'recordAudit':
+    case 'cancelChildren':
+      return [[]];
+    // They compute, or read the workflows of the cluster. What a run does then is denied, where a person sees it.
+    case 'lastRun':
+    case 'awaitNodePatches':
+    case 'awaitWorkflowClosed':
+    case 'nextWindows':
+    case 'checkSpec':
+    case 'checkFirstSpec':
+    case 'searchAttributes':
+      return [];
+  }
+}
