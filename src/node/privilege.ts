@@ -136,7 +136,7 @@ export function checkRightsCommand(user: string, path: string): string {
   const script = [
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin',
     `export PATH; ${setup}[ -x ${path} ] || exit 0`,
-    `for c in ${calls}; do if [ $p = sudo ]; then e=$(${prefix}-l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || { echo "denied $c"; exit; }; fi`,
+    `for c in ${calls}; do if [ $p = sudo ]; then e=$(${prefix}-l ${path} $c 2>&1 >/dev/null) || [ -n "$e" ] || { echo "denied $c"; sudo -V 2>&1 | head -n 1; exit; }; fi`,
     `a=$(${prefix}${path} $c 2>&1 </dev/null); case $a in "ospatch "*) ;; *) echo "denied $c"; echo "$a"; exit ;; esac`,
     'done',
   ].join('; ');
@@ -145,7 +145,7 @@ export function checkRightsCommand(user: string, path: string): string {
 
 export interface DeniedCall {
   call: string;
-  /** What the tool printed; empty when its rule does not match. */
+  /** What the tool printed, with its name. */
   said: string;
 }
 
@@ -153,5 +153,11 @@ export interface DeniedCall {
 export function deniedCall({ stdout }: ExecResult): DeniedCall | null {
   const [, asked, said = ''] = /^denied (.*)\n([\s\S]*)$/m.exec(stdout.toString()) ?? [];
   const call = PROBED_CALLS.find((known) => known === asked);
-  return call === undefined ? null : { call, said };
+  if (call === undefined) return null;
+  const tool = /^(?:Sudo version|sudo-rs) \d/.exec(said)?.[0];
+  // sudo has only said no.
+  return {
+    call,
+    said: tool === undefined ? said : `${tool.startsWith('S') ? 'sudo' : 'sudo-rs'}: its rule does not match`,
+  };
 }

@@ -187,7 +187,7 @@ export class RemoteNode {
     if (denied === null) return;
     throw sudoDenied(
       { node: this.name, user, path: this.helper.path, doing: 'run', call: verbOf(denied.call) },
-      { ...result, stderr: Buffer.from(denied.said || 'sudo: its rule does not match') },
+      { ...result, stderr: Buffer.from(denied.said) },
     );
   }
 

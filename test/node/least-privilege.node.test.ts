@@ -9,6 +9,7 @@ import type { NodeTarget } from '../../src/domain/spec/types';
 import { helperScript } from '../../src/node/helper/script';
 import type { HelperScript } from '../../src/node/helper/script';
 import { installerScript } from '../../src/node/installer';
+import { pruneHelpers } from '../../src/node/prune';
 import { RemoteNode } from '../../src/node/remote-node';
 import { sudoersRule } from '../../src/node/sudoers';
 import type { SudoersForm } from '../../src/node/sudoers';
@@ -234,6 +235,21 @@ describe('src/node with least privilege', () => {
     });
   });
 
+  it.each([
+    ['lacks a call', '', 'its rule does not match'],
+    ['asks for a password', `ospatch ALL=(root) ${path}\n`, 'a password is required'],
+  ])('a rule that %s is found by a check of the node, before any run', async (_what, more, why) => {
+    await asRoot('cat >/etc/sudoers.d/ospatch-x', `${more}ospatch ALL=(root) NOPASSWD: ${path} facts\n`);
+    const { findings } = await activityRunner(pool).run('inspectNode', inspectInput(narrow));
+    await dropRule();
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        check: 'sudo',
+        message: `sudo on trust lets ospatch run the helper, but not with \`start\`: ${why}`,
+      }),
+    );
+  });
+
   it('a modified helper is never run by a root login either, but replaced with a warning', async () => {
     await sh(node, `printf 'touch /root/canary\\n' >>${path}`);
     const asItIs = targetOf(node, { helper: 'preinstalled' });
@@ -295,11 +311,25 @@ describe('src/node with least privilege', () => {
       holder,
     });
     expect((await theirs.facts()).facts.job).toBe(holder);
+    const prune = (isDryRun: boolean) => pruneHelpers(target, transportTo(pool, target), next, isDryRun);
+    await expect(prune(false)).rejects.toMatchObject({ type: 'Busy' });
     openBarrier(node);
     expect(await theirs.poll(apply, 0, 60)).toMatchObject({ state: 'done', rc: 0 });
     expect(aptTransactions(node).length).toBe(before + 1);
-    expect(await ask(node, 'ls /usr/local/libexec | wc -l')).toBe('2');
     expect((await ours.facts()).facts.job).toBeNull();
+    const list = () => ask(node, `ls ${path.replace(/-[^-]*$/, '')}-* /var/lib/ospatch/bin/*`);
+    const files = await list();
+    const pruned = { removed: [path, `/var/lib/ospatch/bin/ospatch-node-${digest}`], kept: [] };
+    expect(await prune(true)).toEqual(pruned);
+    expect(await list()).toBe(files);
+    expect(await prune(false)).toEqual(pruned);
+    expect(await list()).toBe(next.path);
+    await expect(pruneHelpers(target, transportTo(pool, target), helperScript(), false)).rejects.toMatchObject({
+      message: expect.stringMatching(/^trust has no helper of this version .* nothing was removed$/),
+    });
+    // The one that is needed again is newer than the other.
+    await ours.facts();
+    expect(await prune(false)).toEqual({ removed: [], kept: [{ path, reason: 'newer' }] });
   });
 
   function narrowSsh(): Parameters<TransportPool['transport']>[0] {

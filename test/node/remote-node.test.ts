@@ -119,18 +119,33 @@ describe('src/node/remote-node', () => {
   });
 
   it.each([
-    ['', true],
-    ['denied start 0123456789abcdef-apply-100010 apply\n', false],
-    ['denied $(id)\n', true],
-  ])('checks with sudo whether a patch is allowed: %j', async (stdout, allowed) => {
+    ['', null, ''],
+    ['denied $(id)\n', null, ''],
+    [
+      'apply',
+      'Sudo version 1.9.13p3\n',
+      'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match',
+    ],
+    [
+      'apply',
+      'sudo-rs 0.2.5\n',
+      'sudo-rs on w-1 lets admin run the helper, but not with `start`: its rule does not match',
+    ],
+    [
+      'apply',
+      'sudo: a password is required\n',
+      'sudo on w-1 lets admin run the helper, but not with `start`: a password is required',
+    ],
+    [
+      'apply',
+      'doas: Operation not permitted\n',
+      'doas on w-1 lets admin run the helper, but not with `start`: Operation not permitted',
+    ],
+  ])('checks whether a patch is allowed: %j %j', async (phase, said, message) => {
+    const stdout = said === null ? phase : `denied start 0123456789abcdef-${phase}-100010 ${phase}\n${said}`;
     const checked = node([stdout], { user: 'admin' }).node.checkRights();
-    if (allowed) await expect(checked).resolves.toBeUndefined();
-    else {
-      await expect(checked).rejects.toMatchObject({
-        type: 'SudoDenied',
-        message: 'sudo on w-1 lets admin run the helper, but not with `start`: its rule does not match',
-      });
-    }
+    if (message === '') await expect(checked).resolves.toBeUndefined();
+    else await expect(checked).rejects.toMatchObject({ type: 'SudoDenied', message });
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { helperScript } from '../../src/node/helper/script';
 import { installerScript } from '../../src/node/installer';
+import { PHASES } from '../../src/node/job/id';
 import { sudoersRule } from '../../src/node/sudoers';
 
 const helper = helperScript();
@@ -14,6 +15,18 @@ describe('src/node/sudoers', () => {
     const { text } = sudoersRule(helper, 'ospatch', form);
     const allowed = [...text.matchAll(/^ {2}sha256:[0-9a-f]{64} \S+ \^?([a-z]+)/gm)].map((match) => match[1]);
     expect([...new Set(allowed)].toSorted()).toEqual(verbs.toSorted());
+  });
+
+  it('allows no verb and no phase that nothing calls', () => {
+    const source = (file: string) => readFileSync(path.join(__dirname, '../../src', file), 'utf8');
+    const { text } = sudoersRule(helper, 'ospatch', 'wildcard');
+    const words = [...text.matchAll(/ospatch-node-\S+ (probe start|[a-z]+)/g)].map(([, word = '']) => word);
+    const calls = source('node/remote-node.ts');
+    expect(words.filter((word) => !new RegExp(`[\`']${word}[ \`']`).test(calls))).toEqual([]);
+    const jobs = ['prefetch', 'preflight', 'transaction', 'restart']
+      .map((file) => source(`node/${file}.ts`))
+      .join('\n');
+    expect(PHASES.filter((phase) => !jobs.includes(`'${phase}'`))).toEqual([]);
   });
 
   it('binds every command to the digest, with names that differ per version', () => {
