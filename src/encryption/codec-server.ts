@@ -1,13 +1,22 @@
-/** The codec endpoint for the Temporal UI and the temporal CLI: POST /decode and /encode. */
+/**
+ * The codec endpoint for the Temporal UI and the temporal CLI: POST /decode and, when allowed, /encode.
+ *
+ * Whoever may decode reads everything, and whoever may encode can command clusters where encryption is required. So every request
+ * needs the token or a client certificate, on the loopback interface too: other users of the machine reach it. The token is in the
+ * `Authorization` header or, for the Temporal UI, which sends none of its own, in the path.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Payload, PayloadCodec } from '@temporalio/common';
+import { createServer as createHttpsServer } from 'node:https';
+import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
+import { defined } from '../domain/shared/defined';
 import { isOspatchError } from '../domain/shared/errors';
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const MAX_PAYLOADS = 10_000;
+const MAX_CONNECTIONS = 200;
 
 const PayloadMessage = temporal.api.common.v1.Payload;
 
@@ -15,24 +24,52 @@ export interface CodecServerOptions {
   codec: PayloadCodec;
   /** The only allowed browser origin, e.g. `http://localhost:8233`; null = no browser, programs only. */
   uiOrigin: string | null;
-  /** The required `Authorization: Bearer` token; null = no token. */
+  /** The required token; null: client certificates are required instead. */
   token: string | null;
+  /** Whether /encode answers, for workflows named in the path. */
+  allowsEncode: boolean;
+  /** Null: plain HTTP. */
+  tls: TlsOptions | null;
 }
 
+/** PEM. */
+export interface TlsOptions {
+  cert: Buffer;
+  key: Buffer;
+  /** The authority of the client certificates; null: none is asked for. */
+  clientCa: Buffer | null;
+}
+
+/** @throws Error when neither a token nor a client certificate is required, or TLS files are malformed */
 export function createCodecServer(options: CodecServerOptions): Server {
-  const server = createServer((request, response) => {
+  const { token, tls } = options;
+  const clientCa = tls?.clientCa ?? null;
+  if (token === null && clientCa === null) throw new TypeError('a token or client certificates are required');
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     answer(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
       // Our own error messages are safe to show; other errors may contain anything.
       else send(response, 400, { message: isOspatchError(error) ? error.message : 'the payloads cannot be read' });
     });
-  });
+  };
+  const server =
+    tls === null
+      ? createHttpServer(listener)
+      : createHttpsServer(
+          {
+            ...{ cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' as const },
+            ...defined({ ca: clientCa ?? undefined }),
+            ...{ requestCert: clientCa !== null, rejectUnauthorized: clientCa !== null },
+          },
+          listener,
+        );
   server.requestTimeout = 30_000;
+  server.maxConnections = MAX_CONNECTIONS;
   return server;
 }
 
 async function answer(
-  { codec, uiOrigin, token }: CodecServerOptions,
+  { codec, uiOrigin, token, allowsEncode }: CodecServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -47,21 +84,65 @@ async function answer(
     response.setHeader('vary', 'origin');
   }
   if (request.method === 'OPTIONS') return void response.writeHead(204).end();
-  // The UI may prefix the path with a namespace.
-  const verb = /^(?:\/[A-Za-z0-9._-]+)?\/(encode|decode)$/.exec(
-    new URL(request.url ?? '/', 'http://codec').pathname,
-  )?.[1];
-  if (verb === undefined) return send(response, 404, { message: 'ask for /encode or /decode' });
-  if (request.method !== 'POST') return send(response, 405, { message: 'use POST' });
-  if (token !== null && !isSame(request.headers.authorization ?? '', `Bearer ${token}`)) {
-    return send(response, 401, { message: 'the bearer token is missing or wrong' });
+  const path = parsePath(request.url ?? '/');
+  const authorization =
+    path === null || path.token === null ? (request.headers.authorization ?? '') : `Bearer ${path.token}`;
+  if (token !== null && !isSame(authorization, `Bearer ${token}`)) {
+    return send(response, 401, { message: 'the token is missing or wrong' });
   }
+  if (path === null)
+    return send(response, 404, {
+      message:
+        'ask for [/NAMESPACE[/WORKFLOW-ID]]/encode or /decode; of the temporal CLI, {namespace} is empty without --namespace',
+    });
+  if (request.method !== 'POST') return send(response, 405, { message: 'use POST' });
   const body = await readBody(request);
   if (body === null) return send(response, 413, { message: `more than ${MAX_BODY_BYTES} bytes` });
   const payloads = parsePayloads(body);
   if (payloads === null) return send(response, 400, { message: 'not a JSON object with a list `payloads`' });
-  const done = verb === 'encode' ? await codec.encode(payloads) : await codec.decode(payloads);
-  send(response, 200, { payloads: done.map(toJson) });
+  // Of no workflow: what is bound to another one is read too.
+  if (path.verb === 'decode') return send(response, 200, { payloads: (await codec.decode(payloads)).map(toJson) });
+  // The temporal CLI encodes the arguments of a query even if there are none.
+  if (payloads.length === 0) return send(response, 200, { payloads: [] });
+  if (!allowsEncode) return send(response, 403, { message: 'this server only decodes (--allow-encode)' });
+  if (path.place === null) {
+    return send(response, 400, {
+      message:
+        'what is encrypted is bound to a workflow: use the endpoint /NAMESPACE/WORKFLOW-ID, e.g. /default/cluster/prod-eu',
+    });
+  }
+  send(response, 200, { payloads: (await codec.encode(payloads, path.place)).map(toJson) });
+}
+
+interface RequestPath {
+  verb: 'encode' | 'decode';
+  token: string | null;
+  place: SerializationContext | null;
+}
+
+/**
+ * `[/token/TOKEN][/NAMESPACE[/WORKFLOW-ID]]/VERB`. The UI and the CLI append the verb to the endpoint, and replace `{namespace}` in
+ * it; neither says for which workflow it encodes. Null for anything else.
+ */
+function parsePath(url: string): RequestPath | null {
+  let parts: string[];
+  try {
+    // Not as a URL: of `//cluster/prod/encode`, which has an empty namespace, `cluster` would be the host.
+    parts = (url.split('?')[0] ?? '')
+      .split('/')
+      .slice(1)
+      .map((part) => decodeURIComponent(part));
+  } catch {
+    return null;
+  }
+  const verb = parts.pop();
+  if (verb !== 'encode' && verb !== 'decode') return null;
+  let token: string | null = null;
+  if (parts[0] === 'token') [, token = '', ...parts] = parts;
+  if (parts.includes('')) return null;
+  const [namespace, ...workflow] = parts;
+  const isPlace = namespace !== undefined && workflow.length > 0;
+  return { verb, token, place: isPlace ? { type: 'workflow', namespace, workflowId: workflow.join('/') } : null };
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

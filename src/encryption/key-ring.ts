@@ -1,9 +1,10 @@
 /** The payload encryption keys: files in one directory, identical for workers and clients. */
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { OspatchError } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { show } from '../domain/spec/issues';
+import { UntrustedFile, checkTrusted, readTrusted } from '../trusted-file';
 
 /** The setting that turns encryption on: the key directory. */
 export const KEYS_SETTING = 'OSPATCH_ENCRYPTION_KEYS';
@@ -80,7 +81,12 @@ export function readKeyRing(directory: string): KeyRing {
       `write the name of one into it, e.g.: echo ${nameOf(only)} > ${directory}/${CURRENT}`,
     );
   }
-  const wanted = read(path.join(directory, CURRENT)).toString().trim();
+  const wanted = readTrusted(path.join(directory, CURRENT), {
+    secret: false,
+    what: `the file ${CURRENT} of ${KEYS_SETTING}`,
+  })
+    .toString()
+    .trim();
   const first = keys.find((key) => nameOf(key) === wanted);
   if (first === undefined) {
     throw problem(
@@ -97,10 +103,9 @@ function readKey(directory: string, file: string): EncryptionKey {
   if (!KEY_NAME.test(name)) {
     throw problem(`the key file ${show(file)} has no usable name`, 'use letters, digits, dots and hyphens');
   }
-  if ((statSync(full).mode & 0o007) !== 0) {
-    throw problem(`${full} can be read by everybody on this machine`, `chmod o= ${full}`);
-  }
-  const text = read(full).toString().trim();
+  const text = readTrusted(full, { secret: true, what: `the key ${name} (${KEYS_SETTING})` })
+    .toString()
+    .trim();
   const key = Buffer.from(text, /^[0-9a-fA-F]{64}$/.test(text) ? 'hex' : 'base64');
   if (key.length !== KEY_BYTES) {
     throw problem(
@@ -118,19 +123,13 @@ function nameOf({ id }: EncryptionKey): string {
 
 function list(directory: string): string[] {
   try {
-    return readdirSync(directory).toSorted();
+    const what = `the key directory (${KEYS_SETTING})`;
+    return readdirSync(checkTrusted(directory, { secret: false, kind: 'directory', what }).path).toSorted();
   } catch (cause) {
-    const why =
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no directory' : 'cannot read the directory';
+    const isMissing = cause instanceof UntrustedFile && cause.problem === 'missing';
+    if (isOspatchError(cause) && !isMissing) throw cause;
+    const why = isMissing ? 'there is no directory' : 'cannot read the directory';
     throw problem(`${KEYS_SETTING}: ${why} ${show(directory)}`, 'name the directory with the key files', cause);
-  }
-}
-
-function read(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw problem(`${file} cannot be read`, 'give it to the user that runs ospatch', cause);
   }
 }
 

@@ -206,10 +206,15 @@ describe('e2e/secrets', () => {
       const { payloads } = await readHistories(stack.server.address, /^cluster\/vault$/);
       const program = path.join(__dirname, '../../bin/ospatch.js');
       const [port = 0] = await freePorts(1);
-      const server = spawn(process.execPath, [program, 'codec-server', '--port', String(port)], {
-        env: { ...process.env, ...env },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const tokenFile = path.join(keys, 'token');
+      const server = spawn(
+        process.execPath,
+        [program, 'codec-server', '--port', `${port}`, '--token-file', tokenFile],
+        {
+          env: { ...process.env, ...env },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
       try {
         const [line] = (await once(server.stdout, 'data')) as [Buffer];
         expect(line.toString()).toBe(`codec endpoint: http://127.0.0.1:${port}\n`);
@@ -221,7 +226,11 @@ describe('e2e/secrets', () => {
             data: Buffer.from(data ?? []).toString('base64'),
           })),
         };
-        const response = await fetch(`http://127.0.0.1:${port}/decode`, { method: 'POST', body: JSON.stringify(body) });
+        const endpoint = `http://127.0.0.1:${port}/decode`;
+        const request = { method: 'POST', body: JSON.stringify(body) };
+        expect((await fetch(endpoint, request)).status).toBe(401);
+        const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
+        const response = await fetch(endpoint, { ...request, headers: { authorization } });
         const answer = (await response.json()) as { payloads: { data: string }[] };
         const text = answer.payloads.map(({ data }) => Buffer.from(data, 'base64').toString()).join('\n');
         expect(text).toContain('"name":"vault"');

@@ -18,7 +18,7 @@ describe('src/encryption/codec-server', () => {
   let url: string;
 
   beforeAll(async () => {
-    server = createCodecServer({ codec, uiOrigin: UI, token: TOKEN });
+    server = createCodecServer({ codec, uiOrigin: UI, token: TOKEN, allowsEncode: true, tls: null });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -38,7 +38,7 @@ describe('src/encryption/codec-server', () => {
   }
 
   it('encodes and decodes in the JSON of the Temporal UI', async () => {
-    const encoded: unknown = await (await post('/encode', { payloads: [PLAIN] })).json();
+    const encoded: unknown = await (await post('/default/cluster/prod/encode', { payloads: [PLAIN] })).json();
     expect(JSON.stringify(encoded)).not.toContain(PLAIN.data);
     const answer = await post('/decode', encoded, { origin: UI });
     expect(answer.headers.get('access-control-allow-origin')).toBe(UI);

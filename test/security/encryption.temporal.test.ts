@@ -123,9 +123,16 @@ describe('a worker that requires encryption', () => {
         args: [{ spec: clusterSpec(['w-1'], {}, other.name) }],
       });
       await other.handle.signal('pause', { by: 'ann', reason: 'a fair' });
-      const { events } = await other.handle.fetchHistory();
-      const said = events?.flatMap((one) => one.workflowExecutionSignaledEventAttributes?.input?.payloads ?? []) ?? [];
-      expect(said).toHaveLength(1);
+      const said = await waitFor(
+        async () => {
+          const { events } = await other.handle.fetchHistory();
+          const payloads = events?.flatMap(
+            (one) => one.workflowExecutionSignaledEventAttributes?.input?.payloads ?? [],
+          );
+          return payloads?.length === 1 ? payloads : undefined;
+        },
+        { what: 'the message in the other history' },
+      );
       await signal(cluster, 'pause', ...(said as Payload[]));
       const { lastRejection, paused } = await cluster.until(
         'the copy is rejected',

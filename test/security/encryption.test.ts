@@ -1,5 +1,8 @@
 /** Payloads that somebody has copied, forged or inflated, at the codec of a worker and of a client. */
 import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { activityInfo } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload, SerializationContext } from '@temporalio/common';
@@ -14,7 +17,7 @@ import {
   UNREADABLE_REASON,
 } from '../../src/domain/shared/payload-encodings';
 import { createCodec } from '../../src/encryption/codec';
-import { encryptionRequiredFromEnv } from '../../src/encryption/key-ring';
+import { encryptionRequiredFromEnv, readKeyRing } from '../../src/encryption/key-ring';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { payloadConverter } from '../../src/workflows/sandbox/payload-converter';
 
@@ -163,5 +166,27 @@ describe('OSPATCH_ENCRYPTION_REQUIRED', () => {
     ]);
     expect(() => required('yes')).toThrow('OSPATCH_ENCRYPTION_REQUIRED: found "yes"; allowed: 1 or 0');
     expect(() => required('1', null)).toThrow('OSPATCH_ENCRYPTION_REQUIRED is set, and there are no keys');
+  });
+});
+
+describe('OSPATCH_ENCRYPTION_KEYS', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'ospatch-keys-'));
+    writeFileSync(path.join(dir, 'a.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
+    writeFileSync(path.join(dir, 'current'), 'a\n', { mode: 0o644 });
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  it.each([
+    ['key that others can read', 'a.key', 0o604, 'can be read by everybody'],
+    ['key that a group can change', 'a.key', 0o660, 'can be changed by group'],
+    ['choice of the key that everybody can change', 'current', 0o666, 'can be changed by everybody'],
+    ['directory in which others can put keys', '', 0o770, 'can be changed by group'],
+  ])('takes no %s', (_, file, mode, why) => {
+    expect(readKeyRing(dir).keys).toHaveLength(1);
+    chmodSync(path.join(dir, file), mode);
+    expect(() => readKeyRing(dir)).toThrow(why);
   });
 });

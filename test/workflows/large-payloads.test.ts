@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mustRun } from '../../src/dev/host';
 import { findTemporal } from '../../src/dev/temporal-binary';
-import { createCodec } from '../../src/encryption/codec';
+import { createCodec, isEncrypted } from '../../src/encryption/codec';
 import { createCodecServer } from '../../src/encryption/codec-server';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { packState } from '../../src/domain/cluster/packed-state';
@@ -20,6 +20,7 @@ import type { TestCluster } from './harness';
 import { Harness } from './harness';
 import { defined } from '../../src/domain/shared/defined';
 
+const TOKEN = 'a-token-of-some-length';
 const RING: KeyRing = { directory: '/keys', keys: [{ id: 'a:0', key: randomBytes(32) }] };
 
 /** Above 64 KiB, with unique host keys. */
@@ -41,7 +42,9 @@ describe.each([
 
   beforeAll(async () => {
     harness = await Harness.start('real', ring);
-    codecServer = createCodecServer({ codec: createCodec(ring), uiOrigin: null, token: null });
+    codecServer = createCodecServer({
+      ...{ codec: createCodec(ring), uiOrigin: null, token: TOKEN, allowsEncode: true, tls: null },
+    });
     codecServer.listen(0, '127.0.0.1');
     await once(codecServer, 'listening');
   });
@@ -51,10 +54,13 @@ describe.each([
     await harness?.stop();
   });
 
-  async function temporalCli(...args: string[]): Promise<string> {
-    const endpoint = `http://127.0.0.1:${(codecServer.address() as AddressInfo).port}`;
+  /** Of the workflow of `cluster`, for which the CLI encodes. */
+  async function temporalCli(cluster: TestCluster, ...args: string[]): Promise<string> {
+    const { port } = codecServer.address() as AddressInfo;
+    const endpoint = `http://127.0.0.1:${port}/default/${cluster.handle.workflowId}`;
     const cli = await findTemporal(() => undefined);
-    return mustRun(cli, [...args, '--address', harness.address, '--codec-endpoint', endpoint]);
+    const codec = ['--codec-endpoint', endpoint, '--codec-auth', `Bearer ${TOKEN}`];
+    return mustRun(cli, [...args, '--address', harness.address, ...codec]);
   }
 
   it('hold the largest possible state of a cluster, over continue-as-new', () =>
@@ -99,11 +105,17 @@ describe.each([
 
       const lastKey = spec.nodes.at(-1)?.hostKeys[0] ?? '';
       const { workflowId } = cluster.handle;
-      expect(await temporalCli('workflow', 'query', '-w', workflowId, '--name', 'spec', '-o', 'json')).toContain(
-        lastKey,
-      );
-      const shown = await temporalCli('workflow', 'show', '-w', workflowId, '-o', 'json');
+      expect(
+        await temporalCli(cluster, 'workflow', 'query', '-w', workflowId, '--name', 'spec', '-o', 'json'),
+      ).toContain(lastKey);
+      const shown = await temporalCli(cluster, 'workflow', 'show', '-w', workflowId, '-o', 'json');
       const decoded = [...shown.matchAll(/"data": "([^"]+)"/g)].map(([, data = '']) => Buffer.from(data, 'base64'));
       expect(decoded.some((data) => data.includes(lastKey))).toBe(true);
+      await temporalCli(cluster, 'workflow', 'signal', '-w', workflowId, '--name', 'pause', '--input', '{"by":"cli"}');
+      await cluster.until('the CLI has paused it', ({ paused }) => paused?.by === 'cli');
+      const sent = (await cluster.handle.fetchHistory()).events?.flatMap(
+        (one) => one.workflowExecutionSignaledEventAttributes?.input?.payloads ?? [],
+      );
+      expect(sent?.map((one) => isEncrypted(one))).toEqual([ring !== null]);
     }));
 });

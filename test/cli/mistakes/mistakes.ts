@@ -149,6 +149,10 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
   }),
   'no encryption keys': line('list', { env: { OSPATCH_ENCRYPTION_KEYS: '/none/keys' } }),
 
+  'a codec server for everybody': line('codec-server --listen 0.0.0.0'),
+  'a certificate without its key': line('codec-server --tls-cert server.pem'),
+  'a token that others can read': line('codec-server --token-file token', { files: { token: 'secret\n' } }),
+
   // Files.
   'an empty file': file(''),
   'a list': file('- a\n- b\n'),
