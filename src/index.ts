@@ -19,6 +19,7 @@ export type {
   AcceptedRequest,
   ApplySpecAnswer,
   CancelRunAnswer,
+  Canceller,
   ClusterHistory,
   ClusterPhase,
   ClusterStatus,
@@ -36,6 +37,10 @@ export type {
   RunSummary,
   WindowRecord,
 } from './domain/cluster/messages';
+export type { Sign } from './client/signed-message';
+export type { Admissions } from './domain/cluster/admissions';
+export type { RequestSignature } from './domain/cluster/signature';
+export type { Verification } from './domain/shared/verification';
 export type { ClusterEvent, EventsPage, EventsRequest } from './domain/cluster/event-pages';
 export type { EventClass, EventFact, EventKind, EventLog, SomeMembers } from './domain/cluster/events';
 export type { PackedState } from './domain/cluster/packed-state';

@@ -116,7 +116,7 @@ export async function runWorker(
     hookDir,
     calendarDir,
     kubeconfigDir,
-    ...defined({ passphraseCommand, sshInclude }),
+    ...defined({ passphraseCommand, sshInclude, encryptionRequired: options.encryptionRequired }),
     log,
   });
   const supported = supportedProtocols(packageVersion());

@@ -22,6 +22,9 @@ import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
 import { toApplicationFailure } from './errors';
+import { AdmissionDesk } from './admission';
+import type { AdmissionRules } from './admission-rules';
+import { NO_RULES } from './admission-rules';
 import { oversized } from './input/object';
 import { awaitNodePatches, awaitWorkflowClosed, cancelChildren } from './node-patches';
 import { rememberSearchAttributes } from './search-attributes';
@@ -41,24 +44,29 @@ export interface AuditLog {
 
 /**
  * `ends`: the waits for other workflows; closed by the caller. `calendarDir`: the directory of the calendar files that
- * blackouts name; null: there is none.
+ * blackouts name; null: there is none. `rules`: what is required of those who ask for something.
  */
 export function createClusterActivities(
   audit: AuditLog,
   ends = new WorkflowEnds(),
   calendarDir: string | null = null,
+  rules: AdmissionRules = NO_RULES,
 ): ClusterActivities {
+  const desk = new AdmissionDesk(rules, audit);
   const searchAttributes = rememberSearchAttributes();
   return {
     nextWindows: (input: NextWindowsInput) => Promise.resolve(nextWindows(input)),
     nextWindowsByFiles: (input) => nextWindowsByFiles(calendarDir, input),
     checkSpec: (input) => Promise.resolve(checkSpec(input.spec)),
-    checkFirstSpec: async ({ spec, after, count }): Promise<FirstSpecVerdict> => {
+    checkFirstSpec: async ({ spec, after, count, request }): Promise<FirstSpecVerdict> => {
+      const admission = await desk.admit(request);
+      if (!admission.ok) return { admission, ok: false, problems: [] };
       const verdict = checkSpec(spec);
-      if (!verdict.ok) return verdict;
+      if (!verdict.ok) return { admission, ...verdict };
       const ahead = firstAhead(verdict.spec ?? (spec as ClusterSpec), after, count);
-      return { ...verdict, ahead, searchAttributes: await searchAttributes() };
+      return { admission, ...verdict, ahead, searchAttributes: await searchAttributes() };
     },
+    admit: (request) => desk.admit(request),
     searchAttributes,
     recordAudit: (record: AuditRecord) => {
       audit.info(

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { createConnections } from '../kubernetes/client/connections';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
+import { admissionRules } from './admission-rules';
 import { createClusterActivities } from './cluster';
 import { createKubernetesActivities } from './kubernetes';
 import { EksApis } from '../aws/eks-caller';
@@ -30,6 +31,8 @@ export interface ActivityDeps {
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   sshInclude?: string | null;
+  /** Clusters take only messages that were encrypted for them; default false. */
+  encryptionRequired?: boolean;
   log: ActivityLog;
   /** What this worker may be asked for; default: everything. */
   policy?: PolicyFile;
@@ -52,6 +55,7 @@ export function createActivities({
   kubeconfigDir = join(homedir(), '.kube'),
   passphraseCommand,
   sshInclude,
+  encryptionRequired = false,
   log,
   policy = new PolicyFile(null),
   pool = createTransportPool({ keyDir, ...defined({ passphraseCommand, cryptoPolicy: sshInclude }) }),
@@ -69,7 +73,7 @@ export function createActivities({
       const { plan, ...report } = await nodeActivities.preflight(input);
       return { ...report, plan: summarisePlan(plan) };
     },
-    ...createClusterActivities(log, ends, calendarDir),
+    ...createClusterActivities(log, ends, calendarDir, admissionRules(policy, encryptionRequired)),
     ...kubernetesActivities,
     ...createEksActivities({ log, apis }),
   };

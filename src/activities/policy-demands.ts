@@ -64,6 +64,8 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
     case 'checkSpec':
     case 'checkFirstSpec':
     case 'searchAttributes':
+    // Reads the policy itself: who may ask for what is another question than what the worker may be asked for.
+    case 'admit':
       return [];
   }
 }

@@ -34,6 +34,7 @@ import type { SteeringAnswer, SteeringMessage, SteeringName } from '../domain/cl
 import type { MemberSettled } from '../domain/cluster/member';
 import type { Explanation } from '../domain/explain/explanation';
 import type { ClusterSpec } from '../domain/spec/types';
+import { commandOf } from '../domain/cluster/verbs';
 import { defined } from '../domain/shared/defined';
 import { diffSpecs } from '../domain/spec/diff';
 import { specTooLarge } from '../domain/spec/size';
@@ -149,13 +150,13 @@ export class ClusterClient {
     const tooLarge = specTooLarge(spec, storedBytes(spec));
     if (tooLarge !== null) throw new OspatchError({ type: 'InvalidSpec', message: `${spec.name}: ${tooLarge}` });
     const applyId = randomUUID();
-    const signed = this.signed(message);
+    const sent = await this.signed(spec.name, 'apply', { ...message, spec, applyId });
     // A spec may be as large as a message, so it is sent once: as start argument when the cluster is new.
     const start = () =>
       new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
         workflowId: clusterWorkflowId(spec.name),
         taskQueue: this.session.taskQueue,
-        args: [{ spec, applyId }],
+        args: [sent],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
@@ -165,12 +166,12 @@ export class ClusterClient {
     const create = (): Promise<ApplySpecAnswer> =>
       workflow.executeUpdateWithStart(applySpecUpdate, {
         startWorkflowOperation: start(),
-        args: [{ ...signed, applyId }],
+        args: [{ applyId }],
       });
     const update = (): Promise<ApplySpecAnswer> =>
       workflow
         .getHandle(clusterWorkflowId(spec.name))
-        .executeUpdate(applySpecUpdate, { args: [{ ...signed, spec, applyId }], updateId: randomUUID() });
+        .executeUpdate(applySpecUpdate, { args: [sent], updateId: randomUUID() });
     const send = async (isThere: boolean): Promise<ApplySpecAnswer> => {
       try {
         return await (isThere ? update() : create());
@@ -282,22 +283,25 @@ export class ClusterClient {
    * @throws OspatchError `Refused` while the cluster is paused, and for nodes, a selector or a time that cannot be served
    */
   async patch(cluster: string, message: PatchNowMessage = {}): Promise<PatchNowAnswer> {
+    const sent = await this.signed(cluster, 'patch', message);
     return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(patchNowUpdate, { args: [this.signed(message)], updateId }),
+      handle.executeUpdate(patchNowUpdate, { args: [sent], updateId }),
     );
   }
 
   /** Lets the nodes in progress finish and starts no others until `resume`. @throws OspatchError `Refused` */
   async pause(cluster: string, message: Message = {}): Promise<PauseAnswer> {
+    const sent = await this.signed(cluster, 'pause', message);
     return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(pauseUpdate, { args: [this.signed(message)], updateId }),
+      handle.executeUpdate(pauseUpdate, { args: [sent], updateId }),
     );
   }
 
   /** Undoes `pause`; a run that was paused goes on. @throws OspatchError `Refused` */
   async resume(cluster: string, message: Message = {}): Promise<PauseAnswer> {
+    const sent = await this.signed(cluster, 'resume', message);
     return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(resumeUpdate, { args: [this.signed(message)], updateId }),
+      handle.executeUpdate(resumeUpdate, { args: [sent], updateId }),
     );
   }
 
@@ -307,8 +311,9 @@ export class ClusterClient {
    * @throws OspatchError `Refused` when there is nothing to cancel
    */
   async cancelRun(cluster: string, message: Message = {}): Promise<CancelRunAnswer> {
+    const sent = await this.signed(cluster, 'cancel', message);
     return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(cancelRunUpdate, { args: [this.signed(message)], updateId }),
+      handle.executeUpdate(cancelRunUpdate, { args: [sent], updateId }),
     );
   }
 
@@ -320,9 +325,8 @@ export class ClusterClient {
    */
   async steer(cluster: string, name: SteeringName, message: SteeringMessage): Promise<SteeringAnswer> {
     const update = STEERING_UPDATES[name];
-    return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(update, { args: [this.signed(message)], updateId }),
-    );
+    const sent = await this.signed(cluster, commandOf(name), message);
+    return this.calls.request(cluster, (handle, updateId) => handle.executeUpdate(update, { args: [sent], updateId }));
   }
 
   /**
@@ -332,7 +336,7 @@ export class ClusterClient {
    */
   async release(cluster: string, node: string, message: Message = {}): Promise<ReleaseAnswer> {
     const { releaseNode } = await import('./release.js');
-    return releaseNode(this.calls, cluster, node, this.signed(message));
+    return releaseNode(this.calls, cluster, node, await this.signed(cluster, 'release', message));
   }
 
   /**
@@ -341,8 +345,9 @@ export class ClusterClient {
    * @throws OspatchError `NotFound`, `Stuck`
    */
   async remove(cluster: string, message: Message = {}): Promise<RemoveAnswer> {
+    const sent = await this.signed(cluster, 'remove', message);
     return this.calls.request(cluster, (handle, updateId) =>
-      handle.executeUpdate(removeUpdate, { args: [this.signed(message)], updateId }),
+      handle.executeUpdate(removeUpdate, { args: [sent], updateId }),
     );
   }
 
@@ -566,9 +571,13 @@ export class ClusterClient {
     return new NodeInspector(this.calls, this.by);
   }
 
-  /** Adds the sender. */
-  private signed<M extends Message>(message: M): M {
-    return { by: this.by, ...message };
+  /** Adds the sender and, with a signing key, the signature of the whole message. */
+  private async signed<M extends Message>(cluster: string, verb: string, message: M): Promise<M> {
+    const sent = { by: this.by, ...message };
+    const { sign, namespace } = this.session;
+    if (sign === undefined) return sent;
+    const { signedMessage } = await import('./signed-message.js');
+    return signedMessage({ namespace, cluster, verb }, sent, sign);
   }
 }
 

@@ -53,6 +53,9 @@ const HOW_ENDED: ReadonlyMap<number, HowEnded> = new Map([
   [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, 'completed'],
 ]);
 
+/** How a workflow fails that was started with a spec that is not valid, or by somebody who must not. */
+const NEVER_BEGAN = ['InvalidSpec', 'Denied'];
+
 /** At most three requests to Temporal. Throws the client's errors, except for a missing workflow. */
 export async function readHealth(session: TemporalSession, cluster: string): Promise<ClusterHealth> {
   const described = await describeOrNull(session, cluster);
@@ -229,7 +232,7 @@ async function closingFailure(
   if (!failure) return { message: null, neverBegan: false };
   return {
     message: await failureMessage(session, failure),
-    neverBegan: failure.applicationFailureInfo?.type === 'InvalidSpec',
+    neverBegan: NEVER_BEGAN.includes(failure.applicationFailureInfo?.type ?? ''),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { TASK_QUEUE } from '../contract/workflow-ids';
+import { defined } from '../domain/shared/defined';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { dataConverter } from '../encryption/data-converter';
@@ -8,6 +9,7 @@ import { CALL_RETRIES } from '../call-retries';
 import { noServer, unreachableServer } from './errors';
 import { connectProblem } from './reachability';
 import { readTemporalConfig } from '../temporal-config';
+import type { Sign } from './signed-message';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 /**
@@ -37,6 +39,13 @@ export interface ConnectOptions {
   deadlineMs?: number;
   /** The sender of requests, for the history; default: user and host of this process. */
   by?: string;
+  /**
+   * Signs requests: the file of a private key, or of a public key whose private half is in the agent or on a FIDO token. Default
+   * `OSPATCH_SIGNING_KEY`; the empty string: requests are not signed.
+   */
+  signWith?: string;
+  /** Gets what a person has to do for a signature, e.g. touch a token. */
+  onSigning?: (line: string) => void;
 }
 
 export interface TemporalSession {
@@ -47,6 +56,8 @@ export interface TemporalSession {
   namespace: string;
   taskQueue: string;
   deadlineMs: number;
+  /** Signs requests. Absent: they are not signed. */
+  sign?: Sign;
 }
 
 /**
@@ -61,6 +72,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? config.namespace ?? 'default';
   assertAddress(address);
+  const sign = await signerOf(options);
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   const problem = await connectProblem(address, process.env);
   if (problem !== null) throw unreachableServer(address, problem);
@@ -85,11 +97,23 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
       namespace,
       taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
       deadlineMs,
+      ...defined({ sign }),
     };
   } catch (error) {
     const { tls } = config.connectionOptions;
     throw noServer({ address, tls: tls !== undefined && tls !== null && tls !== false }, error);
   }
+}
+
+/** @throws OspatchError `Usage` when there is no such key */
+async function signerOf({ signWith, onSigning }: ConnectOptions): Promise<Sign | undefined> {
+  const key = signWith ?? process.env['OSPATCH_SIGNING_KEY'] ?? '';
+  if (key === '') return undefined;
+  const [{ signingKeyAt }, { signerWith }] = await Promise.all([
+    import('../signatures/sign.js'),
+    import('./signed-message.js'),
+  ]);
+  return signerWith(signingKeyAt(key), onSigning);
 }
 
 /** What the connection would retry until the timeout. @throws OspatchError `Usage` */

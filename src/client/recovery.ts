@@ -18,6 +18,7 @@ import { isOpen, isPausedOnServer } from './execution-status';
 import { clusterNotFound } from './errors';
 import { answerOf } from './node-records';
 import { countPollers } from './pollers';
+import { signedMessage } from './signed-message';
 import type { TemporalCalls } from './temporal-calls';
 import { defined } from '../domain/shared/defined';
 
@@ -110,7 +111,7 @@ export async function recover(
     past.events.push(await endOfRun(calls, past.runWorkflow));
   const { state, ...plan } = planOf(cluster, past, backup);
   noteRecovery(state, by, backup === null ? null : backup.takenAt, new Date().toISOString());
-  const runId = await start(calls, state, await taskQueueFor(calls, past?.taskQueue ?? backup?.taskQueue));
+  const runId = await start(calls, state, await taskQueueFor(calls, past?.taskQueue ?? backup?.taskQueue), by);
   // The run was in progress when the cluster ended, whatever its end.
   const run = plan.run ?? (before === null ? null : planOf(cluster, before, null).run);
   return { ...plan, run, health, runId, runEnded };
@@ -265,14 +266,26 @@ async function endOfRun(
   return { kind: 'run-ended', at, run, report: isRunResult(report) ? report : null };
 }
 
-async function start(calls: TemporalCalls, state: ClusterState, taskQueue: string): Promise<string> {
+/** With the sender and, where requests are signed, a signature. */
+async function startArgument(
+  { session: { sign, namespace } }: TemporalCalls,
+  state: ClusterState,
+  by: string,
+): Promise<{ state: PackedState; by: string }> {
+  const argument = { state: packState(state), by };
+  if (sign === undefined) return argument;
+  return signedMessage({ namespace, cluster: state.spec.name, verb: 'recover' }, argument, sign);
+}
+
+async function start(calls: TemporalCalls, state: ClusterState, taskQueue: string, by: string): Promise<string> {
   const { spec, createdAt } = state;
+  const argument = await startArgument(calls, state, by);
   try {
     const handle = await calls.call(spec.name, () =>
       calls.session.client.workflow.start(WORKFLOW_TYPES.cluster, {
         workflowId: clusterWorkflowId(spec.name),
         taskQueue,
-        args: [{ state: packState(state) }],
+        args: [argument],
         workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,

@@ -15,7 +15,8 @@ import type { WORKFLOW_TYPES } from './workflow-ids';
 export type PriorityKey = 1 | 2 | 3 | 4 | 5;
 
 /** Run in the worker of the workflow, without a queue. */
-type LocalActivity = 'nextWindows' | 'checkSpec' | 'checkFirstSpec' | 'searchAttributes' | 'recordAudit' | 'lastRun';
+type LocalActivity =
+  'nextWindows' | 'checkSpec' | 'checkFirstSpec' | 'admit' | 'searchAttributes' | 'recordAudit' | 'lastRun';
 
 type Activity =
   | keyof NodeActivities

@@ -22,6 +22,11 @@ export function clusterWorkflowId(cluster: string): string {
   return `cluster/${cluster}`;
 }
 
+/** The name of the cluster with this workflow id; an id of no cluster as it is. */
+export function clusterOfWorkflowId(workflowId: string): string {
+  return workflowId.startsWith('cluster/') ? workflowId.slice('cluster/'.length) : workflowId;
+}
+
 /**
  * Run numbers restart when a cluster is removed and applied again. The creation time of the cluster
  * (`ClusterStatus.createdAt`) distinguishes the runs.

@@ -196,7 +196,7 @@ describe('the processes of programs', () => {
     else process.kill(Number(read('child')), 'SIGKILL');
   });
 
-  it('are started only here, by the SSH client and by ospatch dev', () => {
+  it('are started only here, for signatures, by the SSH client and by ospatch dev', () => {
     const src = path.join(__dirname, '../../src');
     const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     const users = files.filter((file) => readFileSync(path.join(src, file), 'utf8').includes("'node:child_process'"));
@@ -206,6 +206,8 @@ describe('the processes of programs', () => {
       'dev/reaper.ts',
       'dev/temporal-server.ts',
       'programs/run-program.ts',
+      'signatures/ssh-keygen.ts',
+      'ssh/openssh/capabilities.ts',
       'ssh/openssh/client.ts',
       'ssh/openssh/connection.ts',
     ]);

@@ -17,6 +17,18 @@ const BOOT_ID = '6f9619ff-8b86-d011-b42d-00c04fc964ff';
 export const NODE_WORKFLOW = 'cluster/demo/node/w-1';
 export const CLUSTER_WORKFLOW = 'cluster/demo';
 
+const ADMISSION = {
+  ...{
+    cluster: 'demo',
+    name: 'applySpec',
+    message: { spec: { name: 'demo' } },
+    sender: 'ann',
+    sealed: true,
+    chain: '',
+  },
+  via: 'update' as const,
+};
+
 /** `port`: of the SSH servers. */
 export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inputs {
   const { name, hostKeys } = nodeSpec('w-1');
@@ -100,7 +112,13 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
     nextWindows: windows,
     nextWindowsByFiles: windows,
     checkSpec: { spec: { name: 'demo' } },
-    checkFirstSpec: { spec: { name: 'demo' }, after: AT, count: 5 },
+    checkFirstSpec: {
+      spec: { name: 'demo' },
+      after: AT,
+      count: 5,
+      request: { ...ADMISSION, via: 'start', receivedAt: AT },
+    },
+    admit: ADMISSION,
     searchAttributes: undefined,
     recordAudit: {
       cluster: 'demo',

@@ -7,6 +7,7 @@ import type { Payload } from '@temporalio/common';
 import { coresdk } from '@temporalio/proto';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker';
 import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm';
+import type { Admission } from '../../src/contract/activities/cluster';
 import { workflowBundle } from '../support/workflow-bundle';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
@@ -16,6 +17,7 @@ type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
 const ACTIVITIES = new Set([
   'checkSpec',
   'checkFirstSpec',
+  'admit',
   'lastRun',
   'nextWindows',
   'searchAttributes',
@@ -93,12 +95,31 @@ export class SandboxedWorkflow {
       now: startedAt.getTime(),
       showStackTraceSources: false,
     });
-    const first = { initializeWorkflow: { workflowId, workflowType, arguments: args, identity: TEST_IDENTITY } };
+    const [argument] = args.map((one) => defaultPayloadConverter.fromPayload<unknown>(one));
+    // Only a workflow that continues as new hands over its state.
+    const isContinued = typeof argument === 'object' && argument !== null && 'state' in argument;
+    const continued = isContinued ? { continuedFromExecutionRunId: 'run-before', continuedInitiator: 1 } : {};
+    const first = {
+      initializeWorkflow: { workflowId, workflowType, arguments: args, identity: TEST_IDENTITY, ...continued },
+    };
     return new SandboxedWorkflow(runId, workflow, first);
   }
 
+  /** Whoever asks for something may; otherwise the test answers. */
+  admitsAll = true;
+
   /** Returns the commands after `jobs`. @throws the error with which the workflow task failed */
   async activate(...jobs: Job[]): Promise<Command[]> {
+    const commands = await this.activateOnce(...jobs);
+    if (!this.admitsAll) return commands;
+    const asked = commands.flatMap(({ scheduleLocalActivity: one }) => (one?.activityType === 'admit' ? [one] : []));
+    const others = commands.filter(({ scheduleLocalActivity: one }) => one?.activityType !== 'admit');
+    if (asked.length === 0) return commands;
+    const answers = asked.map(({ seq }) => resolved(seq ?? 0, ADMITTED));
+    return [...others, ...(await this.activate(...answers))];
+  }
+
+  private async activateOnce(...jobs: Job[]): Promise<Command[]> {
     const all = this.jobs === 0 ? [this.first, ...jobs] : jobs;
     this.jobs += all.length;
     this.now += 1_000;
@@ -135,6 +156,9 @@ export class SandboxedWorkflow {
     return this.workflow.dispose();
   }
 }
+
+/** As of a worker without a policy. */
+export const ADMITTED: Admission = { ok: true, signers: false, chain: '' };
 
 let updates = 0;
 

@@ -1,6 +1,7 @@
 /** The inputs of the activities without a node. */
 import { z } from 'zod';
 import type {
+  AdmissionRequest,
   AuditRecord,
   ClusterActivities,
   NextWindowsInput,
@@ -84,6 +85,18 @@ const record = z.discriminatedUnion('kind', [nodeRecord, groupRecord], {
   error: 'the record of a node or of a node group',
 }) as unknown as z.ZodType<PatchRecord>;
 
+/** An id of a workflow has at most 1,000 characters. */
+const MAX_SHORT = 1_000;
+const short = z.string({ error: 'text' }).max(MAX_SHORT, { error: `at most ${MAX_SHORT} characters` });
+
+const admission = object<AdmissionRequest>({
+  ...{ cluster: short, name: short, sender: short, receivedAt: field.instant.optional(), sealed: z.boolean() },
+  via: z.enum(['signal', 'update', 'start', 'cancel'], { error: 'signal, update, start, cancel' }),
+  // Anything that anybody has sent.
+  message: z.unknown(),
+  chain: z.string({ error: 'a digest' }).regex(/^[0-9a-f]{0,64}$/, { error: 'a digest' }),
+});
+
 const execution = object<NodePatchExecution>({ workflowId: field.workflowId, workflowRunId: field.workflowRunId });
 
 export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
@@ -91,11 +104,13 @@ export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
   nextWindowsByFiles: nextWindows,
   // Validated as a spec by the activity itself, which reports every problem.
   checkSpec: object<{ spec?: unknown }>({ spec: z.unknown() }),
-  checkFirstSpec: object<{ spec?: unknown; after: string; count: number }>({
+  checkFirstSpec: object<{ spec?: unknown; after: string; count: number; request: AdmissionRequest }>({
     spec: z.unknown(),
     after: field.instant,
     count: spec.wholeNumber(0, MAX_WINDOWS),
+    request: admission,
   }),
+  admit: admission,
   searchAttributes: z.undefined({ error: 'nothing' }),
   recordAudit: object<AuditRecord>({
     cluster: spec.clusterName,

@@ -55,6 +55,7 @@ const LOCKED: ReadonlySet<keyof AllActivities> = new Set<keyof AllActivities>([
 const COMPUTATIONS: ReadonlySet<keyof AllActivities> = new Set<keyof AllActivities>([
   'checkSpec',
   'checkFirstSpec',
+  'admit',
   'nextWindows',
   'searchAttributes',
 ]);
@@ -124,6 +125,7 @@ function namedBy(request: ActivityRequest): Named {
     case 'nextWindows':
     case 'nextWindowsByFiles':
     case 'lastRun':
+    case 'admit':
       return { clusters: [request.input.cluster], members: [] };
     case 'recordAudit':
       return { clusters: [request.input.cluster], members: [request.input.result.node] };

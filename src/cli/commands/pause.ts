@@ -1,3 +1,4 @@
+import { senderText } from '../../domain/shared/verification';
 import type { Command } from 'commander';
 import type { PauseAnswer } from '../../domain/cluster/messages';
 import { clusterArgument, reasonOption } from '../options/arguments';
@@ -35,6 +36,6 @@ export function describePaused(cluster: string, { changed, newReason, pause }: P
   const see = `see: ospatch status ${cluster}`;
   if (newReason === true) return `${cluster} was paused already; the reason is now: ${oneLine(pause?.reason)}; ${see}`;
   const reason = pause === null || pause.reason === null ? '' : ` (${oneLine(pause.reason)})`;
-  const by = pause === null ? '' : `, by ${oneLine(pause.by)}${reason}`;
+  const by = pause === null ? '' : `, by ${oneLine(senderText(pause))}${reason}`;
   return `${cluster} was paused already${by}; ${see}`;
 }

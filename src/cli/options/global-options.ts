@@ -8,6 +8,8 @@ export interface GlobalOptions {
   address?: string;
   namespace?: string;
   profile?: string;
+  /** Path of the key with which requests are signed. */
+  signWith?: string;
   /** Deadline of each call, in milliseconds. */
   timeoutMs: number;
 }
@@ -18,6 +20,10 @@ export function addGlobalOptions(program: Command): void {
     .option('--address <host:port>', 'Temporal server (default: as the temporal CLI, else localhost:7233)')
     .option('--namespace <name>', 'Temporal namespace (default: as the temporal CLI, else default)')
     .option('--profile <name>', 'profile in the Temporal configuration file')
+    .option(
+      '--sign-with <key>',
+      'sign requests with this SSH key, or public key of the agent (default: OSPATCH_SIGNING_KEY)',
+    )
     .addOption(
       new Option('--timeout <duration>', 'deadline of each call to the server')
         .default(parseDuration('15s'), '15s')
@@ -27,14 +33,15 @@ export function addGlobalOptions(program: Command): void {
 
 /** The global options on the command line of `command`. */
 export function globalOptions(command: Command): GlobalOptions {
-  const { address, namespace, profile, timeout } = command.optsWithGlobals<{
+  const { address, namespace, profile, signWith, timeout } = command.optsWithGlobals<{
     address?: string;
     namespace?: string;
     profile?: string;
+    signWith?: string;
     timeout: number;
   }>();
   return {
-    ...defined({ address, namespace, profile }),
+    ...defined({ address, namespace, profile, signWith }),
     timeoutMs: timeout,
   };
 }

@@ -16,6 +16,11 @@ export function runWithClient(
   return runCommand(context, () => withClient(command, body));
 }
 
+/** What ssh-keygen asks for at the terminal while it signs, e.g. to touch a token. */
+const onSigning = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
 /**
  * Opens a connection for `body` and closes it afterwards. `atMostMs`: limits the deadline of each call.
  * @throws OspatchError `NoServer`, `Usage`
@@ -27,7 +32,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const { ClusterClient: Client } = await import('../../client/cluster-client.js');
   const { timeoutMs, ...where } = globalOptions(command);
-  const client = await Client.connect({ ...where, deadlineMs: Math.min(timeoutMs, atMostMs) });
+  const client = await Client.connect({ ...where, onSigning, deadlineMs: Math.min(timeoutMs, atMostMs) });
   try {
     return await body(client);
   } finally {

@@ -1,4 +1,6 @@
 /** Events of a cluster, one paragraph each, so that they can be printed as they happen. */
+import { defined } from '../../domain/shared/defined';
+import { senderText } from '../../domain/shared/verification';
 import type { ClusterEvent } from '../../domain/cluster/event-pages';
 import { textWidth, wrapText } from './columns';
 import type { Colors } from './table';
@@ -22,8 +24,8 @@ export function eventLines(event: ClusterEvent, zone: string, color: Colors): st
 }
 
 /** `pause: paused, by ann@host (release freeze)`. */
-export function eventSentence({ message, by, reason, from }: ClusterEvent, zone: string): string {
-  const who = by === null ? '' : `, by ${oneLine(by)}`;
+export function eventSentence({ message, by, verified, reason, from }: ClusterEvent, zone: string): string {
+  const who = by === null ? '' : `, by ${oneLine(senderText({ by, ...defined({ verified }) }))}`;
   const why = reason === null ? '' : ` (${oneLine(reason, 500)})`;
   const since = from === undefined ? '' : `, since ${formatTime(from, zone)}`;
   return `${oneLine(message, 600)}${who}${why}${since}`;

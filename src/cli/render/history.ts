@@ -1,5 +1,7 @@
 /** The last runs and windows of a cluster. */
-import { commandOf } from '../../domain/cluster/event-text';
+import { defined } from '../../domain/shared/defined';
+import { senderText } from '../../domain/shared/verification';
+import { commandOf } from '../../domain/cluster/verbs';
 import type { ClusterHistory, RunSummary } from '../../domain/cluster/messages';
 import { countOutcomes } from './status';
 import { wrapIndented } from './columns';
@@ -36,11 +38,11 @@ export function renderHistory(
       : [
           renderTable(
             ['Request', 'At', 'Result', 'By', 'Reason'],
-            requests.map(({ request, at, result, by, reason }) => [
+            requests.map(({ request, at, result, by, verified, reason }) => [
               oneLine(commandOf(request)),
               formatTime(at, zone),
               cellText(result, 60, color),
-              cellText(by, 40, color),
+              cellText(senderText({ by, ...defined({ verified }) }), 40, color),
               reason === null ? NONE : cellText(reason, 60, color),
             ]),
             color,
@@ -83,7 +85,7 @@ function runRow(run: RunSummary, color: Colors, zone: string): string[] {
     formatTime(run.startedAt, zone),
     formatElapsed(run.startedAt, Date.parse(run.endedAt)),
     countOutcomes(run),
-    cellText(run.by, 40, color),
+    cellText(run.by === null ? null : senderText({ ...run, by: run.by }), 40, color),
     run.reason === null ? NONE : cellText(run.reason, 60, color),
   ];
 }

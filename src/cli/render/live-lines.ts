@@ -1,4 +1,5 @@
 /** The output for pipes in place of the live display: one line per change. */
+import { senderText } from '../../domain/shared/verification';
 import type { LiveStatus } from '../../client/live-status';
 import type { LiveNode } from '../../domain/explain/explanation';
 import { isNode, memberNameOf } from '../../domain/cluster/member';
@@ -62,7 +63,7 @@ function describeRest(before: LiveStatus, after: LiveStatus): string[] {
     ...describeLocks(before, after),
     ...(isOther ? [`${after.state}: ${oneLine(after.explanation)}`] : []),
     ...(isRejected
-      ? [`${oneLine(rejection.request)} by ${oneLine(rejection.by)} refused: ${oneLine(rejection.message)}`]
+      ? [`${oneLine(rejection.request)} by ${oneLine(senderText(rejection))} refused: ${oneLine(rejection.message)}`]
       : []),
     ...(hasMoved ? [`next window: ${next === null ? NONE : `${formatWindow(next, zone)} ${zone}`}`] : []),
   ];
@@ -76,7 +77,7 @@ function describeLocks(before: LiveStatus, after: LiveStatus): string[] {
     if (lock === undefined) return [`${oneLine(name)} unlocked`];
     const until = lock.until === null ? '' : ` until ${oneLine(lock.until)}`;
     return [
-      `${oneLine(name)} locked by ${oneLine(lock.by)}${until}${lock.reason === null ? '' : `: ${oneLine(lock.reason)}`}`,
+      `${oneLine(name)} locked by ${oneLine(senderText(lock))}${until}${lock.reason === null ? '' : `: ${oneLine(lock.reason)}`}`,
     ];
   });
 }
@@ -90,7 +91,7 @@ function describePause(before: LiveStatus | null, { paused }: LiveStatus): strin
   const was = before?.paused ?? null;
   if (paused !== null && (was === null || was.at !== paused.at)) {
     const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
-    return [`paused by ${oneLine(paused.by)}${reason}`];
+    return [`paused by ${oneLine(senderText(paused))}${reason}`];
   }
   return paused === null && was !== null ? ['resumed'] : [];
 }

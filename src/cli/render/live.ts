@@ -1,4 +1,5 @@
 /** One frame of the live display: a heading, how far the run is, and a node table, within the size of the terminal. */
+import { senderText } from '../../domain/shared/verification';
 import type { LiveStatus } from '../../client/live-status';
 import { memberNameOf } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
@@ -122,7 +123,7 @@ function detailLines(status: LiveStatus, view: LiveView): string[] {
 function heading(status: LiveStatus, view: LiveView): string {
   const { run, lastRun, paused } = status;
   const name = view.color.bold(oneLine(status.cluster));
-  const pausedBy = paused === null ? '' : ` by ${oneLine(paused.by)}`;
+  const pausedBy = paused === null ? '' : ` by ${oneLine(senderText(paused))}`;
   if (run !== null) {
     const isTold = run.state === 'running' || (run.state === 'paused' && paused !== null);
     const went = isTold ? '' : `, ${run.state}`;

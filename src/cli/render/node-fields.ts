@@ -1,4 +1,5 @@
 /** Everything that the status of a cluster knows of one member. */
+import { senderText } from '../../domain/shared/verification';
 import type { LiveStatus } from '../../client/live-status';
 import { isNode } from '../../domain/cluster/member';
 import type { MemberStatus } from '../../domain/cluster/member';
@@ -69,7 +70,7 @@ function machineFields(node: NodeStatus, { now, zone }: StatusView): [string, st
       : [
           [
             'Lock',
-            `by ${oneLine(lock.by)}${lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`}${reason}`,
+            `by ${oneLine(senderText(lock))}${lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`}${reason}`,
           ] as [string, string],
         ]),
     ...(node.quarantine === undefined

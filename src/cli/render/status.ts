@@ -1,4 +1,5 @@
 /** The status of one cluster: current activity, next window, and every node. */
+import { senderText } from '../../domain/shared/verification';
 import type { LiveStatus } from '../../client/live-status';
 import type { LiveNode } from '../../domain/explain/explanation';
 import { asSentence } from '../../domain/shared/text';
@@ -109,7 +110,7 @@ function locksOf({ nodes }: LiveStatus, { now, zone }: StatusView): string[] {
     if (lock === null) return [];
     const until = lock.until === null ? '' : ` until ${formatTime(lock.until, zone)}`;
     const reason = lock.reason === null ? '' : `: ${oneLine(lock.reason)}`;
-    return [`${oneLine(node.name)} is locked by ${oneLine(lock.by)}${until}${reason}`];
+    return [`${oneLine(node.name)} is locked by ${oneLine(senderText(lock))}${until}${reason}`];
   });
 }
 
@@ -182,7 +183,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
   ];
   if (paused !== null) {
     const reason = paused.reason === null ? '' : `: ${oneLine(paused.reason)}`;
-    const by = oneLine(paused.by);
+    const by = oneLine(senderText(paused));
     const at = formatTime(paused.at, zone);
     const since = paused.since === undefined ? null : formatTime(paused.since, zone);
     fields.push([
@@ -228,7 +229,7 @@ function headerFields(status: LiveStatus, why: string | null, view: StatusView):
 /** Who cancelled the run and why. */
 export function cancelledBy({ cancelledBy: sender }: Pick<RunSummary, 'cancelledBy'>): string {
   if (sender === undefined) return '';
-  return ` by ${oneLine(sender.by)}${sender.reason === null ? '' : ` (${oneLine(sender.reason, 500)})`}`;
+  return ` by ${oneLine(senderText(sender))}${sender.reason === null ? '' : ` (${oneLine(sender.reason, 500)})`}`;
 }
 
 function nextWindow({ nextWindow: next, timeZone, scheduleError, paused }: LiveStatus, zone: string): string {

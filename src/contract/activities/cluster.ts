@@ -22,12 +22,51 @@ export interface NextWindowsInput {
 /** `spec: null`: the spec is valid and was sent normalised. */
 export type SpecVerdict = { ok: true; spec: ClusterSpec | null } | SpecRejection;
 
+/** A message of somebody to a cluster, which a worker lets in or not. */
+export interface AdmissionRequest {
+  cluster: string;
+  /** Name of the message, e.g. `patchNow`, or `recover`. */
+  name: string;
+  /** As it was sent. */
+  message: unknown;
+  /** By whom it is without a signature, as far as anybody knows. */
+  sender: string;
+  /** How it came. */
+  via: 'signal' | 'update' | 'start' | 'cancel';
+  /** When the server received it, ISO 8601. Absent: just now, or not known. */
+  receivedAt?: string;
+  /** Whether it was encrypted for this workflow, with a key of the workers. */
+  sealed: boolean;
+  /** `chain` of the answer before. */
+  chain: string;
+}
+
+/** What the worker says to a message. `chain`: over all messages so far and the answers to them, so that none can be left out. */
+export type Admission = (Admitted | NotAdmitted) & { chain: string };
+
+export interface NotAdmitted {
+  ok: false;
+  /** One sentence. */
+  why: string;
+  /** The worker has a list of signers. */
+  signers: boolean;
+}
+
+export interface Admitted {
+  ok: true;
+  /** The principal that the worker's list of signers has for the key of the signature. Absent: not verified. */
+  principal?: string;
+  /** The worker has a list of signers. */
+  signers: boolean;
+}
+
 /**
  * Everything a new cluster needs from a worker in one result, because each activity costs the workflow an activation.
  * `ahead`: as from `nextWindows`; null when it could not be computed there, or when there is nothing to compute.
  */
-export type FirstSpecVerdict =
-  { ok: true; spec: ClusterSpec | null; ahead: CalendarAhead | null; searchAttributes: string[] } | SpecRejection;
+export type FirstSpecVerdict = { admission: Admission } & (
+  { ok: true; spec: ClusterSpec | null; ahead: CalendarAhead | null; searchAttributes: string[] } | SpecRejection
+);
 
 export interface SpecRejection {
   ok: false;
@@ -52,7 +91,7 @@ export interface NodePatchEnd extends NodePatchExecution {
 }
 
 /**
- * Activities without a node. `nextWindows`, the checks of specs, `searchAttributes`, `recordAudit` and `lastRun` run as local
+ * Activities without a node. `nextWindows`, the checks of specs, `admit`, `searchAttributes`, `recordAudit` and `lastRun` run as local
  * activities: short, with results recorded in the history.
  */
 export interface ClusterActivities {
@@ -62,8 +101,21 @@ export interface ClusterActivities {
   nextWindowsByFiles(input: NextWindowsInput): Promise<CalendarAhead>;
   /** Validates and normalises an untrusted spec. */
   checkSpec(input: { spec?: unknown }): Promise<SpecVerdict>;
-  /** The same for the spec with which a cluster starts, plus its first windows after `after` (ISO 8601). */
-  checkFirstSpec(input: { spec?: unknown; after: string; count: number }): Promise<FirstSpecVerdict>;
+  /**
+   * The same for the spec with which a cluster starts, plus its first windows after `after` (ISO 8601), and whether whoever
+   * starts it may.
+   */
+  checkFirstSpec(input: {
+    spec?: unknown;
+    after: string;
+    count: number;
+    request: AdmissionRequest;
+  }): Promise<FirstSpecVerdict>;
+  /**
+   * Decides whether somebody may ask for this: by the signature of the message, the policy of the worker and its settings as
+   * they are now. Fails when the policy cannot be read.
+   */
+  admit(request: AdmissionRequest): Promise<Admission>;
   /** Names of ospatch's search attributes registered on the namespace. Never throws. */
   searchAttributes(): Promise<string[]>;
   /**

@@ -1,10 +1,12 @@
 /** The answer of the `events` query. */
+import type { Verification } from '../shared/verification';
 import type { RunHold } from '../run/next-step';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { defined } from '../shared/defined';
 import { eventText } from './event-text';
 import type { EventKind, StoredEvent } from './events';
 import { allEvents } from './events';
+
 import { memberNameOf } from './member';
 import type { ClusterState } from './state';
 import { pageOfItems } from './status-pages';
@@ -12,7 +14,7 @@ import { pageOfItems } from './status-pages';
 const MAX_LIMIT = 200;
 
 /** One event, as programs read it. Times are ISO 8601. */
-export interface ClusterEvent {
+export interface ClusterEvent extends Verification {
   /** Larger than that of every earlier event. */
   seq: number;
   at: string;
@@ -98,6 +100,7 @@ export function toClusterEvent(event: StoredEvent, unit: string): ClusterEvent {
     nodes: nodesOf(event),
     by: 'by' in event ? (event.by ?? null) : null,
     reason: 'reason' in event ? (event.reason ?? null) : null,
+    ...defined({ verified: 'verified' in event ? event.verified : undefined }),
     ...defined({
       request: 'request' in event ? event.request : undefined,
       trigger: event.kind === 'run-started' ? event.trigger : undefined,

@@ -2,20 +2,7 @@
 import { plural } from '../shared/plural';
 import type { NodeOutcome } from '../node/status';
 import type { SomeMembers, StoredEvent } from './events';
-
-/** Requests by the names of their commands. */
-const COMMANDS: Readonly<Record<string, string>> = {
-  patchNow: 'patch',
-  cancelRun: 'cancel',
-  applySpec: 'apply',
-  setConcurrency: 'set-concurrency',
-  setMaxFailures: 'set-max-failures',
-  extendWindow: 'extend-window',
-};
-
-export function commandOf(request: string): string {
-  return COMMANDS[request] ?? request;
-}
+import { commandOf } from './verbs';
 
 /** One clause, without who and why. `unit`: what the members of the cluster are. */
 export function eventText(event: StoredEvent, unit: string): string {

@@ -4,7 +4,9 @@
  * Each class of events has a place of its own in the log, so that the nodes of a large run never push out what people did.
  * Every event has a number that no other event of the same log gets, by which a reader goes on where it has stopped.
  */
+import type { Verification } from '../shared/verification';
 import type { NodeOutcome } from '../node/status';
+
 import type { RunHold } from '../run/next-step';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import { plainText } from '../shared/text';
@@ -14,7 +16,7 @@ export const EVENT_CLASSES = ['actions', 'rejections', 'runs', 'windows', 'limit
 export type EventClass = (typeof EVENT_CLASSES)[number];
 
 /** Who asked for what, and what came of it. */
-interface Action {
+interface Action extends Verification {
   kind: 'action';
   /** Name of the message: `patchNow`, `pause`, `applySpec`, `skip`, `release`, `recover`, ... */
   request: string;
@@ -26,14 +28,14 @@ interface Action {
   run?: number;
 }
 
-interface RejectedRequest {
+interface RejectedRequest extends Verification {
   kind: 'rejected';
   request: string;
   by: string;
   message: string;
 }
 
-interface RunStarted {
+interface RunStarted extends Verification {
   kind: 'run-started';
   run: number;
   trigger: RunTrigger;
@@ -49,7 +51,7 @@ interface RunPutDown {
   message: string;
 }
 
-interface RunEnded {
+interface RunEnded extends Verification {
   kind: 'run-ended';
   run: number;
   outcome: RunOutcome;
@@ -313,7 +315,12 @@ function repeated(before: StoredEvent, event: StoredEvent): StoredEvent | null {
 function isSameFact(one: StoredEvent, other: StoredEvent): boolean {
   if (one.kind !== other.kind) return false;
   if (one.kind === 'rejected' && other.kind === 'rejected')
-    return one.request === other.request && one.by === other.by && one.message === other.message;
+    return (
+      one.request === other.request &&
+      one.by === other.by &&
+      one.verified === other.verified &&
+      one.message === other.message
+    );
   if (one.kind === 'limit' && other.kind === 'limit') return one.run === other.run && one.limit === other.limit;
   return one.kind === 'windows-unknown' && other.kind === 'windows-unknown' && one.message === other.message;
 }

@@ -1,4 +1,5 @@
 /** The present maintenance window gets a later end. */
+import { senderText } from '../shared/verification';
 import { isoSecond } from '../shared/dates';
 import { formatDuration, parseDuration } from '../shared/duration';
 import type { MaintenanceWindow } from '../schedule/window';
@@ -66,7 +67,7 @@ export function extendWindow(
 /** What becomes of the run in progress once its window ends at `endMs`. */
 function effectOnRun(state: ClusterState, run: ActiveRun, endMs: number, now: number): string {
   const subject = `run ${run.number}`;
-  if (state.paused !== null) return `${subject} is paused by ${state.paused.by}`;
+  if (state.paused !== null) return `${subject} is paused by ${senderText(state.paused)}`;
   const waits = waitsForDecision(state, run);
   if (waits !== null) return waits;
   const limitMs = runWindow(state, run, now)?.endMs ?? endMs;

@@ -16,7 +16,10 @@ import type { NodeStep } from '../node/report';
 import type { MemberStatus } from './member';
 import type { NodeError, NodeState } from '../node/status';
 import type { StatusLine } from '../explain/explanation';
+import type { RequestSignature } from './signature';
+import { SIGNATURE_FORMAT, isSignature } from './signature';
 import { plainText } from '../shared/text';
+import type { Verification } from '../shared/verification';
 import { whyUnreadable } from '../shared/unreadable';
 
 export const SIGNALS = ['patchNow', 'pause', 'resume', 'cancelRun'] as const;
@@ -31,6 +34,8 @@ export interface Message {
   requestId?: string;
   by?: string;
   reason?: string;
+  /** By the sender, of the whole message. */
+  signature?: RequestSignature;
 }
 
 export interface PatchNowMessage extends Message {
@@ -109,7 +114,7 @@ export interface RemoveAnswer {
 }
 
 /** A request that was rejected, kept so that the sender of a signal can see the reason. */
-export interface Rejection {
+export interface Rejection extends Verification {
   at: string;
   by: string;
   request: string;
@@ -117,7 +122,7 @@ export interface Rejection {
 }
 
 /** A request that was accepted and executed. */
-export interface AcceptedRequest {
+export interface AcceptedRequest extends Verification {
   at: string;
   /** Name of the message: `patchNow`, `pause`, `applySpec`, `lock`, `release`, ... */
   request: string;
@@ -130,7 +135,7 @@ export interface AcceptedRequest {
 }
 
 /** Who paused the cluster, when and why. A repeated pause with another reason replaces sender and reason. */
-export interface Pause {
+export interface Pause extends Verification {
   at: string;
   by: string;
   reason: string | null;
@@ -138,7 +143,13 @@ export interface Pause {
   since?: string;
 }
 
-export interface RunSummary {
+/** Who cancelled a run, and why. */
+export interface Canceller extends Verification {
+  by: string;
+  reason: string | null;
+}
+
+export interface RunSummary extends Verification {
   number: number;
   /** Of the request that the run served. Absent: it served none. */
   requestId?: string;
@@ -160,7 +171,7 @@ export interface RunSummary {
   cancelled: number;
   notTried: number;
   /** Who cancelled the run; absent when nobody did. */
-  cancelledBy?: { by: string; reason: string | null };
+  cancelledBy?: Canceller;
   /** Why the run ended before its first node. Absent: the run started nodes. */
   error?: NodeError;
 }
@@ -241,7 +252,7 @@ export interface StatusPage extends ClusterSummary, Omit<NodesPage, 'total'> {
 }
 
 /** A run that was requested and has not started, or one that has made room for the run in progress. */
-export interface QueuedRun {
+export interface QueuedRun extends Verification {
   run: number;
   /** Absent: no request asked for it. */
   requestId?: string;
@@ -348,6 +359,12 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
         if (text !== '') message[key] = text;
         break;
       }
+      case 'signature': {
+        if (field === undefined || field === null) break;
+        if (!isSignature(field)) return refuse(`signature is ${describe(field)}; allowed: ${SIGNATURE_FORMAT}`);
+        message.signature = field;
+        break;
+      }
       case 'nodes': {
         if (field === undefined || field === null) break;
         if (!isNameList(field))
@@ -370,7 +387,9 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
         break;
       }
       default:
-        return refuse(`unknown field ${plainText(key, MAX_WORD)}; allowed: requestId, by, reason, ${PATCH_FIELDS}`);
+        return refuse(
+          `unknown field ${plainText(key, MAX_WORD)}; allowed: requestId, by, reason, signature, ${PATCH_FIELDS}`,
+        );
     }
   }
   return { ok: true, message };

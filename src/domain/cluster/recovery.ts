@@ -15,6 +15,7 @@ import {
   settleReport,
   startRun,
 } from './state';
+import { forgetSigned } from './admissions';
 import { beginLife } from './events';
 import { migrate } from './migrate';
 import { newSchedule } from './schedule-state';
@@ -124,6 +125,7 @@ export function recoverCluster(
  */
 export function noteRecovery(state: ClusterState, by: string, backup: string | null, now: string): void {
   beginLife(state.events, now);
+  forgetSigned(state, now);
   const from = backup === null ? 'its history' : `the backup of ${backup}, so later events are not known`;
   note(state, { kind: 'action', request: 'recover', by, reason: null, result: `recovered from ${from}` }, now);
 }
@@ -150,7 +152,7 @@ export function readStartArgument(
   if (checked.spec.name !== cluster) return `the state belongs to cluster ${plainText(checked.spec.name, 63)}`;
   const { applyId = null } = message;
   const state = newClusterState(checked.spec, applyId, at);
-  if (applyId === null) noteCreation(state, { ...namedAs(startedBy), ...message }, at);
+  noteCreation(state, { ...namedAs(startedBy), ...message }, at);
   return state;
 }
 
@@ -240,7 +242,7 @@ class PastCluster {
       // rejected.
       if (applyId !== this.state.createdBy) return;
       this.state.createdBy = null;
-      return noteCreation(this.state, message, at);
+      return;
     }
     const checked = this.context.checkSpec(spec);
     const sender = { by: message.by ?? null, reason: message.reason ?? null };

@@ -2,6 +2,7 @@
  * Checks and executes the requests of a cluster. Every request has a check, which only reads (update validators must
  * not write), and an act, which runs after the check has passed.
  */
+import type { Verification } from '../shared/verification';
 import { askAgainWhatFits, requestWait, whyBetweenWindows } from './run-window';
 import type { ActiveRun, ClusterState, PendingRequest } from './state';
 import { memberNameOf } from './member';
@@ -10,6 +11,7 @@ import type {
   ApplySpecAnswer,
   ApplySpecMessage,
   CancelRunAnswer,
+  Canceller,
   Message,
   PatchNowAnswer,
   PatchNowMessage,
@@ -18,6 +20,7 @@ import type {
   SignalName,
 } from './messages';
 import { UNKNOWN_SENDER, rejectionOf, typeChangeReason } from './messages';
+import { senderText } from '../shared/verification';
 import type { SteeringAnswer, SteeringMessage, SteeringName } from './steering';
 import { checkSteering, foreignField, steer } from './steering';
 import { matchesLabels, parseLabelSelector } from '../shared/label-selector';
@@ -72,13 +75,13 @@ export function checkRequest(
 export function actOnRequest<W extends SignalName>(
   state: ClusterState,
   what: W,
-  message: PatchNowMessage,
+  message: PatchNowMessage & Verification,
   now: string,
 ): Answers[W];
 export function actOnRequest(
   state: ClusterState,
   what: SignalName,
-  message: PatchNowMessage,
+  message: PatchNowMessage & Verification,
   now: string,
 ): Answers[SignalName] {
   const key = requestKey(what, message);
@@ -96,7 +99,7 @@ type Subject = { node?: string | undefined; run?: number | undefined };
 function record(
   state: ClusterState,
   request: string,
-  message: Message,
+  message: Message & Verification,
   result: string,
   now: string,
   subject: Subject = {},
@@ -104,8 +107,8 @@ function record(
   note(state, { kind: 'action', request, ...senderOf(message), result, ...defined(subject) }, now);
 }
 
-function senderOf({ by, reason }: Message): { by: string; reason: string | null } {
-  return { by: by ?? UNKNOWN_SENDER, reason: reason ?? null };
+function senderOf({ by, reason, verified }: Message & Verification): Canceller {
+  return { by: by ?? UNKNOWN_SENDER, reason: reason ?? null, ...defined({ verified }) };
 }
 
 function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage): string {
@@ -140,7 +143,7 @@ export function checkSteeringRequest(
 export function actOnSteering(
   state: ClusterState,
   what: SteeringName,
-  message: SteeringMessage,
+  message: SteeringMessage & Verification,
   now: string,
 ): SteeringAnswer {
   const key = requestKey(what, message);
@@ -161,11 +164,11 @@ function requestKey(what: SignalName | SteeringName, { requestId }: Message): st
 export function rejectRequest(
   state: ClusterState,
   what: string,
-  by: string | undefined,
+  { by = UNKNOWN_SENDER, verified }: Message & Verification,
   why: string,
   now: string,
 ): void {
-  note(state, { kind: 'rejected', request: what, by: by ?? UNKNOWN_SENDER, message: why }, now);
+  note(state, { kind: 'rejected', request: what, by, message: why, ...defined({ verified }) }, now);
 }
 
 /** Why a spec cannot be applied here; null when it can. The shape of the spec is already valid. */
@@ -180,7 +183,11 @@ export function checkApplySpec(state: ClusterState, message: ApplySpecMessage): 
   return tooManyNodes(spec);
 }
 
-export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, now: string): ApplySpecAnswer {
+export function actOnApplySpec(
+  state: ClusterState,
+  message: ApplySpecMessage & Verification,
+  now: string,
+): ApplySpecAnswer {
   const before = state.spec;
   const changes = applySpecToState(state, message.spec, now);
   const { spec } = state;
@@ -193,9 +200,9 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
   // `unchanged`.
   const created = message.applyId === state.createdBy;
   if (created) state.createdBy = null;
-  // Pipelines apply the same file again and again; recording that would only fill the history.
-  if (created) noteCreation(state, message, now);
-  else if (changes.length > 0) record(state, 'applySpec', message, changesText(changes), now);
+  // Who has created the cluster was recorded with its start. Pipelines apply the same file again and again; recording that
+  // would only fill the history.
+  if (changes.length > 0) record(state, 'applySpec', message, changesText(changes), now);
   return {
     result: created ? 'created' : changes.length > 0 ? 'updated' : 'unchanged',
     changes: created ? [] : shorten(changes),
@@ -204,7 +211,7 @@ export function actOnApplySpec(state: ClusterState, message: ApplySpecMessage, n
 }
 
 /** Records who has created the cluster at `now` (ISO 8601). */
-export function noteCreation(state: ClusterState, message: Message, now: string): void {
+export function noteCreation(state: ClusterState, message: Message & Verification, now: string): void {
   record(state, 'applySpec', message, 'cluster created', now);
 }
 
@@ -218,9 +225,10 @@ function restrictRun(run: ActiveRun, before: ClusterSpec, after: ClusterSpec): v
   if (old !== undefined && limits !== undefined) run.policy.limits = stricter(run.policy.limits, old, limits);
 }
 
-export function actOnRemove(state: ClusterState, message: Message, now: string): RemoveAnswer {
+export function actOnRemove(state: ClusterState, message: Message & Verification, now: string): RemoveAnswer {
   const sender = senderOf(message);
-  state.removing ??= sender.reason === null ? sender.by : `${sender.by} (${sender.reason})`;
+  const who = senderText(sender);
+  state.removing ??= sender.reason === null ? who : `${who} (${sender.reason})`;
   state.request = null;
   delete state.queue;
   if (state.run !== null) cancel(state.run, message);
@@ -229,13 +237,12 @@ export function actOnRemove(state: ClusterState, message: Message, now: string):
   return { run: state.run?.number ?? null };
 }
 
-/** Somebody has cancelled the workflow of the cluster in Temporal, which is a removal. `reason`: as given there. */
-export function removeByCancellation(state: ClusterState, reason: string | undefined, now: string): void {
-  // Temporal tells a workflow why it is cancelled, and not by whom.
-  if (state.removing === null) actOnRemove(state, { by: 'a cancel request in Temporal', ...defined({ reason }) }, now);
-}
-
-function act(state: ClusterState, what: SignalName, message: PatchNowMessage, now: string): Answers[SignalName] {
+function act(
+  state: ClusterState,
+  what: SignalName,
+  message: PatchNowMessage & Verification,
+  now: string,
+): Answers[SignalName] {
   switch (what) {
     case 'patchNow':
       return actOnPatchNow(state, message, now);
@@ -248,7 +255,7 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
     }
     case 'cancelRun': {
       const { run, aside } = state;
-      const { by } = senderOf(message);
+      const by = senderText(senderOf(message));
       if (run !== null) cancel(run, message);
       // It ends once the run in progress is over.
       if (aside !== undefined) cancel(aside, message);
@@ -265,7 +272,7 @@ function act(state: ClusterState, what: SignalName, message: PatchNowMessage, no
 }
 
 /** A repeated pause with another reason replaces the reason of the pause. */
-function pause(state: ClusterState, message: Message, now: string): PauseAnswer {
+function pause(state: ClusterState, message: Message & Verification, now: string): PauseAnswer {
   const before = state.paused;
   const pausing = { at: now, ...senderOf(message) };
   if (before === null) {
@@ -278,14 +285,15 @@ function pause(state: ClusterState, message: Message, now: string): PauseAnswer 
   return { paused: true, changed: false, pause: state.paused, newReason: true };
 }
 
-function cancel(run: ActiveRun, message: Message): void {
+function cancel(run: ActiveRun, message: Message & Verification): void {
   run.state = 'cancelling';
   run.cancelledBy ??= senderOf(message);
 }
 
 function checkPatchNow(state: ClusterState, message: PatchNowMessage, now: string): string | null {
   if (state.paused !== null) {
-    const { at, by, reason, since } = state.paused;
+    const { at, reason, since } = state.paused;
+    const by = senderText(state.paused);
     const paused =
       since === undefined ? `paused by ${by} since ${at}` : `paused since ${since}, last by ${by} at ${at}`;
     return `the cluster is ${paused}${reason === null ? '' : ` (${reason})`}; resume it first`;
@@ -337,7 +345,7 @@ function hasOptions({ notBefore, deadline, ignoreWindow, concurrency }: PatchNow
   return ignoreWindow === true || [notBefore, deadline, concurrency].some((one) => one !== undefined);
 }
 
-function actOnPatchNow(state: ClusterState, message: PatchNowMessage, now: string): PatchNowAnswer {
+function actOnPatchNow(state: ClusterState, message: PatchNowMessage & Verification, now: string): PatchNowAnswer {
   const { spec } = state;
   const { selector } = message;
   const wait = isPatchable(spec) ? requestWait(state, spec, message, Date.parse(now)) : null;
@@ -345,8 +353,7 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage, now: strin
     id: message.requestId || `${now}/${state.nextRun}`,
     at: now,
     nodes: selector === undefined ? (message.nodes ?? null) : selected(spec, selector),
-    by: message.by ?? UNKNOWN_SENDER,
-    reason: message.reason ?? null,
+    ...senderOf(message),
   };
   const queued = hasOptions(message) ? queue(state, request, message) : merge(state, request, wait !== null);
   // A run that is suspended between its windows makes room.
@@ -392,6 +399,8 @@ function merge(state: ClusterState, request: PendingRequest, waits: boolean): Pe
           ...waiting,
           nodes: waiting.nodes === null || nodes === null ? null : [...new Set([...waiting.nodes, ...nodes])],
           by: waiting.by === by ? by : plainText(`${waiting.by}, ${by}`, 200),
+          // What several people ask for is verified when all of them are.
+          ...defined({ verified: bothVerified(waiting, request) }),
           reason:
             waiting.reason === reason ? reason : plainText([waiting.reason, reason].filter(Boolean).join('; '), 500),
         };
@@ -399,6 +408,11 @@ function merge(state: ClusterState, request: PendingRequest, waits: boolean): Pe
   if (merged.number === undefined && waits) merged.number = reserveNumber(state);
   state.request = merged;
   return merged;
+}
+
+function bothVerified(one: Verification, other: Verification): boolean | undefined {
+  if (one.verified === undefined && other.verified === undefined) return undefined;
+  return one.verified === true && other.verified === true;
 }
 
 function reserveNumber(state: ClusterState): number {

@@ -1,5 +1,6 @@
 /** What a cluster does when its workflow was reset in Temporal: it has the state of then, and Temporal repeats what it was sent since. */
 import type { ClusterState, WorkflowReset } from './state';
+import { forgetSigned } from './admissions';
 import { beginLife } from './events';
 import { newSchedule } from './schedule-state';
 import { isPatchable, note, recordWindow } from './state';
@@ -18,6 +19,7 @@ export function noteReset(state: ClusterState, now: string): void {
   state.reset = { at: now, after: state.nextRun - 1 };
   state.request = null;
   delete state.queue;
+  forgetSigned(state, now);
   beginLife(state.events, now);
   if (!isPatchable(state.spec)) return;
   state.paused ??= { at: now, by: RESET_BY, reason: 'the workflow of the cluster was reset' };

@@ -1,4 +1,5 @@
 /** In which windows a run may start nodes, and what becomes of it between them. */
+import { senderText } from '../shared/verification';
 import { isoSecond } from '../shared/dates';
 import { describeForecast } from '../run/describe-hold';
 import { forecasterOf } from '../run/forecast';
@@ -250,7 +251,7 @@ export function whyRequestsWait(state: ClusterState, spec: PatchableSpec, now: n
   const wait = first === undefined ? null : requestWait(state, spec, first, now);
   if (first !== undefined && wait !== null) {
     const more = others.length === 0 ? '' : `, and ${others.length} more ${others.length === 1 ? 'waits' : 'wait'}`;
-    return `run ${first.number ?? state.nextRun}, requested by ${first.by}${more}, waits for ${wait.what}`;
+    return `run ${first.number ?? state.nextRun}, requested by ${senderText(first)}${more}, waits for ${wait.what}`;
   }
   const blackout = blackoutAt(state, now);
   const owed = state.nodes.filter((node) => isNode(node) && node.bootPatch === 'pending').length;

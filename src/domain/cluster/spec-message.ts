@@ -4,6 +4,7 @@ import { plainText } from '../shared/text';
 import { whyUnreadable } from '../shared/unreadable';
 import type { Message } from './messages';
 import { MAX_SENTENCE, MAX_WORD, describe } from './messages';
+import { SIGNATURE_FORMAT, isSignature } from './signature';
 
 export interface SpecMessage extends Message {
   /** Not validated. Absent: the message has none. */
@@ -11,7 +12,7 @@ export interface SpecMessage extends Message {
   applyId?: string;
 }
 
-const FIELDS = ['spec', 'applyId', 'requestId', 'by', 'reason'] as const;
+const FIELDS = ['spec', 'applyId', 'requestId', 'by', 'reason', 'signature'] as const;
 type Field = (typeof FIELDS)[number];
 
 const AS_JSON = 'send the spec as a JSON object, bare or as {"spec": {...}}';
@@ -35,10 +36,13 @@ export function parseSpecMessage(value: unknown): { ok: true; message: SpecMessa
     const others = FIELDS.filter((field) => field !== 'spec').join(', ');
     return refuse(`unknown field ${plainText(foreign, MAX_WORD)} beside spec; allowed: ${others}`);
   }
-  const { spec, ...rest } = fields as Partial<Record<Field, unknown>>;
+  const { spec, signature, ...rest } = fields as Partial<Record<Field, unknown>>;
   const isThere = spec !== undefined && spec !== null;
   const inner = isThere ? shapeProblem('spec', spec) : null;
   if (inner !== null) return refuse(inner);
+  const isSigned = signature !== undefined && signature !== null;
+  if (isSigned && !isSignature(signature))
+    return refuse(`signature is ${describe(signature)}; allowed: ${SIGNATURE_FORMAT}`);
   const wrong = Object.entries(rest).find(([, field]) => typeof (field ?? '') !== 'string');
   if (wrong !== undefined) return refuse(`${wrong[0]} is ${describe(wrong[1])}; it must be text`);
   const { applyId, requestId, by, reason } = rest as Partial<Record<Field, string | null>>;
@@ -48,6 +52,7 @@ export function parseSpecMessage(value: unknown): { ok: true; message: SpecMessa
     requestId: requestId ?? undefined,
     by: plainText(by ?? '', MAX_WORD) || undefined,
     reason: plainText(reason ?? '', MAX_SENTENCE) || undefined,
+    signature: isSigned ? signature : undefined,
   };
   return { ok: true, message: defined(message) };
 }

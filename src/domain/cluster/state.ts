@@ -1,5 +1,7 @@
+import type { Verification } from '../shared/verification';
+import type { Admissions } from './admissions';
 import { canonicalJson } from '../shared/canonical-json';
-import type { ApplySpecAnswer, Pause, RunSummary } from './messages';
+import type { ApplySpecAnswer, Canceller, Pause, RunSummary } from './messages';
 import { KEPT_RUNS } from './messages';
 import type { EventFact, EventLog } from './events';
 import { newEventLog, recordEvent, someMembers } from './events';
@@ -29,7 +31,7 @@ const KEPT_ANSWERS = 50;
 const KEPT_FORMER_NODES = 50;
 
 /** A request that waits for its run. `nodes: null` means all nodes. */
-export interface PendingRequest {
+export interface PendingRequest extends Verification {
   /** Tells requests apart, whatever the number of their run. */
   id: string;
   /** When it was made, ISO 8601. */
@@ -61,7 +63,7 @@ export interface FormerNode {
 }
 
 /** The run in progress. `suspended` holds the cursor while no workflow works on the run. */
-export interface ActiveRun {
+export interface ActiveRun extends Verification {
   number: number;
   /** Of the request that it serves. Absent: it serves none. */
   requestId?: string;
@@ -82,7 +84,7 @@ export interface ActiveRun {
   done: Record<string, NodeOutcome>;
   state: 'running' | 'cancelling';
   /** Who cancelled the run. Absent: unknown, or not cancelled. */
-  cancelledBy?: { by: string; reason: string | null };
+  cancelledBy?: Canceller;
   suspended: RunCursor | null;
   /** Nodes are started in maintenance windows only, of which the run is suspended in between. Absent: at any time. */
   bound?: true;
@@ -131,6 +133,8 @@ export interface ClusterState {
   runs: RunSummary[];
   /** What has happened, and who did it. */
   events: EventLog;
+  /** The messages that were let in. Absent: none was. */
+  admissions?: Admissions;
   /** Answers by request id, for repeated requests. */
   answered: { id: string; answer: unknown }[];
   /** Why the cluster is inactive because of a fault in its own code. Absent: no fault. */
@@ -261,9 +265,13 @@ export function startRun(
   state.run = active;
   state.nextRun = Math.max(state.nextRun, run.number + 1);
   updateNodes(state, new Set(run.nodes), (node) => transition(node, { kind: 'queued' }));
-  const { number, trigger, by, reason } = run;
+  const { number, trigger, by, reason, verified } = run;
   const members = run.nodeGroupsUnresolved === true && run.explicitNodes !== true ? null : run.nodes.length;
-  note(state, { kind: 'run-started', run: number, trigger, members, by, reason }, run.startedAt);
+  note(
+    state,
+    { kind: 'run-started', run: number, trigger, members, by, reason, ...defined({ verified }) },
+    run.startedAt,
+  );
   return active;
 }
 
@@ -419,6 +427,7 @@ export function finishRun(
     trigger: run.trigger,
     outcome,
     by: run.by,
+    ...defined({ verified: run.verified }),
     reason: run.reason,
     startedAt: run.startedAt,
     endedAt,
@@ -499,7 +508,7 @@ export function takeRequest(state: ClusterState, request: PendingRequest): void 
 /** Clients that wait for a run get a summary even when the run never started. */
 function summaryOfCancelled(
   state: ClusterState,
-  { id, number, nodes, by, reason, message }: CancelledRequest,
+  { id, number, nodes, by, verified, reason, message }: CancelledRequest,
   at: string,
   outcome: 'cancelled' | 'expired' = 'cancelled',
 ): RunSummary {
@@ -508,6 +517,7 @@ function summaryOfCancelled(
     ...{ number, requestId: id, trigger: 'on-demand', outcome, by, reason, startedAt: at, endedAt: at, total },
     ...{ patched: 0, upToDate: 0, restartPending: 0, rebootPending: 0, failed: 0, skipped: 0, cancelled: 0 },
     notTried: total,
+    ...defined({ verified }),
     error: toNodeError({
       type: outcome === 'cancelled' ? 'Cancelled' : 'NotTried',
       message,
@@ -565,7 +575,12 @@ function noteEnded(state: ClusterState, summary: RunSummary): void {
     {
       ...{ kind: 'run-ended', run: number, outcome },
       counts: Object.fromEntries(counts.filter(([, count]) => count > 0)),
-      ...defined({ by: cancelledBy?.by, reason: cancelledBy?.reason ?? undefined, error: error?.message }),
+      ...defined({
+        by: cancelledBy?.by,
+        verified: cancelledBy?.verified,
+        reason: cancelledBy?.reason ?? undefined,
+        error: error?.message,
+      }),
     },
     endedAt,
   );

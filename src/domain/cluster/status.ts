@@ -71,15 +71,23 @@ export function toHistory({ createdAt, runs, events }: ClusterState): ClusterHis
 }
 
 function toAcceptedRequest(event: Extract<StoredEvent, { kind: 'action' }>): AcceptedRequest {
-  const { at, request, by, reason, result, node } = event;
-  return { at: new Date(at).toISOString(), request, ...defined({ node }), by, reason, result };
+  const { at, request, by, verified, reason, result, node } = event;
+  return {
+    at: new Date(at).toISOString(),
+    request,
+    ...defined({ node }),
+    by,
+    ...defined({ verified }),
+    reason,
+    result,
+  };
 }
 
 function lastRejection({ events }: ClusterState): Rejection | null {
   const event = lastEvent(events, ['rejected']);
   if (event === undefined) return null;
-  const { at, by, request, message } = event;
-  return { at: new Date(at).toISOString(), by, request, message };
+  const { at, by, verified, request, message } = event;
+  return { at: new Date(at).toISOString(), by, ...defined({ verified }), request, message };
 }
 
 export function clusterPhase(state: ClusterState): ClusterPhase {
@@ -125,10 +133,10 @@ function queuedRuns(state: ClusterState): QueuedRun[] {
 }
 
 function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state' | 'after'> {
-  const { id, at, nodes, by, reason, notBefore, deadline, ignoreWindow } = request;
+  const { id, at, nodes, by, verified, reason, notBefore, deadline, ignoreWindow } = request;
   return {
     ...{ run, requestId: id, by, reason: shortened(reason), nodes: nodes?.length ?? null, requestedAt: at },
-    ...defined({ notBefore, deadline, ignoreWindow }),
+    ...defined({ verified, notBefore, deadline, ignoreWindow }),
   };
 }
 

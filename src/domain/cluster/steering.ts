@@ -1,4 +1,5 @@
 /** Steering of a run in progress and locks on nodes: what each request is checked against, and what it changes. */
+import type { Verification } from '../shared/verification';
 import { countOf } from '../run/limits';
 import { removeSettled } from '../run/run';
 import { DURATION_FORMAT, isDuration } from '../shared/duration';
@@ -10,6 +11,7 @@ import { isNode, memberName, memberNameOf, transition } from './member';
 import type { MemberStatus } from './member';
 import { INSTANT_FORMAT, amountFormat, isAmount, isInstant } from './message-values';
 import type { Message, PatchNowMessage } from './messages';
+import { senderText } from '../shared/verification';
 import { PATCH_FIELDS, UNKNOWN_SENDER, parseMessage, rejectionOf } from './messages';
 import { askAgainWhatFits } from './run-window';
 import { checkExtension, extendWindow } from './extend-window';
@@ -85,7 +87,7 @@ export function parseSteering(
   if (!parsed.ok) return refuse(parsed.why.replace(PATCH_FIELDS, allowed.join(', ')));
   const foreign = foreignField(parsed.message);
   if (foreign !== null)
-    return refuse(`unknown field ${foreign}; allowed: requestId, by, reason, ${allowed.join(', ')}`);
+    return refuse(`unknown field ${foreign}; allowed: requestId, by, reason, signature, ${allowed.join(', ')}`);
   const missing = needed.find((field) => (record[field] ?? '') === '');
   if (missing !== undefined) return refuse(`${missing} is missing; e.g. ${example(needed)}`);
   for (const field of allowed) {
@@ -240,12 +242,17 @@ function checkRetry(state: ClusterState, node: string): string | null {
 }
 
 /** Carries out a checked request at `now` (ISO 8601). */
-export function steer(state: ClusterState, name: SteeringName, message: SteeringMessage, now: string): SteeringAnswer {
-  const { node = '', by = UNKNOWN_SENDER, reason = null } = message;
-  const why = `${by}${reason === null ? '' : `: ${reason}`}`;
+export function steer(
+  state: ClusterState,
+  name: SteeringName,
+  message: SteeringMessage & Verification,
+  now: string,
+): SteeringAnswer {
+  const { node = '', by = UNKNOWN_SENDER, reason = null, verified } = message;
+  const why = `${senderText({ by, ...defined({ verified }) })}${reason === null ? '' : `: ${reason}`}`;
   switch (name) {
     case 'lock': {
-      const lock: NodeLock = { at: now, by, reason, until: message.until ?? null };
+      const lock: NodeLock = { at: now, by, ...defined({ verified }), reason, until: message.until ?? null };
       setLock(state, node, lock);
       const until = lock.until === null ? 'until it is unlocked' : `until ${lock.until}`;
       const inWork = state.nodes.some((row) => row.name === node && row.state === 'patching');

@@ -1,11 +1,12 @@
 /** Why a cluster patches nothing now. */
+import { senderText } from '../shared/verification';
 import { isNode } from '../cluster/member';
 import { hasEndingWindows } from '../cluster/run-window';
 import type { ClusterSpec } from '../spec/types';
 import type { QueuedRun } from '../cluster/messages';
 import { rejectionOf } from '../cluster/messages';
 import type { BlackoutPeriod } from '../schedule/window';
-import { commandOf } from '../cluster/event-text';
+import { commandOf } from '../cluster/verbs';
 import { isPatchable } from '../cluster/state';
 import { someOf } from '../run/describe-hold';
 import type { Explanation } from './explanation';
@@ -70,7 +71,7 @@ function pause({ status }: Situation): Explanation[] {
   const { cluster, paused, run } = status;
   if (paused === null) return [];
   const what = run === null ? `${cluster} starts no run` : `${cluster} starts no run, and run ${run.number} no node`;
-  const because = `${paused.by} has paused it${forReason(paused.reason)}`;
+  const because = `${senderText(paused)} has paused it${forReason(paused.reason)}`;
   return [
     explanation('paused', what, because, {
       since: paused.since ?? paused.at,
@@ -141,12 +142,15 @@ function whyQueued(
   const { status, spec, nowMs, time } = situation;
   const { run, paused, explanation: told } = status;
   const isAside = one.state === 'set-aside';
-  const who = one.by === null ? '' : `${isAside ? 'started' : 'requested'} by ${one.by}${forReason(one.reason)}; `;
+  const who =
+    one.by === null
+      ? ''
+      : `${isAside ? 'started' : 'requested'} by ${senderText({ ...one, by: one.by })}${forReason(one.reason)}; `;
   const waits = (what: string, until: string | null = null, isWindow = false) => ({
     ...{ because: `${who}${what}`, until, isWindow },
   });
   if (one.after !== null) return waits(`run ${one.after} has to end first`);
-  if (paused !== null) return waits(`${paused.by} has paused ${status.cluster}`);
+  if (paused !== null) return waits(`${senderText(paused)} has paused ${status.cluster}`);
   const { notBefore } = one;
   if (notBefore !== undefined && Date.parse(notBefore) > nowMs)
     return waits(`it was not to start before ${time(notBefore)}`, notBefore);
@@ -226,7 +230,7 @@ export function whyBootPending(situation: Situation): Pick<Explanation, 'because
   const blackout = blackoutNow(situation);
   if (paused !== null)
     return {
-      because: `it begins once ${cluster}, which ${paused.by} has paused, is resumed`,
+      because: `it begins once ${cluster}, which ${senderText(paused)} has paused, is resumed`,
       ...{ until: null, change: [`ospatch resume ${cluster}`] },
     };
   if (blackout !== null)

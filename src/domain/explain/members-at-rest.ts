@@ -1,4 +1,5 @@
 /** What the members of a cluster need from a person: one line for all that need the same. */
+import { senderText } from '../shared/verification';
 import type { ClusterStatus } from '../cluster/messages';
 import type { MemberStatus } from '../cluster/member';
 import { isNode, memberNameOf } from '../cluster/member';
@@ -171,7 +172,7 @@ function locked({ cluster, nodes }: Members, nowMs: number): StatusLine[] {
       'warning',
       'locked',
       `${someOf(names)} ${isOrAre(names)} locked`,
-      isOne ? `by ${first.lock.by}${forReason(first.lock.reason)}` : 'for different reasons',
+      isOne ? `by ${senderText(first.lock)}${forReason(first.lock.reason)}` : 'for different reasons',
       {
         since: earliest(all.map(({ lock }) => lock.at)),
         until: all.length === 1 ? first.lock.until : null,

@@ -1,4 +1,5 @@
 /** Why one member of a cluster is not patched, not rebooted, or not as new as it could be. */
+import { senderText } from '../shared/verification';
 import type { MemberStatus } from '../cluster/member';
 import { isNode, memberNameOf } from '../cluster/member';
 import type { NodeStatus } from '../node/status';
@@ -63,7 +64,7 @@ function locked({ status, nowMs }: Situation, row: NodeStatus): Explanation[] {
   const lock = lockAt(row, nowMs);
   if (lock === null) return [];
   return [
-    explanation('locked', `no run patches ${row.name}`, `${lock.by} has locked it${forReason(lock.reason)}`, {
+    explanation('locked', `no run patches ${row.name}`, `${senderText(lock)} has locked it${forReason(lock.reason)}`, {
       ...{ since: lock.at, until: lock.until },
       change: [`ospatch unlock ${status.cluster} ${row.name}`],
     }),

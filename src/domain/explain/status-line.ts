@@ -2,6 +2,7 @@
  * The status of a cluster in one sentence: what is wrong or what is next, since when, and the command for it. Nothing that
  * needs a person is left out because something else is in order.
  */
+import { senderText } from '../shared/verification';
 import { defined } from '../shared/defined';
 import type { ClusterStatus, QueuedRun, RunStatus } from '../cluster/messages';
 import { isNode, memberNameOf } from '../cluster/member';
@@ -142,7 +143,7 @@ function pauseLines({ cluster, paused, run, nextWindow }: StatusSubject): Status
   const missed =
     nextWindow === null ? '' : `; its window of ${isoSecond(Date.parse(nextWindow.start))} is missed unless resumed`;
   return [
-    line('warning', 'paused', what, `by ${paused.by}${forReason(paused.reason)}${missed}`, {
+    line('warning', 'paused', what, `by ${senderText(paused)}${forReason(paused.reason)}${missed}`, {
       since: paused.since ?? paused.at,
       change: [`ospatch resume ${cluster}`],
     }),
@@ -195,7 +196,7 @@ function lastRunLines({ cluster, run, lastRun, type }: StatusSubject): StatusLin
     isCancelled || outcome === 'stopped'
       ? `run ${number} was ${outcome}`
       : `run ${number} ${outcome === 'failed' ? 'failed' : 'has expired'}`;
-  const by = cancelledBy === undefined ? '' : `by ${cancelledBy.by}${forReason(cancelledBy.reason)}, `;
+  const by = cancelledBy === undefined ? '' : `by ${senderText(cancelledBy)}${forReason(cancelledBy.reason)}, `;
   const counts = `${failed} failed and ${notTried} not tried of ${countMembers({ type }, total)}`;
   return [
     line(isCancelled ? 'warning' : 'error', 'run-ended', what, error?.message ?? `${by}${counts}`, {
@@ -244,7 +245,7 @@ function whyQueued({ run, paused, explanation }: StatusSubject, one: QueuedRun, 
   const by =
     one.by === null
       ? ''
-      : `${one.state === 'set-aside' ? 'started' : 'requested'} by ${one.by}${forReason(one.reason)}; `;
+      : `${one.state === 'set-aside' ? 'started' : 'requested'} by ${senderText({ ...one, by: one.by })}${forReason(one.reason)}; `;
   const waits =
     one.after !== null
       ? `run ${one.after} has to end first`

@@ -1,3 +1,4 @@
+import type { Verification } from '../shared/verification';
 import type { ErrorInfo, ErrorType } from '../shared/errors';
 import type { IneffectiveReboot } from './reboot';
 import type { NodeRole } from '../spec/types';
@@ -80,7 +81,7 @@ export interface NodeStatus extends CommonStatus {
   lock?: NodeLock;
 }
 
-export interface NodeLock {
+export interface NodeLock extends Verification {
   at: string;
   by: string;
   reason: string | null;

@@ -4,7 +4,23 @@
 export const POLICY_VERSION = 1;
 
 /** Verbs for which a policy may require a verified person. */
-export const VERIFIABLE_VERBS = ['patch', 'apply', 'remove', 'ignore-window'] as const;
+export const VERIFIABLE_VERBS = [
+  'patch',
+  'apply',
+  'remove',
+  'ignore-window',
+  'pause',
+  'resume',
+  'cancel',
+  'skip',
+  'retry',
+  'lock',
+  'unlock',
+  'set-concurrency',
+  'set-max-failures',
+  'extend-window',
+  'recover',
+] as const;
 export type VerifiableVerb = (typeof VERIFIABLE_VERBS)[number];
 
 /**

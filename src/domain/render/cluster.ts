@@ -1,4 +1,5 @@
 /** Markdown for the Temporal UI, where each workflow shows it under User Metadata. */
+import { senderText } from '../shared/verification';
 import { NO_VALUE, commandOrText, readableTimes, text } from './markdown';
 import type { ClusterStatus } from '../cluster/messages';
 import type { NodePatchResult } from '../node/patch';
@@ -61,7 +62,7 @@ export function renderCluster(status: ClusterStatus, lines: readonly StatusLine[
     ...(lastRejection === null
       ? []
       : [
-          `**Last refusal:** ${text(lastRejection.request)} by ${text(lastRejection.by)} at ${lastRejection.at}: ${text(lastRejection.message)}`,
+          `**Last refusal:** ${text(lastRejection.request)} by ${text(senderText(lastRejection))} at ${lastRejection.at}: ${text(lastRejection.message)}`,
         ]),
     memberTable(status).join('\n'),
   ];

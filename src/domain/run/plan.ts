@@ -1,4 +1,5 @@
 /** The plan of the next run: what it would do, when, and what would keep it from that. */
+import { senderText } from '../shared/verification';
 import { runOfNodes } from '../cluster/decide';
 import type { MemberName } from '../cluster/member';
 import { plural } from '../shared/plural';
@@ -128,7 +129,7 @@ export function planRun(request: PlanRequest): RunPlan {
     const until = lock.until === null ? '' : ` until ${lock.until}`;
     return {
       outcome: 'skipped',
-      reason: `locked by ${lock.by}${until}${lock.reason === null ? '' : `: ${lock.reason}`}`,
+      reason: `locked by ${senderText(lock)}${until}${lock.reason === null ? '' : `: ${lock.reason}`}`,
     };
   };
   const turnAt = (name: string, ms: number): Turn => {

@@ -1,6 +1,12 @@
 /** Specs from outside, validated and normalised by a worker whose result is recorded, never by workflow code. */
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
-import type { FirstSpecVerdict, SpecVerdict } from '../../contract/activities/cluster';
+import type {
+  Admission,
+  AdmissionRequest,
+  Admitted,
+  FirstSpecVerdict,
+  SpecVerdict,
+} from '../../contract/activities/cluster';
 import { WINDOWS_AHEAD } from '../../domain/cluster/schedule-state';
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import { isDeeperThan } from '../../domain/shared/nesting';
@@ -8,6 +14,7 @@ import type { CalendarAhead } from '../../domain/schedule/window';
 import type { ClusterSpec } from '../../domain/spec/types';
 import { local } from '../shared/activity-options';
 import { toErrorInfo, withoutStack } from '../shared/failures';
+import { denied } from './admission';
 import { timestamp } from '../shared/timestamp';
 
 const FIRST_RETRY_MS = 60_000;
@@ -43,18 +50,20 @@ export interface FirstSpec {
   ahead: CalendarAhead | null;
   /** Names of the search attributes registered on the namespace. */
   searchAttributes: string[];
+  /** Of whoever has started the cluster. */
+  admission: Admission & Admitted;
 }
 
 /**
  * The same for the spec with which a cluster starts. Without a result there is no cluster, so the check is retried.
  *
- * @throws ApplicationFailure `InvalidSpec`
+ * @throws ApplicationFailure `InvalidSpec`, `Denied`
  */
-export async function checkFirstSpec(spec: unknown): Promise<FirstSpec> {
+export async function checkFirstSpec(spec: unknown, request: AdmissionRequest): Promise<FirstSpec> {
   assertShallow(spec);
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
     const at = timestamp();
-    const verdict = await local.checkFirstSpec({ spec, after: at, count: WINDOWS_AHEAD }).catch(() => null);
+    const verdict = await local.checkFirstSpec({ spec, after: at, count: WINDOWS_AHEAD, request }).catch(() => null);
     if (verdict !== null) return firstSpec(verdict, spec, at);
     await sleep(pause, { summary: 'the check of the spec failed and is repeated' });
   }
@@ -65,13 +74,20 @@ function assertShallow(spec: unknown): void {
 }
 
 function firstSpec(verdict: FirstSpecVerdict, spec: unknown, at: string): FirstSpec {
+  const { admission } = verdict;
+  if (!admission.ok) throw startDenied(admission.why);
   const { ahead, searchAttributes } = verdict.ok ? verdict : { ahead: null, searchAttributes: [] };
-  return { spec: specOf(verdict, spec), at, ahead, searchAttributes };
+  return { spec: specOf(verdict, spec), at, ahead, searchAttributes, admission };
 }
 
 function specOf(verdict: SpecVerdict, spec: unknown): ClusterSpec {
   if (!verdict.ok) throw specFailure(`the spec is not valid: ${verdict.problems.join('; ')}`);
   return verdict.spec ?? (spec as ClusterSpec);
+}
+
+/** The same of one that somebody has started who must not. */
+function startDenied(message: string): ApplicationFailure {
+  return withoutStack(denied(message));
 }
 
 /** The end of a workflow that never became a cluster. */

@@ -39,7 +39,6 @@ import { readableTimes } from '../../domain/render/markdown';
 import type { RunProgress } from '../../domain/run/run';
 import { parseProgress } from '../../domain/run/progress-parser';
 import { taskQueuesOf } from '../../domain/cluster/task-queues';
-import { removeByCancellation } from '../../domain/cluster/requests';
 import { isNumberUnknown, noteLastRun, noteReset } from '../../domain/cluster/reset';
 import { toStatus } from '../../domain/cluster/status';
 import { statusLines } from '../../domain/explain/status-line';
@@ -52,12 +51,12 @@ import { startPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
 import { onReset } from '../shared/reset';
 import { toErrorInfo } from '../shared/failures';
-import { cancelReason } from '../shared/sender';
+import { cancelReason, isContinued } from '../shared/sender';
 import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
-import { carriedState, firstState } from './start-argument';
+import { carriedState, firstState, recoveredState } from './start-argument';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 import { WakeTimer } from '../shared/wake-timer';
@@ -72,18 +71,20 @@ export async function cluster(...inputs: [ClusterInput?, ...unknown[]]): Promise
     const carried = carriedState(inputs[0]);
     const begun = new BegunCluster();
     onReset(() => begun.reset());
-    if (carried !== null) begun.loop = new ClusterLoop(carried);
+    // What a workflow was started with by somebody has to be admitted; what it has carried on itself was.
+    const isOwn = carried !== null && isContinued();
+    if (isOwn) begun.loop = new ClusterLoop(carried);
     const queue = new MessageQueue();
     // Messages that are there already are handed over as the handlers are registered.
-    const begins = carried === null ? queue.run(() => begun.begin(inputs)) : null;
-    registerHandlers(begun, queue);
+    const begins = isOwn ? null : queue.run(() => begun.begin(inputs, carried));
+    const handlers = registerHandlers(begun, queue);
     if (begins !== null) {
       await begins;
       // Whoever waits for a cluster that does not come into being hears why.
       if (!begun.isThere) await condition(allHandlersFinished);
     }
     const { loop } = begun;
-    return failTaskOnly(() => loop.run(cancelled));
+    return failTaskOnly(() => loop.run(cancelled, () => handlers.removeByCancellation(cancelReason())));
   });
 }
 
@@ -106,9 +107,10 @@ class BegunCluster implements HandledCluster {
   private wasReset = false;
   private failure: unknown = new Error('the first spec of the cluster is being checked');
 
-  async begin(inputs: readonly unknown[]): Promise<void> {
+  async begin(inputs: readonly unknown[], carried: ClusterState | null): Promise<void> {
     try {
-      const { state, searchAttributes } = await firstState(inputs);
+      const { state, searchAttributes } =
+        carried === null ? await firstState(inputs) : await recoveredState(carried, inputs[0]);
       this.loop = new ClusterLoop(state, searchAttributes);
     } catch (failure) {
       this.failure = failure;
@@ -159,6 +161,8 @@ class ClusterLoop {
   private readonly historyStarted = Date.now();
   private readonly generationMs: number;
   private isStale = false;
+  /** A cancellation in Temporal is being admitted. */
+  private isCancelling = false;
   private readonly runSupervisor: RunSupervisor;
   private readonly prefetch: BackgroundChild;
   private readonly refresh: BackgroundChild;
@@ -205,10 +209,12 @@ class ClusterLoop {
     return runWorkflowId(this.state.spec.name, this.state.createdAt, number);
   }
 
-  /** `cancelled` rejects when somebody cancels the workflow. */
-  async run(cancelled: Promise<never>): Promise<StatusPage> {
-    cancelled.catch(() => {
-      removeByCancellation(this.state, cancelReason(), timestamp());
+  /** `cancelled` rejects when somebody cancels the workflow, which asks for `remove`. */
+  async run(cancelled: Promise<never>, remove: () => Promise<void>): Promise<StatusPage> {
+    cancelled.catch(async () => {
+      this.isCancelling = true;
+      await remove();
+      this.isCancelling = false;
       this.changed();
     });
     return this.loop();
@@ -299,8 +305,9 @@ class ClusterLoop {
       case 'continue-as-new':
         // No await between this check and the call: what arrives before it is in the state, what arrives after is kept
         // by the server for the next execution.
-        if (allHandlersFinished() && !this.isStale) await continueAsNew<typeof cluster>({ state: packState(state) });
-        else await condition(() => this.isStale || allHandlersFinished());
+        if (allHandlersFinished() && !this.isCancelling && !this.isStale)
+          await continueAsNew<typeof cluster>({ state: packState(state) });
+        else await condition(() => this.isStale || (allHandlersFinished() && !this.isCancelling));
         return;
       case 'sleep':
         return this.sleep(decision);
@@ -388,6 +395,7 @@ class ClusterLoop {
       trigger: start.trigger,
       startedAt: timestamp(),
       by: start.by,
+      ...defined({ verified: request?.verified }),
       reason: start.reason,
       nodes: start.nodes.map((node) => node.name),
       ...defined({

@@ -1,4 +1,5 @@
 /** The messages of a cluster workflow: checked, filed and answered here, carried out by its loop. */
+import type { Verification } from '../../domain/shared/verification';
 import { ApplicationFailure, setDefaultSignalHandler, setDefaultUpdateHandler, setHandler } from '@temporalio/workflow';
 import type { ClusterState } from '../../domain/cluster/state';
 import type {
@@ -27,6 +28,7 @@ import { noteNodeAction, parseNodeAction } from '../../domain/cluster/node-actio
 import { REPEATED } from '../../domain/cluster/reset';
 import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
 import { STEERING, foreignField, parseSteering } from '../../domain/cluster/steering';
+import { defined } from '../../domain/shared/defined';
 import { plainText } from '../../domain/shared/text';
 import { unreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
@@ -34,6 +36,8 @@ import { describeStatus } from '../../domain/explain/status-line';
 import type { RowVersions } from '../../domain/cluster/status-pages';
 import { nodesPage, parsePageRequest, statusPage, clusterSummary } from '../../domain/cluster/status-pages';
 import * as messages from '../../contract/messages';
+import type { Arrival } from './admission';
+import { admit, arrival, denied } from './admission';
 import { checkSpec } from './check-spec';
 import type { MessageQueue } from './message-queue';
 import { mayBeRepeated } from '../shared/reset';
@@ -71,6 +75,9 @@ const APPLY_SPEC_DESCRIPTION =
 const REMOVE_DESCRIPTION =
   'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are. Input: nothing, or {"reason": "...", "by": "..."}.';
 
+/** Temporal tells a workflow why it is cancelled, and not by whom. */
+const CANCELLED_BY = 'a cancel request in Temporal';
+
 const ALL_MESSAGES = [...SIGNALS, ...STEERING, 'applySpec', 'remove'].join(', ');
 
 /** What the messages are about. A cluster whose first spec is being checked has no state yet; reading it throws. */
@@ -84,8 +91,13 @@ export interface HandledCluster {
 }
 
 /** Registers all handlers. `queue`: what is in it already comes before every message. */
-export function registerHandlers(cluster: HandledCluster, queue: MessageQueue): void {
-  new Handlers(cluster, queue).register();
+export function registerHandlers(
+  cluster: HandledCluster,
+  queue: MessageQueue,
+): { removeByCancellation(reason: string | undefined): Promise<void> } {
+  const handlers = new Handlers(cluster, queue);
+  handlers.register();
+  return handlers;
 }
 
 class Handlers {
@@ -103,11 +115,15 @@ class Handlers {
     this.registerQueries();
     // Messages from workflows have no handler of their own, so that the Temporal UI does not offer them to users.
     setDefaultSignalHandler((name, value) => {
-      const sender = senderIdentity();
-      return this.signal(name, sender, () => {
-        if (name === messages.runProgressSignal.name) this.cluster.progress(value);
-        else if (name === messages.nodeActionSignal.name) this.nodeAction(value);
-        else this.refuse(`signal ${name}`, sender, `no such signal; there are ${ALL_MESSAGES}`);
+      const sender = defined({ by: senderIdentity() });
+      return this.queue.run(() => {
+        try {
+          if (name === messages.runProgressSignal.name) this.cluster.progress(value);
+          else if (name === messages.nodeActionSignal.name) this.nodeAction(value);
+          else this.refuse(`signal ${name}`, sender, `no such signal; there are ${ALL_MESSAGES}`);
+        } catch (failure) {
+          this.refuse(name, sender, `the signal could not be handled: ${messageOf(failure)}`);
+        }
       });
     });
     setDefaultUpdateHandler((name) => {
@@ -145,35 +161,26 @@ class Handlers {
   private registerRequest(name: SignalName): void {
     const { cluster } = this;
     const description = DESCRIPTIONS[name];
+    const carryOut = (isRepeated: boolean) => (message: PatchNowMessage & Verification) => {
+      // The state may have moved on since the validator looked.
+      const why = this.reasonAgainst(name, message, isRepeated);
+      if (why !== null) throw refused(why);
+      return actOnRequest(cluster.state, name, message, timestamp());
+    };
     setHandler(
       messages[`${name}Signal`],
       (...values: unknown[]) => {
-        const isRepeated = repeats(name);
-        const sender = senderIdentity();
-        return this.signal(name, sender, () => {
-          const parsed = signed(parseMessage(only(values)), sender);
-          const why = parsed.ok ? this.reasonAgainst(name, parsed.message, isRepeated) : parsed.why;
-          if (parsed.ok && why === null) actOnRequest(cluster.state, name, parsed.message, timestamp());
-          else this.refuse(name, parsed.by, why ?? '');
-          cluster.changed();
-        });
+        const arrived = arrival('signal', repeats(name));
+        return this.signal({ name, values, arrived }, parseMessage, carryOut(arrived.mayBeRepeated));
       },
       { description },
     );
     setHandler(
       messages[`${name}Update`] as typeof messages.patchNowUpdate,
       (...values: unknown[]) => {
-        const isRepeated = repeats(name);
-        const sender = senderIdentity();
-        return this.update(() => {
-          const message = read(signed(parseMessage(only(values)), sender));
-          // The state may have moved on since the validator looked.
-          const why = this.reasonAgainst(name, message, isRepeated);
-          if (why !== null) throw this.refusal(name, message, why);
-          const answer = actOnRequest(cluster.state, name, message, timestamp());
-          cluster.changed();
-          return answer as ReturnType<typeof actOnRequest<'patchNow'>>;
-        });
+        const arrived = arrival('update', repeats(name));
+        const answer = this.update({ name, values, arrived }, parseMessage, carryOut(arrived.mayBeRepeated));
+        return answer as Promise<ReturnType<typeof actOnRequest<'patchNow'>>>;
       },
       {
         description,
@@ -194,39 +201,30 @@ class Handlers {
   private registerSteering(name: SteeringName): void {
     const { cluster } = this;
     const description = STEERING_DESCRIPTIONS[name];
+    const parse = (value: unknown): Parsed<SteeringMessage> => parseSteering(name, value);
+    const carryOut = (isRepeated: boolean) => (message: SteeringMessage & Verification) => {
+      const why = this.reasonAgainstSteering(name, message, isRepeated);
+      if (why !== null) throw refused(why);
+      return actOnSteering(cluster.state, name, message, timestamp());
+    };
     setHandler(
       messages[`${name}Signal`],
       (...values: unknown[]) => {
-        const isRepeated = repeats(name);
-        const sender = senderIdentity();
-        return this.signal(name, sender, () => {
-          const parsed = signed(parseSteering(name, only(values)), sender);
-          const why = parsed.ok ? this.reasonAgainstSteering(name, parsed.message, isRepeated) : parsed.why;
-          if (parsed.ok && why === null) actOnSteering(cluster.state, name, parsed.message, timestamp());
-          else this.refuse(name, parsed.by, why ?? '');
-          cluster.changed();
-        });
+        const arrived = arrival('signal', repeats(name));
+        return this.signal({ name, values, arrived }, parse, carryOut(arrived.mayBeRepeated));
       },
       { description },
     );
     setHandler(
       messages[`${name}Update`],
       (...values: unknown[]) => {
-        const isRepeated = repeats(name);
-        const sender = senderIdentity();
-        return this.update(() => {
-          const message = read(signed(parseSteering(name, only(values)), sender));
-          const why = this.reasonAgainstSteering(name, message, isRepeated);
-          if (why !== null) throw this.refusal(name, message, why);
-          const answer = actOnSteering(cluster.state, name, message, timestamp());
-          cluster.changed();
-          return answer;
-        });
+        const arrived = arrival('update', repeats(name));
+        return this.update({ name, values, arrived }, parse, carryOut(arrived.mayBeRepeated));
       },
       {
         description,
         validator: (...values: unknown[]) => {
-          const message = read(parseSteering(name, only(values)));
+          const message = read(parse(only(values)));
           // What is before it in the queue may change the answer.
           const why = this.queue.isBusy ? null : this.reasonAgainstSteering(name, message, repeats(name));
           if (why !== null) throw refused(why);
@@ -240,34 +238,21 @@ class Handlers {
   }
 
   private registerApplySpec(): void {
+    const apply = (message: SpecMessage & Verification): Promise<ApplySpecAnswer> =>
+      this.applySpec(this.withSpec(message));
     setHandler(
       messages.applySpecSignal,
       (...values: unknown[]) => {
-        const sender = senderIdentity();
-        return this.signal('applySpec', sender, async () => {
-          const parsed = signed(parseSpecMessage(only(values)), sender);
-          try {
-            await this.applySpec(this.withSpec(read(parsed)));
-          } catch (failure) {
-            this.refuse('applySpec', parsed.by, messageOf(failure, MAX_REFUSAL));
-          }
-        });
+        const arrived = arrival('signal');
+        return this.signal({ name: 'applySpec', values, arrived }, parseSpecMessage, apply);
       },
       { description: APPLY_SPEC_DESCRIPTION },
     );
     setHandler(
       messages.applySpecUpdate,
       (...values: unknown[]) => {
-        const sender = senderIdentity();
-        return this.update(async () => {
-          const message = this.withSpec(read(signed(parseSpecMessage(only(values)), sender)));
-          try {
-            return await this.applySpec(message);
-          } catch (failure) {
-            this.refuse('applySpec', message.by, messageOf(failure, MAX_REFUSAL));
-            throw failure;
-          }
-        });
+        const arrived = arrival('update');
+        return this.update({ name: 'applySpec', values, arrived }, parseSpecMessage, apply);
       },
       {
         description: APPLY_SPEC_DESCRIPTION,
@@ -286,36 +271,26 @@ class Handlers {
     const checked = { ...message, applyId, spec: spec === undefined ? inForce : await checkSpec(spec, inForce) };
     const why = checkApplySpec(cluster.state, checked);
     if (why !== null) throw refused(why);
-    const answer = actOnApplySpec(cluster.state, checked, timestamp());
-    cluster.changed();
-    return answer;
+    return actOnApplySpec(cluster.state, checked, timestamp());
   }
 
   private registerRemove(): void {
     const { cluster } = this;
-    const remove = (message: Message): RemoveAnswer => {
-      const answer = actOnRemove(cluster.state, message, timestamp());
-      cluster.changed();
-      return answer;
-    };
+    const remove = (message: PatchNowMessage & Verification): RemoveAnswer =>
+      actOnRemove(cluster.state, ofWholeCluster(message), timestamp());
     setHandler(
       messages.removeSignal,
       (...values: unknown[]) => {
-        const sender = senderIdentity();
-        return this.signal('remove', sender, () => {
-          const parsed = signed(parseMessage(only(values)), sender);
-          const why = parsed.ok ? reasonAgainstRemove(parsed.message) : parsed.why;
-          if (parsed.ok && why === null) remove(parsed.message);
-          else this.refuse('remove', parsed.by, why ?? '');
-        });
+        const arrived = arrival('signal');
+        return this.signal({ name: 'remove', values, arrived }, parseMessage, remove);
       },
       { description: REMOVE_DESCRIPTION },
     );
     setHandler(
       messages.removeUpdate,
       (...values: unknown[]) => {
-        const sender = senderIdentity();
-        return this.update(() => remove(ofWholeCluster(read(signed(parseMessage(only(values)), sender)))));
+        const arrived = arrival('update');
+        return this.update({ name: 'remove', values, arrived }, parseMessage, remove);
       },
       {
         description: REMOVE_DESCRIPTION,
@@ -326,27 +301,62 @@ class Handlers {
     );
   }
 
-  /** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
-  private signal(name: string, sender: string | undefined, body: () => void | Promise<void>): void | Promise<void> {
-    return this.queue.run(() => {
-      try {
-        return body();
-      } catch (failure) {
-        this.refuse(name, sender, `the signal could not be handled: ${messageOf(failure)}`);
-      }
+  /** Somebody has cancelled the workflow in Temporal, which is a removal; nobody can sign it. */
+  removeByCancellation(reason: string | undefined): Promise<void> {
+    const message = defined({ by: CANCELLED_BY, reason });
+    const arrived: Arrival = { via: 'cancel', sender: CANCELLED_BY, sealed: false, mayBeRepeated: false };
+    return this.signal({ name: 'remove', values: [message], arrived }, parseMessage, (admitted) => {
+      if (this.cluster.state.removing === null) actOnRemove(this.cluster.state, admitted, timestamp());
     });
   }
 
+  /** A signal must never fail the workflow, so what cannot be done is filed as a refusal; an update answers instead. */
+  private async signal<M extends Message>(
+    sent: SentMessage,
+    parse: (value: unknown) => Parsed<M>,
+    carryOut: (message: M & Verification) => unknown,
+  ): Promise<void> {
+    await this.queue.run(() => this.handle(sent, parse, carryOut).catch(() => undefined));
+  }
+
   /** Whatever goes wrong with one request is the answer to it. */
-  private update<T>(body: () => T | Promise<T>): T | Promise<T> {
-    return this.queue.run(() => {
-      try {
-        const answer = body();
-        return answer instanceof Promise ? answer.catch(failUpdate) : answer;
-      } catch (failure) {
-        return failUpdate(failure);
-      }
-    });
+  private async update<M extends Message, A>(
+    sent: SentMessage,
+    parse: (value: unknown) => Parsed<M>,
+    carryOut: (message: M & Verification) => A | Promise<A>,
+  ): Promise<A> {
+    return this.queue.run(() => this.handle(sent, parse, carryOut).catch(failUpdate));
+  }
+
+  /** What all messages of users have in common: they are read, admitted, and then carried out, or refused and filed. */
+  private async handle<M extends Message, A>(
+    { name, values, arrived }: SentMessage,
+    parse: (value: unknown) => Parsed<M>,
+    carryOut: (message: M & Verification) => A | Promise<A>,
+  ): Promise<A> {
+    const { cluster } = this;
+    let sender: Message & Verification = defined({ by: arrived.sender });
+    try {
+      const message = { ...sender, ...read(parse(only(values))) };
+      sender = message;
+      if (this.needsNobody(name, message)) return await carryOut(message);
+      const admitted = await admit(cluster.state, name, message, values[0] ?? null, arrived);
+      sender = admitted.message;
+      if (admitted.why !== null) throw denied(admitted.why);
+      return await carryOut(admitted.message);
+    } catch (failure) {
+      const isForUsers = failure instanceof ApplicationFailure;
+      const why = messageOf(failure, MAX_REFUSAL);
+      this.refuse(name, sender, isForUsers ? why : `the request could not be handled: ${why}`);
+      throw failure;
+    } finally {
+      cluster.changed();
+    }
+  }
+
+  /** The call that has started this workflow only asks what became of its spec, which was admitted with the start. */
+  private needsNobody(name: string, message: SpecMessage): boolean {
+    return name === 'applySpec' && message.spec === undefined && message.applyId === this.cluster.state.createdBy;
   }
 
   private nodeAction(value: unknown): void {
@@ -356,19 +366,13 @@ class Handlers {
     this.cluster.changed();
   }
 
-  private refuse(request: string, by: string | undefined, why: string): void {
+  private refuse(request: string, sender: Message & Verification, why: string): void {
     try {
-      rejectRequest(this.cluster.state, request, by, why, timestamp());
+      rejectRequest(this.cluster.state, request, sender, why, timestamp());
       this.cluster.changed();
     } catch {
       // A cluster whose first spec was refused has no place to file anything.
     }
-  }
-
-  /** Of an update that has got past its validator, which may write nothing. */
-  private refusal(request: string, { by }: Message, why: string): ApplicationFailure {
-    this.refuse(request, by, why);
-    return refused(why);
   }
 
   /** Only the call that has started this workflow has sent its spec before, and may leave it out. */
@@ -409,14 +413,11 @@ function ofWholeCluster(message: PatchNowMessage): Message {
 
 type Parsed<M> = { ok: true; message: M } | { ok: false; why: string };
 
-/** A message without `by` is from `sender`. */
-function signed<M extends Message>(
-  parsed: Parsed<M>,
-  sender: string | undefined,
-): Parsed<M> & { by: string | undefined } {
-  const by = (parsed.ok ? parsed.message.by : undefined) ?? sender;
-  if (!parsed.ok || by === undefined) return { ...parsed, by };
-  return { ok: true, message: { ...parsed.message, by }, by };
+interface SentMessage {
+  name: string;
+  /** As they were sent; there should be one. */
+  values: readonly unknown[];
+  arrived: Arrival;
 }
 
 function read<M>(parsed: Parsed<M>): M {

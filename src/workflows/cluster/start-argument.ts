@@ -8,7 +8,9 @@ import { NO_FIRST_SPEC, parseSpecMessage } from '../../domain/cluster/spec-messa
 import { migrate } from '../../domain/cluster/migrate';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import { defined } from '../../domain/shared/defined';
+import { noteChain } from '../../domain/cluster/admissions';
 import { starterIdentity } from '../shared/sender';
+import { admitState, admitted, startArrival, requestOf } from './admission';
 import { checkFirstSpec, specFailure } from './check-spec';
 
 /**
@@ -32,14 +34,14 @@ export function carriedState(input: ClusterInput | undefined): ClusterState | nu
 
 export interface FirstState {
   state: ClusterState;
-  /** Names of those that are registered on the namespace. */
-  searchAttributes: string[];
+  /** Names of those that are registered on the namespace; null: not known yet. */
+  searchAttributes: string[] | null;
 }
 
 /**
  * The state of a new cluster. Anybody may start a workflow with any argument.
  *
- * @throws ApplicationFailure `InvalidSpec`, which ends the workflow with the reason: there has never been a cluster
+ * @throws ApplicationFailure `InvalidSpec` or `Denied`, which ends the workflow with the reason: there has never been a cluster
  */
 export async function firstState(inputs: readonly unknown[]): Promise<FirstState> {
   const [input] = inputs;
@@ -48,7 +50,8 @@ export async function firstState(inputs: readonly unknown[]): Promise<FirstState
   if (!parsed.ok) throw specFailure(parsed.why);
   const { message } = parsed;
   if (message.spec === undefined) throw specFailure(NO_FIRST_SPEC);
-  const { spec, at, ahead, searchAttributes } = await checkFirstSpec(message.spec);
+  const request = requestOf('applySpec', input, startArrival(), '', message);
+  const { spec, at, ahead, searchAttributes, admission } = await checkFirstSpec(message.spec, request);
   const expected = clusterWorkflowId(spec.name);
   const { workflowId } = workflowInfo();
   if (workflowId !== expected) {
@@ -59,8 +62,24 @@ export async function firstState(inputs: readonly unknown[]): Promise<FirstState
   }
   const { applyId = null } = message;
   const state = newClusterState(spec, applyId, at, ahead);
-  // The call with an id says who it is in its update.
-  const by = message.by ?? starterIdentity();
-  if (applyId === null) noteCreation(state, { ...message, ...defined({ by }) }, at);
+  noteChain(state, admission.chain);
+  const sent = { ...message, ...defined({ by: message.by ?? starterIdentity() }) };
+  noteCreation(state, admitted(state, 'applySpec', sent, admission), at);
   return { state, searchAttributes };
+}
+
+/**
+ * A state with which somebody has started the workflow, who recovers the cluster.
+ *
+ * @throws ApplicationFailure `Refused`
+ */
+export async function recoveredState(
+  state: ClusterState,
+  input: unknown,
+): Promise<{ state: ClusterState; searchAttributes: null }> {
+  const others = Object.entries(input as object).filter(([field]) => field !== 'state');
+  const parsed = parseSpecMessage(Object.fromEntries(others));
+  if (!parsed.ok) throw specFailure(parsed.why);
+  await admitState(state, parsed.message, input);
+  return { state, searchAttributes: null };
 }

@@ -13,6 +13,9 @@ import { handledFor, noteCancelReason, noteStarter, startWasEncrypted } from '..
 import { areAuthentic } from './authentic-payloads';
 import { refuseForgedResult } from './forged-results';
 
+/** `CONTINUE_AS_NEW_INITIATOR_WORKFLOW`. */
+const BY_WORKFLOW = 1;
+
 const SENDER_HEADER = 'ospatch-sender';
 
 export function interceptors(): WorkflowInterceptors {
@@ -23,8 +26,15 @@ export function interceptors(): WorkflowInterceptors {
           for (const job of input.activation.jobs ?? []) {
             const { initializeWorkflow, cancelWorkflow, signalWorkflow, doUpdate } = job;
             if (initializeWorkflow) {
-              const { identity, arguments: content } = initializeWorkflow;
-              noteStarter({ identity: identity ?? '', isEncrypted: areAuthentic(content) });
+              const {
+                identity,
+                arguments: content,
+                continuedFromExecutionRunId,
+                continuedInitiator,
+              } = initializeWorkflow;
+              // A cron schedule and a retry begin with the argument of the client again.
+              const isContinued = (continuedFromExecutionRunId ?? '') !== '' && continuedInitiator === BY_WORKFLOW;
+              noteStarter({ identity: identity ?? '', isEncrypted: areAuthentic(content) }, isContinued);
             }
             if (cancelWorkflow) noteCancelReason(cancelWorkflow.reason ?? '');
             if (signalWorkflow) {

@@ -16,6 +16,8 @@ export interface Sender {
 
 interface Senders {
   starter: Sender;
+  /** The execution before has continued as this one, of its own accord. */
+  isContinued: boolean;
   /** Why the workflow was cancelled. */
   cancelReason: string;
   /** Of the message whose handler is being called. */
@@ -29,14 +31,21 @@ const known = new WeakMap<object, Senders>();
 
 function senders(): Senders {
   const workflow = getActivator();
-  const own = known.get(workflow) ?? { starter: NOBODY, cancelReason: '', current: NOBODY };
+  const own = known.get(workflow) ?? { starter: NOBODY, isContinued: false, cancelReason: '', current: NOBODY };
   known.set(workflow, own);
   return own;
 }
 
-/** `starter`: the client that has started this execution. */
-export function noteStarter(starter: Sender): void {
-  senders().starter = starter;
+/** `starter`: the client that has started this execution. `isContinued`: no client has, but the execution before. */
+export function noteStarter(starter: Sender, isContinued: boolean): void {
+  const own = senders();
+  own.starter = starter;
+  own.isContinued = isContinued;
+}
+
+/** Whether the execution before has continued as this one: what it was started with is from a workflow. */
+export function isContinued(): boolean {
+  return senders().isContinued;
 }
 
 /** `reason`: of a request to cancel the workflow, which has no other content and whose sender is not known. */

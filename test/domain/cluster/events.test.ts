@@ -10,7 +10,7 @@ import {
 import type { EventFact, EventLog } from '../../../src/domain/cluster/events';
 import { eventText } from '../../../src/domain/cluster/event-text';
 import { eventsPage } from '../../../src/domain/cluster/event-pages';
-import { actOnApplySpec, actOnRequest, rejectRequest } from '../../../src/domain/cluster/requests';
+import { actOnApplySpec, actOnRequest, noteCreation, rejectRequest } from '../../../src/domain/cluster/requests';
 import { noteResumed, noteSuspended } from '../../../src/domain/cluster/run-events';
 import { noteNodeAction, parseNodeAction } from '../../../src/domain/cluster/node-actions';
 import {
@@ -94,10 +94,11 @@ describe('src/domain/cluster/events', () => {
 
   it('keeps who did what, and why; a sender who is not named is called so', () => {
     const state = newClusterState(clusterSpec(['w-1']), 'id', T0);
+    noteCreation(state, { by: 'ci' }, T0);
     actOnApplySpec(state, { spec: state.spec, applyId: 'id', by: 'ci' }, T0);
     const next = clusterSpec(['w-1', 'w-2'], { rebootIfRequired: false });
     actOnApplySpec(state, { spec: next, applyId: '2', by: 'ci', reason: 'PR 7' }, T1);
-    rejectRequest(state, 'patchNow', undefined, 'the cluster is paused', T1);
+    rejectRequest(state, 'patchNow', {}, 'the cluster is paused', T1);
     const release = parseNodeAction({ request: 'release', node: 'w-1', run: 4, result: 'the wait was ended' });
     if (release !== null) noteNodeAction(state, release, T2);
     expect(parseNodeAction({ request: 'pause', node: 'w-1', result: '' })).toBeNull();

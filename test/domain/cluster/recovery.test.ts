@@ -1,6 +1,7 @@
 import type { PastEvent } from '../../../src/domain/cluster/recovery';
 import * as recovery from '../../../src/domain/cluster/recovery';
 import type { ClusterState } from '../../../src/domain/cluster/state';
+import { eventsPage } from '../../../src/domain/cluster/event-pages';
 import { toHistory } from '../../../src/domain/cluster/status';
 import { newClusterState } from '../../../src/domain/cluster/state';
 import type { NodeSettled } from '../../../src/domain/node/status';
@@ -52,13 +53,12 @@ function ended(ends: NodeSettled[], more: Partial<RunResult> = {}): PastEvent {
 }
 
 describe('src/domain/cluster/recovery', () => {
-  test('keeps who created, paused, locked and cancelled, by the client where the message does not say', () => {
+  test('keeps who paused, locked and cancelled, by the client where the message does not say', () => {
     const state = base();
     state.request = { id: 'r', at: T0, nodes: null, by: 'zoe', reason: null, number: 1 };
     recoverCluster(
       state,
       [
-        message('applySpec', { applyId: 'apply-1', by: 'ann', reason: 'new' }),
         message('cancelRun', { reason: 'too early' }, '4711@ci'),
         message('lock', { node: 'w-1', reason: 'disk' }, 'temporal-cli:bob@laptop'),
         message('pause', { by: 'cid' }, '4711@ci'),
@@ -66,7 +66,6 @@ describe('src/domain/cluster/recovery', () => {
       T2,
     );
     expect(toHistory(state).requests.map(({ request, by, reason }) => [request, by, reason])).toEqual([
-      ['applySpec', 'ann', 'new'],
       ['cancelRun', '4711@ci', 'too early'],
       ['lock', 'temporal-cli:bob@laptop', 'disk'],
       ['pause', 'cid', null],
@@ -250,7 +249,9 @@ describe('src/domain/cluster/recovery', () => {
     const state = base();
     const packed = packState(state);
     expect(readStartArgument({ state: packed }, 'demo', T0)).toEqual(state);
-    expect(readStartArgument({ spec: clusterSpec(), applyId: 'apply-1' }, 'demo', T0)).toEqual(state);
+    const created = readStartArgument({ spec: clusterSpec(), applyId: 'apply-1', by: 'ann' }, 'demo', T0);
+    expect(created).toMatchObject({ createdBy: 'apply-1' });
+    expect(eventsPage(created as ClusterState, {}).events).toMatchObject([{ request: 'applySpec', by: 'ann' }]);
     const read = (value: unknown): unknown => readStartArgument(value, 'demo', T0);
     expect(read({ state: { ...packed, version: 99 } })).toMatch(
       /has version 99, and this release reads versions up to \d+/,

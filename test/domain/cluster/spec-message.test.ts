@@ -45,7 +45,7 @@ describe('src/domain/cluster/spec-message', () => {
 
   it('refuses a spec with fields beside, of which one would be lost', () => {
     expect(why({ spec: SPEC, nodes: [] })).toBe(
-      'unknown field nodes beside spec; allowed: applyId, requestId, by, reason',
+      'unknown field nodes beside spec; allowed: applyId, requestId, by, reason, signature',
     );
     expect(why({ apiVersion: 'v1', kind: 'Cluster', metadata: {}, spec: SPEC })).toContain('unknown field apiVersion');
     expect(why({ spec: SPEC, by: 5 })).toBe('by is 5; it must be text');

@@ -186,9 +186,9 @@ describe('src/domain/cluster/steering', () => {
     [
       'lock',
       { node: 'w-1', reason: 'x', forever: true },
-      /^unknown field forever; allowed: requestId, by, reason, node, until$/,
+      /^unknown field forever; allowed: requestId, by, reason, signature, node, until$/,
     ],
-    ['skip', { node: 'w-1', nodes: ['w-1'] }, /^unknown field nodes; allowed: requestId, by, reason, node$/],
+    ['skip', { node: 'w-1', nodes: ['w-1'] }, /^unknown field nodes; allowed: requestId, by, reason, signature, node$/],
   ])('reads no %s from %p', (name, value, why) => {
     expect(parseSteering(name, value)).toEqual({ ok: false, why: expect.stringMatching(why) });
   });

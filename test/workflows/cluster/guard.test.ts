@@ -1,6 +1,7 @@
 /** Every await of a cluster may fail or time out: the cluster survives. */
 import type { Command } from '../sandboxed-workflow';
 import {
+  ADMITTED,
   SandboxedWorkflow,
   localActivity,
   outcomeOf,
@@ -27,7 +28,7 @@ const ALREADY_RUNNING = 1;
 
 const ANSWERS: Record<string, unknown> = {
   checkSpec: { ok: true, spec: null },
-  checkFirstSpec: { ok: true, spec: null, ahead: null, searchAttributes: ATTRIBUTES },
+  checkFirstSpec: { admission: ADMITTED, ok: true, spec: null, ahead: null, searchAttributes: ATTRIBUTES },
   searchAttributes: ATTRIBUTES,
   nextWindows: ahead([WINDOW]),
 };

@@ -2,7 +2,7 @@
 import type { Patching } from '../../../src/domain/spec/types';
 import { STOP_ON_FAILURE, ahead, clusterSpec, windowAt } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
-import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
+import { ADMITTED, SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
 const WINDOW = windowAt('2027-01-11T00:00:00Z');
 
@@ -11,7 +11,7 @@ async function startCluster(spec: object): Promise<SandboxedWorkflow> {
   const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
   await workflow.activate();
   const known = JSON.stringify(spec).includes('schedule') ? ahead([WINDOW]) : null;
-  const checked = { ok: true, spec: null, ahead: known, searchAttributes: [] };
+  const checked = { admission: ADMITTED, ok: true, spec: null, ahead: known, searchAttributes: [] };
   await workflow.activate(resolved(localActivity(workflow.commands, 'checkFirstSpec'), checked));
   return workflow;
 }

@@ -1,0 +1,265 @@
+/** Attacks on the requests of a cluster whose worker requires verified persons: a real server, real signatures. */
+import { createClusterActivities } from '../../src/activities/cluster';
+import type { AdmissionRules } from '../../src/activities/admission-rules';
+import { WorkflowEnds } from '../../src/activities/workflow-ends';
+import { ClusterClient } from '../../src/client/cluster-client';
+import { signedMessage, signerWith } from '../../src/client/signed-message';
+import type { Message, PatchNowMessage } from '../../src/domain/cluster/messages';
+import { packState } from '../../src/domain/cluster/packed-state';
+import { newClusterState } from '../../src/domain/cluster/state';
+import { SigningKeys } from '../support/signing-keys';
+import { clusterSpec } from '../support/builders';
+import type { TestCluster } from '../workflows/harness';
+import { Harness } from '../workflows/harness';
+
+let harness: Harness;
+const keys = new SigningKeys();
+let alice = '';
+let mallory = '';
+
+beforeAll(async () => {
+  alice = keys.add('alice');
+  mallory = keys.add('mallory');
+  keys.list('alice@example.com', alice);
+  harness = await Harness.start('real');
+});
+
+afterAll(async () => {
+  await harness.stop();
+  keys.remove();
+});
+
+const VERIFIED = ['apply', 'patch', 'remove', 'ignore-window', 'recover'];
+
+interface Worker {
+  rules: AdmissionRules;
+  audit: Record<string, unknown>[];
+}
+
+/** A worker with a policy that a test may change. */
+function worker(verified: string[] = VERIFIED): Worker & { activities: object } {
+  const policy = { signers: keys.signers, verified };
+  const rules: AdmissionRules = { encryptionRequired: false, policyFor: () => policy };
+  const audit: Record<string, unknown>[] = [];
+  const log = { info: (fields: Record<string, unknown>) => void audit.push(fields) };
+  const { admit, checkFirstSpec } = createClusterActivities(log, new WorkflowEnds(), null, rules);
+  return { rules, audit, activities: { admit, checkFirstSpec } };
+}
+
+/** The client of a person who signs with `key`. */
+function clientOf(cluster: TestCluster, key: string): ClusterClient {
+  const session = {
+    ...{ client: cluster.env.client, keyIds: [], address: '', namespace: 'default', deadlineMs: 15_000 },
+    ...{ taskQueue: cluster.name, sign: signerWith(key) },
+  };
+  return ClusterClient.of(session, 'alice@laptop');
+}
+
+function signed<M extends Message>(
+  { name }: TestCluster,
+  verb: string,
+  message: M,
+  { key = alice, namespace = 'default', cluster = name } = {},
+): Promise<M> {
+  return signedMessage({ namespace, cluster, verb }, message, signerWith(key));
+}
+
+/** The reason why a signal was refused. */
+async function refusalOf(cluster: TestCluster, signal: string, ...input: unknown[]): Promise<string> {
+  const before = (await cluster.client.events(cluster.name)).last;
+  await cluster.handle.signal(signal, ...input);
+  for (;;) {
+    const { events } = await cluster.client.events(cluster.name, { since: before });
+    const [event] = events;
+    if (event !== undefined) return event.message;
+    await cluster.env.sleep('50 ms');
+  }
+}
+
+const paused = (cluster: TestCluster) => cluster.client.pause(cluster.name);
+
+describe('src/workflows/cluster/admission', () => {
+  it('carries out what a verified person asks for, and says who that is', () => {
+    const { activities } = worker();
+    return harness.withWorker(async (cluster) => {
+      const client = clientOf(cluster, alice);
+      expect(await client.apply(clusterSpec(undefined, {}, cluster.name), { reason: 'new' })).toMatchObject({
+        result: 'created',
+      });
+      await client.patch(cluster.name, { nodes: ['w-1'] });
+      const status = await cluster.untilIdle(1);
+      expect(status.lastRun).toMatchObject({ by: 'alice@example.com', verified: true, outcome: 'succeeded' });
+      await paused(cluster);
+      expect((await cluster.status()).paused).toMatchObject({ by: 'ann', verified: false });
+      const { requests } = await client.history(cluster.name);
+      expect(requests).toMatchObject([
+        { request: 'applySpec', by: 'alice@example.com', verified: true, reason: 'new', result: 'cluster created' },
+        { request: 'patchNow', by: 'alice@example.com', verified: true },
+        { request: 'pause', by: 'ann', verified: false },
+      ]);
+      await client.remove(cluster.name);
+      await client.untilRemoved(cluster.name);
+    }, activities);
+  });
+
+  it('refuses what nobody has signed, by update, signal, start and cancellation', () => {
+    const { activities, audit } = worker();
+    return harness.withWorker(async (cluster) => {
+      const { client, name } = cluster;
+      const needs = (verb: string) =>
+        `requires a verified person for ${verb} on ${name}, and the request is not signed`;
+      const spec = clusterSpec(undefined, {}, name);
+      await expect(client.apply(spec)).rejects.toMatchObject({ message: expect.stringContaining(needs('apply')) });
+      await clientOf(cluster, alice).apply(spec);
+      await expect(client.apply(clusterSpec(['w-1'], {}, name))).rejects.toMatchObject({
+        type: 'Denied',
+        message: expect.stringContaining(needs('apply')),
+      });
+      expect(await refusalOf(cluster, 'applySpec', clusterSpec(['w-1'], {}, name))).toContain(needs('apply'));
+      await expect(client.patch(name)).rejects.toMatchObject({ message: expect.stringContaining(needs('patch')) });
+      expect(await refusalOf(cluster, 'patchNow')).toContain(needs('patch'));
+      expect(await refusalOf(cluster, 'patchNow', { by: 'alice@example.com (verified)' })).toContain(needs('patch'));
+      expect(await refusalOf(cluster, 'remove')).toContain(needs('remove'));
+      await cluster.handle.cancel();
+      await cluster.until(
+        'the cancellation is refused',
+        ({ lastRejection }) => lastRejection?.by === 'a cancel request in Temporal',
+      );
+      expect(await cluster.status()).toMatchObject({ state: 'idle', run: null, queued: [], nodes: { length: 3 } });
+      expect(cluster.nodes.order).toEqual([]);
+      expect((await client.status(name)).lastRejection).toMatchObject({ verified: false });
+      expect(audit.filter(({ ok }) => ok === false).map(({ request }) => request)).toEqual(
+        expect.arrayContaining(['apply', 'patch', 'remove']),
+      );
+    }, activities);
+  });
+
+  it('refuses a state that somebody starts the cluster with', () => {
+    const { activities } = worker();
+    return harness.withWorker(async (cluster) => {
+      const state = newClusterState(clusterSpec(undefined, {}, cluster.name), null, new Date().toISOString());
+      const start = (more: object) =>
+        cluster.env.client.workflow.start('cluster', {
+          ...{ workflowId: `cluster/${cluster.name}`, taskQueue: cluster.name },
+          ...{
+            args: [
+              {
+                state: packState({
+                  ...state,
+                  request: { id: 'r', at: state.createdAt, nodes: null, by: 'm', reason: null },
+                }),
+              },
+            ],
+          },
+          ...more,
+        });
+      await expect((await start({})).result()).rejects.toMatchObject({
+        cause: { type: 'Refused', message: expect.stringContaining('for recover') },
+      });
+      // A cron schedule starts the workflow again after a failure, with the same argument.
+      const cron = await start({ cronSchedule: '@every 1s', workflowExecutionTimeout: '20s' });
+      await cluster.env.sleep('3 seconds');
+      await expect(cluster.status()).rejects.toThrow();
+      await cron.terminate();
+      expect(cluster.nodes.order).toEqual([]);
+    }, activities);
+  });
+
+  it('refuses signatures of another person, cluster, namespace, verb, time or message, and each a second time', () => {
+    const { activities } = worker();
+    return harness.withWorker(async (cluster) => {
+      const { name } = cluster;
+      const client = clientOf(cluster, alice);
+      await client.apply(clusterSpec(undefined, {}, name));
+      const wrong = 'the signature of the request is wrong';
+      const message: PatchNowMessage = { by: 'alice', nodes: ['w-1'] };
+      const good = await signed(cluster, 'patch', message);
+      const changed = async (fields: object): Promise<string> => refusalOf(cluster, 'patchNow', { ...good, ...fields });
+      expect(await refusalOf(cluster, 'patchNow', await signed(cluster, 'patch', message, { key: mallory }))).toContain(
+        'counts for nobody: its key is not in the list of signers',
+      );
+      expect(
+        await refusalOf(cluster, 'patchNow', await signed(cluster, 'patch', message, { cluster: 'other' })),
+      ).toContain(wrong);
+      expect(
+        await refusalOf(cluster, 'patchNow', await signed(cluster, 'patch', message, { namespace: 'other' })),
+      ).toContain(wrong);
+      expect(await refusalOf(cluster, 'patchNow', await signed(cluster, 'pause', message))).toContain(wrong);
+      expect(await changed({ nodes: ['w-1', 'w-2'] })).toContain(wrong);
+      expect(await changed({ ignoreWindow: true })).toContain(wrong);
+      expect(await changed({ by: 'bob' })).toContain(wrong);
+      expect(await changed({ requestId: 'another' })).toContain(wrong);
+      const { value, time } = good.signature ?? { value: '', time: '' };
+      expect(await changed({ signature: { value, time: new Date(Date.parse(time) + 1).toISOString() } })).toContain(
+        wrong,
+      );
+      expect(await changed({ signature: { value: 'x', time } })).toContain('signature is an object; allowed');
+      await expect(cluster.handle.executeUpdate('remove', { args: [good] })).rejects.toThrow();
+
+      await cluster.handle.executeUpdate('patchNow', { args: [good] });
+      await cluster.untilIdle(1);
+      expect(await refusalOf(cluster, 'patchNow', good)).toContain('was received before; a signed request counts once');
+      await expect(cluster.handle.executeUpdate('patchNow', { args: [good] })).rejects.toMatchObject({
+        cause: { type: 'Denied' },
+      });
+      // A request that was refused for another reason is used up too: it does not wait for a better moment.
+      await client.pause(name);
+      const early = await signed(cluster, 'patch', message);
+      expect(await refusalOf(cluster, 'patchNow', early)).toContain('resume it first');
+      await client.resume(name);
+      expect(await refusalOf(cluster, 'patchNow', early)).toContain('was received before');
+      expect((await cluster.status()).lastRun?.number).toBe(1);
+    }, activities);
+  });
+
+  it('takes a changed list of signers and a changed policy at once, and no request while it cannot be read', () => {
+    const { activities, rules } = worker();
+    return harness.withWorker(async (cluster) => {
+      const { name } = cluster;
+      const client = clientOf(cluster, alice);
+      await client.apply(clusterSpec(undefined, {}, name));
+      const second = clientOf(cluster, mallory);
+      await expect(second.patch(name)).rejects.toMatchObject({ type: 'Denied' });
+      keys.list('mallory@example.com', mallory, 'valid-before="20200101"');
+      await expect(second.patch(name)).rejects.toMatchObject({ message: expect.stringContaining('key has expired') });
+      keys.list('mallory@example.com', mallory, 'namespaces="git"');
+      await expect(second.patch(name)).rejects.toMatchObject({ type: 'Denied' });
+      keys.list('mallory@example.com', mallory);
+      await second.pause(name);
+      expect((await cluster.status()).paused).toMatchObject({ by: 'mallory@example.com', verified: true });
+      keys.unlist('mallory@example.com');
+      // What needs nobody verified is taken from anybody, but not under a name that was only claimed to be verified.
+      await second.resume(name);
+      expect((await client.history(name)).requests.at(-1)).toMatchObject({ request: 'resume', verified: false });
+      const { policyFor } = rules;
+      rules.policyFor = () => {
+        throw new Error('the policy cannot be read');
+      };
+      await expect(client.pause(name)).rejects.toMatchObject({
+        message: expect.stringMatching(/nobody could check who sends this: .*the policy cannot be read/),
+      });
+      rules.policyFor = () => null;
+      await cluster.client.pause(name);
+      rules.policyFor = policyFor;
+      expect((await cluster.status()).paused).toMatchObject({ by: 'ann' });
+      expect((await cluster.status()).paused).not.toHaveProperty('verified');
+      rules.encryptionRequired = true;
+      await expect(client.resume(name)).rejects.toMatchObject({ message: expect.stringContaining('encrypted') });
+    }, activities);
+  });
+
+  it('does not take requests for an earlier cluster of the same name', () => {
+    const { activities } = worker(['patch']);
+    return harness.withWorker(async (cluster) => {
+      const { name } = cluster;
+      const client = clientOf(cluster, alice);
+      const spec = clusterSpec(undefined, {}, name);
+      await client.apply(spec);
+      const old = await signed<PatchNowMessage>(cluster, 'patch', { nodes: ['w-1'] });
+      await client.remove(name);
+      await client.untilRemoved(name);
+      await client.apply(spec);
+      expect(await refusalOf(cluster, 'patchNow', old)).toContain('is older than this cluster');
+    }, activities);
+  });
+});
