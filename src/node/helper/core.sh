@@ -252,6 +252,24 @@ read_parameters() {
 
 helper_dir=/usr/local/libexec
 
+# Variables of the caller steer tools: APT_CONFIG has apt run anything. sudo passes few on, unless it is told to.
+clear_variables() {
+  set -f
+  IFS='
+'
+  for line in $(export -p); do
+    name=${line#export }
+    name=${name%%=*}
+    case $line:$name in
+      *:PATH | *:LC_ALL | *:SUDO_USER | *:SHELLOPTS | *:BASHOPTS | *:*[!A-Za-z0-9_]* | *: | *:[0-9]*) ;;
+      export\ *) unset "$name" ;;
+    esac
+  done
+  unset IFS
+  set +f
+  export HOME=/root
+}
+
 # Whether this is such a copy. Only copies have the internal verbs, so that no caller has them.
 is_copy() {
   case $0 in "$state_dir"/bin/ospatch-node-* | "$run_dir"/bin/ospatch-node-* | /run/ospatch-pending.??????/ospatch-node) ;; *) return 1 ;; esac

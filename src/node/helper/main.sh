@@ -89,6 +89,7 @@ esac
 if ! is_copy; then
   [ $# -le "$most" ] || refuse bad-arguments
   for argument in "$@"; do [ -n "$argument" ] || refuse bad-arguments; done
+  clear_variables
   check_self
 fi
 use_boot_identity
