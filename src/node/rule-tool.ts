@@ -47,15 +47,20 @@ export function toolFrom(said: string): RuleTool | null {
   return { form: isNewer ? 'regex' : 'wildcard', name: `sudo ${version.join('.')}${rest}` };
 }
 
-/** Why the tool on the node does not accept the rule; null when it does, or cannot be asked. */
-export async function ruleError(transport: Transport, form: SudoersForm, rule: string): Promise<string | null> {
-  const check =
+/** Whether the tool on the node accepts the rule; `unchecked` where it has no program for that. */
+export async function checkRule(
+  transport: Transport,
+  form: SudoersForm,
+  rule: string,
+): Promise<'accepted' | 'unchecked' | { error: string }> {
+  // The checker of the sudo in use: that of another one may be installed beside it.
+  const checker =
     form === 'doas'
-      ? 'doas -C /dev/stdin'
-      : `v=visudo; ${form === 'sudo-rs' ? 'if command -v visudo-rs >/dev/null; then v=visudo-rs; fi; ' : ''}command -v $v >/dev/null || { echo "${MARK}ok"; exit; }; $v -cf -`;
-  const { stdout, stderr } = await transport.exec(`sh -c '${PATH}; { ${check}; } 2>&1 && echo "${MARK}ok"'`, {
-    stdin: rule,
-  });
-  if (stdout.toString().includes(`${MARK}ok`)) return null;
-  return plainText(`${stdout.toString()}${stderr.toString()}`, 300) || 'no reason was given';
+      ? 'v="doas -C"'
+      : 'v="visudo -cf"; if command -v visudo-rs && sudo -V 2>&1 | grep "^sudo-rs"; then v="visudo-rs -cf"; fi >/dev/null';
+  const check = `${checker}; command -v \${v%% *} >/dev/null || { echo "${MARK}unchecked"; exit; }; cat | $v /dev/stdin 2>&1 && echo "${MARK}ok"`;
+  const { stdout, stderr } = await transport.exec(`sh -c '${PATH}; ${check}'`, { stdin: rule });
+  if (stdout.toString().includes(`${MARK}ok`)) return 'accepted';
+  if (stdout.toString().includes(`${MARK}unchecked`)) return 'unchecked';
+  return { error: plainText(`${stdout.toString()}${stderr.toString()}`, 300) || 'no reason was given' };
 }

@@ -24,6 +24,9 @@ const KINDS: readonly StartFailure['kind'][] = [
   'exposed',
 ];
 
+/** The helper's words about a limit of the caller, without systemd. */
+const LIMITED = "root's session has a limit";
+
 /** Null when `why` is no start failure. */
 export function startFailure(why: string, place: string, said: string): StartFailure | null {
   const kind = KINDS.find((known) => known === why);
@@ -78,6 +81,10 @@ function describe(
         remedy: `boot ${node} with systemd`,
       };
     case 'start-failed':
+      if (said.startsWith(LIMITED)) {
+        const remedy = `raise it for the login on ${node} (/etc/security/limits.conf and limits.d), or let sudo raise it`;
+        return { type: 'Unhealthy', what: said, remedy };
+      }
       return {
         type: 'Unhealthy',
         what: `systemd could not run it${words}`,

@@ -27,6 +27,15 @@ describe('src/node/exposed', () => {
     });
   });
 
+  it('is told apart from a limit of the login, which ends what it starts', () => {
+    const said = "root's session has a limit that cannot be raised: ulimit -t 9";
+    const failure = startFailure('start-failed', '', said);
+    expect(failure === null ? null : startRefused('w-1', failure).toInfo()).toMatchObject({
+      message: `no job can be started on w-1: ${said}`,
+      remedy: expect.stringContaining('limits.conf'),
+    });
+  });
+
   it.each(['', 'drwx', '0 drwxr-xr-x root /usr'])('reads nothing in %j', (text) => {
     expect(exposedPlace(text)).toBeNull();
   });

@@ -1,4 +1,4 @@
-import { ruleError, toolFrom } from '../../src/node/rule-tool';
+import { checkRule, toolFrom } from '../../src/node/rule-tool';
 import type { Transport } from '../../src/ssh/transport';
 
 describe('src/node/rule-tool', () => {
@@ -16,7 +16,7 @@ describe('src/node/rule-tool', () => {
     expect(toolFrom(said)).toEqual(tool);
   });
 
-  it('tells why a rule is not accepted', async () => {
+  it('tells whether a rule is accepted, and why not', async () => {
     const says = (text: string): Transport => ({
       exec: async () => ({
         code: 0,
@@ -27,7 +27,10 @@ describe('src/node/rule-tool', () => {
       }),
       close: () => undefined,
     });
-    expect(await ruleError(says('stdin: parsed OK\nospatch-tool:ok\n'), 'regex', '')).toBeNull();
-    expect(await ruleError(says('stdin:1:41: syntax error\n'), 'regex', '')).toBe('stdin:1:41: syntax error');
+    expect(await checkRule(says('stdin: parsed OK\nospatch-tool:ok\n'), 'regex', '')).toBe('accepted');
+    expect(await checkRule(says('ospatch-tool:unchecked\n'), 'regex', '')).toBe('unchecked');
+    expect(await checkRule(says('stdin:1:41: syntax error\n'), 'regex', '')).toEqual({
+      error: 'stdin:1:41: syntax error',
+    });
   });
 });

@@ -2,6 +2,7 @@
  * What a user who has nothing but the rule for the helper can make root do: the verbs of the helper. Everything here is
  * tried with sudo, with sudo-rs, which checks neither digest nor arguments, and with doas, which does not either.
  */
+import { writeFileSync } from 'node:fs';
 import type { LabNode } from '../../tools/lab/lab-node';
 import { LAB_USER } from '../../tools/lab/lab';
 import type { Lab } from '../../tools/lab/lab';
@@ -11,6 +12,7 @@ import { installerScript } from '../../src/node/installer';
 import type { SudoersForm } from '../../src/node/sudoers';
 import { sudoersRule } from '../../src/node/sudoers';
 import type { TransportPool } from '../../src/ssh/transport';
+import { runOffline } from '../cli/offline-context';
 import { sh } from '../support/sh';
 import { ask, remoteNode, targetOf, transportTo, useLab } from '../node/support';
 
@@ -325,6 +327,19 @@ describe('a user with nothing but the rule for the helper', () => {
       expect(await ask(node, 'cat /tmp/kept 2>/dev/null')).toBe('');
       const modes = await ask(node, 'stat -c "%u %a" /var/lib/ospatch /var/lib/ospatch/bin /run/ospatch | sort -u');
       expect(modes).toBe('0 700');
+    }),
+  );
+
+  it(
+    'is given the rule that fits the tool of its node, which accepts it',
+    onEach(async ({ name, tool, form }, node) => {
+      const knownHosts = `${lab.dir}/known_hosts.${name}`;
+      writeFileSync(knownHosts, lab.knownHosts);
+      const where = ['--host', node.host, '--port', String(node.port), '--known-hosts', knownHosts];
+      const login = ['--login', 'root', '--identity', `${lab.keyDir}/${lab.keyName}`];
+      const { code, stdout, stderr } = await runOffline(['sudoers', ...where, ...login, '--user', LAB_USER]);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: `${sudoersRule(helper, LAB_USER, form).text}\n` });
+      expect(stderr).toMatch(new RegExp(`: ${tool}( [0-9.p]+)?; the rule is accepted there\n$`));
     }),
   );
 

@@ -106,7 +106,7 @@ interface Asked {
 async function ask(context: CliContext, options: SudoersOptions): Promise<Asked> {
   const { helperTargets } = await import('./helper/targets.js');
   const { onNodes } = await import('./helper/on-nodes.js');
-  const { findRuleTool, ruleError } = await import('../../node/rule-tool.js');
+  const { findRuleTool, checkRule } = await import('../../node/rule-tool.js');
   const { parsePassphraseCommand } = await import('../../ssh/builtin/passphrase.js');
   const ruleUser = options.host === undefined ? options.user : (options.user ?? 'ospatch');
   const { nodes, keyDir } = await helperTargets(context, {
@@ -134,21 +134,28 @@ async function ask(context: CliContext, options: SudoersOptions): Promise<Asked>
     user,
     form: first.form,
     check: async (form, rule) => {
-      const checked = await onNodes(nodes, pool, (_target, transport) => ruleError(transport, form, rule));
+      const unused = tools.find((tool) => (tool.form === 'doas') !== (form === 'doas'));
+      if (unused !== undefined) {
+        throw usage(
+          `--for: found "${form === 'doas' ? 'doas' : (options.for ?? 'sudo')}", but ospatch uses ${unused.name} on ${unused.node}`,
+          'leave out --for and --form: the node is asked which rule it needs',
+        );
+      }
+      const checked = await onNodes(nodes, pool, (_target, transport) => checkRule(transport, form, rule));
       for (const { node, value, error } of checked) {
         if (error !== null) throw new OspatchError(error);
-        if (value === null) continue;
+        if (value === null || typeof value === 'string') continue;
         throw new OspatchError({
           type: 'SudoDenied',
-          message: `${tools.find((tool) => tool.node === node)?.name ?? 'sudo'} on ${node} does not accept the rule of the form ${form}: ${value}`,
-          remedy: 'leave out --for and --form, so that the node is asked which rule it needs',
+          message: `${tools.find((tool) => tool.node === node)?.name ?? 'sudo'} on ${node} does not accept the rule of the form ${form}: ${value.error}`,
+          remedy: 'leave out --for and --form: the node is asked which rule it needs',
         });
       }
+      const verdict = checked.every(({ value }) => value === 'accepted')
+        ? 'the rule is accepted there'
+        : 'the rule was not checked there, for want of visudo';
       const names = [...new Set(tools.map(({ name }) => name))].join(', ');
-      printNote(
-        context,
-        `${nodes.length === 1 ? first.node : `${nodes.length} nodes`}: ${names}; the rule is accepted there`,
-      );
+      printNote(context, `${nodes.length === 1 ? first.node : `${nodes.length} nodes`}: ${names}; ${verdict}`);
     },
   };
 }

@@ -270,6 +270,15 @@ clear_variables() {
   export HOME=/root
 }
 
+# Limits of the caller would end what it starts, at a moment that the caller chooses.
+# shellcheck disable=SC3045
+raise_limits() {
+  for limit in d f m t v; do ulimit "-$limit" unlimited; done 2>/dev/null
+  for limit in s=8192 n=4096; do
+    case $(ulimit "-${limit%=*}") in unlimited | ????*) ;; *) ulimit "-${limit%=*}" "${limit#*=}" ;; esac
+  done 2>/dev/null
+}
+
 # Whether this is such a copy. Only copies have the internal verbs, so that no caller has them.
 is_copy() {
   case $0 in "$state_dir"/bin/ospatch-node-* | "$run_dir"/bin/ospatch-node-* | /run/ospatch-pending.??????/ospatch-node) ;; *) return 1 ;; esac
@@ -407,6 +416,7 @@ launch() {
       # Processes left by another job keep the name of its unit.
       { [ ! -d "$dir/started" ] && { alive; [ $? -eq 1 ]; } && start_unit "ospatch-job-$job.service" _run "$job" "ospatch-job-$job.service"; }
   else
+    refuse_limits
     said=''
     detach /bin/sh "$self" _run "$job"
   fi

@@ -11,19 +11,21 @@ can_detach() {
   for tool in setsid flock timeout; do command -v "$tool" >/dev/null 2>&1 || return 1; done
 }
 
-# With the surroundings that systemd would give it: no variable and no limit of the caller.
+# With the surroundings that systemd would give it: no variable and no descriptor of the caller.
 detach() {
   (
-    # Known to dash and busybox, whose systems come here.
-    # shellcheck disable=SC3045
-    for limit in d f m t v; do ulimit "-$limit" unlimited; done
-    # shellcheck disable=SC3045
-    ulimit -s 8192
-    # shellcheck disable=SC3045
-    ulimit -n 65536
     exec 8<&-
     exec env -i PATH="$PATH" LC_ALL=C HOME=/root setsid "$@"
   ) </dev/null >/dev/null 2>&1 &
+}
+
+# A limit of the caller would end a package manager in the middle of its work.
+# shellcheck disable=SC3045
+refuse_limits() {
+  for limit in f t; do
+    left=$(ulimit "-$limit")
+    [ "$left" = unlimited ] || refuse_with start-failed "root's session has a limit that cannot be raised: ulimit -$limit $left" 69
+  done
 }
 
 # read_process PID: sets p_state, p_session and p_begun (ticks since the boot).

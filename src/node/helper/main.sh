@@ -57,6 +57,7 @@ start_facts() {
     else
       said=''
       can_detach || refuse no-systemd 69
+      refuse_limits
       detach /bin/sh "$self" _started
     fi
     await "$run_dir/probe" && exit 0
@@ -90,6 +91,7 @@ if ! is_copy; then
   [ $# -le "$most" ] || refuse bad-arguments
   for argument in "$@"; do [ -n "$argument" ] || refuse bad-arguments; done
   clear_variables
+  raise_limits
   check_self
 fi
 use_boot_identity
