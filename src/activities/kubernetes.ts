@@ -105,9 +105,9 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
   }
 
   return {
-    drainPreview: ({ target, machine, policy, unreachableTimeoutMs }) =>
+    drainPreview: ({ target, machine, policy, owners, unreachableTimeoutMs }) =>
       inKubernetes({ step: 'preflight', target }, beforeChange(unreachableTimeoutMs), (session) =>
-        drainPreview(session, machine, policy),
+        drainPreview(session, machine, policy, owners),
       ),
 
     cordon: ({ target, machine, owner, unreachableTimeoutMs }) =>

@@ -178,14 +178,14 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   }
 
   return {
-    preflight: ({ target, token, attempt, packages, lockTimeoutMs, withoutDrain, unreachableTimeoutMs, observedMs }) =>
+    preflight: ({ target, token, attempt, unreachableTimeoutMs, observedMs, ...wanted }) =>
       onNode(
         'preflight',
         target,
-        { ...unreachable(unreachableTimeoutMs, observedMs), ...defined({ lockTimeoutMs }) },
+        { ...unreachable(unreachableTimeoutMs, observedMs), ...defined({ lockTimeoutMs: wanted.lockTimeoutMs }) },
         (session) => {
           const number = firstJob(attempt, observedMs !== undefined);
-          return preflightNode(session, { token, firstJob: number, withoutDrain, packages, lockTimeoutMs });
+          return preflightNode(session, { ...wanted, token, firstJob: number });
         },
       ),
 

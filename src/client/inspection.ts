@@ -90,9 +90,9 @@ function outOfTime(): OspatchError {
 }
 
 function inspectionPolicy({ patching, kubernetes }: SelfManagedSpec): InspectionPolicy {
-  const { rebootIfRequired, packages } = patching;
+  const { rebootIfRequired, packages, rebootOwners } = patching;
   const withoutDrain = patching.withoutDrain || kubernetes !== undefined;
-  return { withoutDrain, rebootIfRequired, ...defined({ packages }) };
+  return { withoutDrain, rebootIfRequired, ...defined({ packages, rebootOwners }) };
 }
 
 async function inspectPart(

@@ -87,7 +87,11 @@ export async function requestKubernetesFindings(
   const { kubernetes, name: cluster } = spec;
   if (kubernetes === undefined || probe === undefined) return { findings: [], usable: false };
   const { client, taskQueue } = calls.session;
-  const input = { cluster, kubernetes, probe, unreachableTimeoutMs: UNREACHABLE_MS };
+  const ignoredOwners = spec.patching.rebootOwners?.ignore;
+  const input = {
+    ...{ cluster, kubernetes, probe, unreachableTimeoutMs: UNREACHABLE_MS },
+    ...defined({ ignoredOwners }),
+  };
   try {
     const [seen, inWork] = await Promise.all([
       calls.call(

@@ -9,6 +9,7 @@ import { findLackOfRoom } from '../domain/node/disk-space';
 import { formatDuration } from '../domain/shared/duration';
 import { DEFAULT_LOCK_TIMEOUT_MS, JOB_TIMEOUT_MS } from '../domain/node/time-limits';
 import { SECOND_MS } from '../domain/shared/time-units';
+import type { IgnoredRebootOwner } from '../domain/node/reboot-owners';
 import type { ApplyReport, LockKind, NodeFacts, PatchPlan, PreflightReport } from '../domain/node/report';
 import { LOCK_KINDS } from '../domain/node/report';
 import type { FactsReading } from './facts';
@@ -30,6 +31,7 @@ export interface PreflightOptions {
   /** Number of the first job; retries count up from it. Every activity attempt passes another number. */
   firstJob: number;
   withoutDrain: boolean;
+  ignoredOwners?: readonly IgnoredRebootOwner[] | undefined;
   packages?: PackagePolicy | undefined;
   /** Limit for waiting for locks of other programs; default: {@link DEFAULT_LOCK_TIMEOUT_MS}. */
   lockTimeoutMs?: number | undefined;
@@ -112,14 +114,14 @@ function packageOf(problem: string): string {
 /** The facts of a node that may be patched and is not in use by others. `kinds`: the relevant locks. */
 async function usableNode(
   session: Session,
-  { token, withoutDrain, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
+  { token, withoutDrain, ignoredOwners, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: PreflightOptions,
   kinds: readonly LockKind[] = ['package'],
 ): Promise<FactsReading> {
   const { others, show, node, jobs } = session;
   for (;;) {
     const reading = await readFacts(session);
     assertSupported(node.name, reading);
-    assertSafe(node.name, reading, withoutDrain);
+    assertSafe(node.name, reading, withoutDrain, ignoredOwners);
     const { job, lockHolder, lockKind = 'package' } = reading.facts;
     const holder = kinds.includes(lockKind) ? lockHolder : null;
     // The job was started by an earlier attempt and waits for locks itself.

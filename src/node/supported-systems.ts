@@ -1,5 +1,6 @@
 /** Which systems and node states can be patched, and the errors for the others. Reads, never changes. */
 import { OspatchError } from '../domain/shared/errors';
+import type { IgnoredRebootOwner } from '../domain/node/reboot-owners';
 import { findBlockers } from '../domain/node/blockers';
 import type { FactsReading } from './facts';
 import { isSupportedManager } from './package-managers';
@@ -112,8 +113,13 @@ export function imageBasedSystem(id: string, variant: string): { name: string; h
  *
  * @throws OspatchError `Policy` or `DiskFull`
  */
-export function assertSafe(node: string, reading: FactsReading, withoutDrain: boolean): void {
-  const { rebootOwners, kubernetes, disk } = findBlockers(node, reading.facts, withoutDrain);
+export function assertSafe(
+  node: string,
+  reading: FactsReading,
+  withoutDrain: boolean,
+  ignoredOwners?: readonly IgnoredRebootOwner[],
+): void {
+  const { rebootOwners, kubernetes, disk } = findBlockers(node, reading.facts, withoutDrain, ignoredOwners);
   const first = rebootOwners ?? kubernetes ?? disk;
   if (first !== null) throw new OspatchError(first);
 }

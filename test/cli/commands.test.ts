@@ -525,6 +525,8 @@ describe('src/cli/commands', () => {
     expect(code).toBe(0);
     expect(out).not.toContain('delete');
     expect((await run(['rbac', '--disable-eviction'])).out).toMatch(/verbs: \[.*delete.*\]/);
+    expect(out).toMatch(/^kind: ValidatingAdmissionPolicy$/m);
+    expect((await run(['rbac', '--no-node-policy'])).out).not.toMatch(/^kind: ValidatingAdmissionPolicy$/m);
   });
 
   test('worker rejects an invalid task queue', async () => {

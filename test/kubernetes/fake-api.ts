@@ -64,6 +64,7 @@ interface FakeController {
   image: string;
   replicas: number;
   available?: number;
+  serviceAccount?: string;
 }
 
 interface Answer {
@@ -80,6 +81,8 @@ export class FakeApi {
   /** Names of checks, as listed by `/readyz`. */
   failingChecks: string[] = [];
   readonly deployments: FakeController[] = [];
+  /** Users that may patch nodes. */
+  readonly nodePatchers = new Set<string>();
   readonly terminatingNamespaces = new Set<string>();
   /** `replica set/deployment` */
   readonly replicaSets = new Map<string, string>();
@@ -240,8 +243,14 @@ export class FakeApi {
       return this.onPod(method, `${path[3]}/${path[5]}`, path[6] === 'eviction', body);
     }
     if (url.pathname.endsWith('/poddisruptionbudgets')) return list(this.budgets.map((one) => this.budgetJson(one)));
+    if (url.pathname.endsWith('/subjectaccessreviews')) return this.review(body);
     if (path[0] === 'apis' && path[1] === 'apps') return this.onApps(path);
     return failure(404, 'NotFound', 'the server could not find the requested resource');
+  }
+
+  private review(body: Json): Answer {
+    const { user } = body['spec'] as { user: string };
+    return { code: 201, body: { ...body, status: { allowed: this.nodePatchers.has(user) } } };
   }
 
   private readyz(): Answer {
@@ -518,12 +527,15 @@ function podJson(pod: FakePod): Json {
   };
 }
 
-function controllerJson({ namespace, name, image, replicas, available }: FakeController): Json {
+function controllerJson({ namespace, name, image, replicas, available, serviceAccount }: FakeController): Json {
   return {
     metadata: { namespace, name, generation: 1 },
     spec: {
       replicas,
-      template: { metadata: { labels: { app: namespace } }, spec: { containers: [{ name: 'main', image }] } },
+      template: {
+        metadata: { labels: { app: namespace } },
+        spec: { serviceAccountName: serviceAccount, containers: [{ name: 'main', image }] },
+      },
     },
     status: { observedGeneration: 1, desiredNumberScheduled: replicas, availableReplicas: available ?? replicas },
   };

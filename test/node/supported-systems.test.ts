@@ -86,6 +86,13 @@ describe('src/node/supported-systems', () => {
     expect(rejection(['reboot_owner=kured'])).toThrow(
       expect.objectContaining({ type: 'Policy', message: expect.stringContaining('kured') }),
     );
+    const ignored = [{ name: 'unattended-upgrades', reason: 'reboots on Mondays only' }] as const;
+    const [known, other] = [
+      reading('reboot_owner=unattended-upgrades with Automatic-Reboot'),
+      reading('reboot_owner=kured'),
+    ];
+    expect(() => assertSafe('w-1', known, false, ignored)).not.toThrow();
+    expect(() => assertSafe('w-1', other, false, ignored)).toThrow(expect.objectContaining({ type: 'Policy' }));
     expect(rejection(['kubernetes_agent=k3s'])).toThrow(
       expect.objectContaining({
         type: 'Policy',

@@ -21,6 +21,12 @@ const KINDS: Record<string, [string, string, boolean]> = {
   Job: ['apis/batch/v1', 'jobs', true],
   PodDisruptionBudget: ['apis/policy/v1', 'poddisruptionbudgets', true],
   ClusterRole: ['apis/rbac.authorization.k8s.io/v1', 'clusterroles', false],
+  ValidatingAdmissionPolicy: ['apis/admissionregistration.k8s.io/v1', 'validatingadmissionpolicies', false],
+  ValidatingAdmissionPolicyBinding: [
+    'apis/admissionregistration.k8s.io/v1',
+    'validatingadmissionpolicybindings',
+    false,
+  ],
   ClusterRoleBinding: ['apis/rbac.authorization.k8s.io/v1', 'clusterrolebindings', false],
 };
 

@@ -25,9 +25,10 @@ export interface Kubeconfigs {
   wrong: string;
 }
 
-/** Applies the manifest and writes the kubeconfigs of its service account. */
+/** Applies the manifests and writes the kubeconfigs of its service account. */
 export async function makeUsers(api: KubeApi, dir: string, signingKey: string): Promise<Omit<Kubeconfigs, 'admin'>> {
   await applyManifest(api, 'kubernetes-rbac.yaml');
+  await applyManifest(api, 'kubernetes-node-policy.yaml');
   const token = await tokenOf(api, 'ospatch', 'ospatch');
   const write = (name: string, value: string) => writeKubeconfig(dir, name, { ...api.options, token: value });
   return {

@@ -21,10 +21,12 @@ import type {
   KubernetesBaseline,
   MachineIdentity,
 } from '../../domain/kubernetes/types';
+import type { KubernetesOwnerPolicy } from '../../domain/node/reboot-owners';
 import * as spec from '../../domain/spec/fields';
 import { MAX_RULES, drainFields, drainRule } from '../../domain/spec/kubernetes-section';
 import { MAX_NODES } from '../../domain/spec/types';
 import * as field from './fields';
+import { ignoredOwners } from './node';
 import { list, object } from './object';
 import type { InputSchemas } from './types';
 
@@ -57,6 +59,11 @@ const policy = object<DrainPolicy>({
   rules: list(object<DrainRule>({ podSelector, namespace, action, order }), MAX_RULES),
 });
 
+const owners = object<KubernetesOwnerPolicy>({
+  trustedNamespaces: list(spec.namespace, MAX_CONDITIONS).optional(),
+  ignored: ignoredOwners.optional(),
+});
+
 const workload = object<EvictedWorkload>({
   namespace: spec.namespace,
   kind: field.code,
@@ -77,7 +84,10 @@ const timeoutMs = field.timeoutMs;
 const planned = object<NonNullable<DrainInput['planned']>>({ evict: field.count, workloads });
 
 export const KUBERNETES_INPUTS: InputSchemas<KubernetesActivities> = {
-  drainPreview: object<DrainPreviewInput>({ target, machine: machine.nullable(), policy, unreachableTimeoutMs }),
+  drainPreview: object<DrainPreviewInput>({
+    ...{ target, machine: machine.nullable(), policy, unreachableTimeoutMs },
+    owners: owners.optional(),
+  }),
   cordon: object<CordonInput>({ target, machine, owner, unreachableTimeoutMs }),
   drain: object<DrainInput>({
     ...{ target, machine, owner, policy, unreachableTimeoutMs },

@@ -15,9 +15,12 @@ import type {
   TargetInput,
 } from '../../contract/activities/node';
 import type { InspectionPolicy } from '../../domain/inspection/node';
+import type { IgnoredRebootOwner, RebootOwnerPolicy } from '../../domain/node/reboot-owners';
+import { REBOOT_OWNERS } from '../../domain/node/reboot-owners';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
 import { packagesSchema } from '../../domain/spec/document-schema';
 import * as spec from '../../domain/spec/fields';
+import { ignoredOwner } from '../../domain/spec/reboot-owners-section';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
 import { restartMapping } from '../../domain/spec/restart-section';
@@ -67,7 +70,11 @@ const packages = object<PackagePolicy>({ ...shape, onHidden: shape.onHidden });
 const { mode, services, ignore, asReboot } = restartMapping.shape;
 const restartPolicy = object<RestartPolicy>({ mode, services, ignore, asReboot });
 
+const { name, reason } = ignoredOwner.shape;
+export const ignoredOwners = list(object<IgnoredRebootOwner>({ name, reason }), REBOOT_OWNERS.length);
+
 const inspectionPolicy = object<InspectionPolicy>({
+  rebootOwners: object<RebootOwnerPolicy>({ ignore: ignoredOwners }).optional(),
   withoutDrain: spec.flag(),
   rebootIfRequired: spec.flag(),
   packages: packages.optional(),
@@ -96,6 +103,7 @@ const observedMs = field.observedMs.optional();
 export const NODE_INPUTS: InputSchemas<NodeActivities> = {
   preflight: object<PreflightInput>({
     ...{ target, token: field.token, attempt: inspectionAttempt, withoutDrain: spec.flag() },
+    ignoredOwners: ignoredOwners.optional(),
     ...ofTransaction,
     ...{ unreachableTimeoutMs, observedMs },
   }),

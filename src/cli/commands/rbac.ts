@@ -11,7 +11,8 @@ Examples:
   ospatch rbac --disable-eviction                # for kubernetes.drain.disableEviction: may delete pods too
   kubectl create token ospatch -n ospatch --duration 720h     # for a kubeconfig of the worker
 
-The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others. docs/kubernetes.md has the
+The rights that draining needs in a cluster with \`kubernetes\` in its spec, and no others: of a node it changes
+unschedulable and two annotations of its own, which an admission policy holds it to. docs/kubernetes.md has the
 commands that make a kubeconfig with them.`;
 
 /** The manifests in the package, beside the compiled code. */
@@ -22,10 +23,15 @@ export function registerRbac(program: Command, context: CliContext): void {
     .command('rbac')
     .description('print the Kubernetes manifest with the minimal rights for draining')
     .option('--disable-eviction', 'also the right to delete pods, for kubernetes.drain.disableEviction')
+    .option('--no-node-policy', 'without the admission policy for nodes, which Kubernetes before 1.30 does not know')
     .addHelpText('after', EXAMPLES)
-    .action(({ disableEviction = false }: { disableEviction?: boolean }) =>
+    .action(({ disableEviction = false, nodePolicy = true }: { disableEviction?: boolean; nodePolicy?: boolean }) =>
       runCommand(context, () => {
-        const names = ['kubernetes-rbac.yaml', ...(disableEviction ? ['kubernetes-rbac-disable-eviction.yaml'] : [])];
+        const names = [
+          'kubernetes-rbac.yaml',
+          ...(disableEviction ? ['kubernetes-rbac-disable-eviction.yaml'] : []),
+          ...(nodePolicy ? ['kubernetes-node-policy.yaml'] : []),
+        ];
         print(context, names.map((name) => readFileSync(join(DEPLOY, name), 'utf8').trimEnd()).join('\n---\n'));
       }),
     );

@@ -1,3 +1,4 @@
+import type { KubernetesOwnerPolicy } from '../../domain/node/reboot-owners';
 import type {
   CordonOwner,
   DrainPreview,
@@ -20,6 +21,8 @@ export interface DrainPreviewInput {
   /** Null: the machine was not queried, and the mapping is not verified. */
   machine: MachineIdentity | null;
   policy: DrainPolicy;
+  /** Absent: the default namespaces are trusted, and no owner is ignored. */
+  owners?: KubernetesOwnerPolicy;
   /**
    * Observed time without an answer from the API server after which the activity fails with `KubernetesApi`, in
    * milliseconds.

@@ -1,4 +1,5 @@
 import type { InspectionPolicy, NodeInspection } from '../../domain/inspection/node';
+import type { IgnoredRebootOwner } from '../../domain/node/reboot-owners';
 import type { PackagePolicy } from '../../domain/spec/package-policy';
 import type { IneffectiveReboot } from '../../domain/node/reboot';
 import type { RestartPolicy } from '../../domain/spec/restart-policy';
@@ -46,6 +47,8 @@ export interface PreflightInput extends JobRef {
   lockTimeoutMs?: number;
   /** Patch although a Kubernetes agent is active and the node is not drained. */
   withoutDrain: boolean;
+  /** Other reboot owners beside which the node is patched. Absent: none. */
+  ignoredOwners?: IgnoredRebootOwner[];
   /** Observed unreachable time after which the activity fails with `Unreachable`, in milliseconds. */
   unreachableTimeoutMs: number;
   /** Part of that time already observed by an earlier call of the same step, in milliseconds. */

@@ -472,6 +472,7 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodePatch
         patching.powerCycleHook === undefined
           ? undefined
           : { hook: patching.powerCycleHook.name, afterMs: parseDuration(patching.powerCycleHook.after) },
+      ignoredOwners: patching.rebootOwners?.ignore,
       restartServices: patching.restartServices,
     }),
     withoutDrain: patching.withoutDrain,

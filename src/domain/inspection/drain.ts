@@ -31,7 +31,7 @@ export function withDrain<I extends { node: string; findings: Finding[] }>(inspe
 
 function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return [findingOfError(check.error, check.error.type === 'Policy' ? 'reboot-owners' : 'drain')];
-  const { blockers, pending, cordonedBy, evict, nodeName, ended } = check.preview;
+  const { blockers, pending, cordonedBy, evict, nodeName, ended, otherOwners } = check.preview;
   const found = listed(blockers).map((one) =>
     problem('drain', `the node cannot be drained: ${one}`, `remove the cause, then run \`ospatch doctor\` again`),
   );
@@ -43,6 +43,13 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
   }
   if (found.length === 0)
     found.push(ok('drain', `a drain of ${node} would move ${evict} pod${evict === 1 ? '' : 's'}`));
+  for (const other of otherOwners ?? []) {
+    found.push(
+      other.remedy === null
+        ? ok('reboot-owners', other.message)
+        : warning('reboot-owners', other.message, other.remedy),
+    );
+  }
   if (ended !== undefined) found.push(warning('kubernetes', ended.message, ended.remedy));
   return found;
 }

@@ -9,6 +9,7 @@ import { worstFirst, worstOf } from '../shared/severity';
 import { AUTOREMOVE, CLEAN, REPAIR, UNHOLD } from '../node/repair-commands';
 import type { NodeFacts, PatchPlan } from '../node/report';
 import { findBlockers } from '../node/blockers';
+import { ignoredOwnerText, splitOwners } from '../node/reboot-owners';
 import { mergeWarnings } from '../node/warning';
 import type { Patching } from '../spec/types';
 import { plainText } from '../shared/text';
@@ -29,7 +30,7 @@ const MAX_NAMES = 5;
 const MAX_TEXT = 600;
 
 /** The parts of the cluster policy that findings about a node depend on. */
-export type InspectionPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages'>;
+export type InspectionPolicy = Pick<Patching, 'withoutDrain' | 'rebootIfRequired' | 'packages' | 'rebootOwners'>;
 
 /** What was observed on a node; null for what could not be read. */
 export interface NodeObservation {
@@ -194,9 +195,12 @@ function clockFindings(node: string, aheadMs: number): Finding[] {
   return [problem('clock', `the clock is ${how}; signatures of package sources may not be accepted`, remedy)];
 }
 
-function policyFindings(node: string, facts: NodeFacts, { withoutDrain }: InspectionPolicy): Finding[] {
-  const { rebootOwners, kubernetes, disk } = findBlockers(node, facts, withoutDrain);
-  const found: Finding[] = [];
+function policyFindings(node: string, facts: NodeFacts, policy: InspectionPolicy): Finding[] {
+  const ignore = policy.rebootOwners?.ignore;
+  const { rebootOwners, kubernetes, disk } = findBlockers(node, facts, policy.withoutDrain, ignore);
+  const found: Finding[] = splitOwners(facts.rebootOwners, ignore).ignored.map(({ owner, reason }) =>
+    ok('reboot-owners', ignoredOwnerText(owner, reason)),
+  );
   if (rebootOwners !== null) found.push(findingOfError(rebootOwners, 'reboot-owners'));
   if (kubernetes !== null) found.push(findingOfError(kubernetes, 'kubernetes'));
   if (disk !== null) found.push(findingOfError(disk, 'disk'));

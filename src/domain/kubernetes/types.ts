@@ -62,6 +62,8 @@ export interface KubernetesHealthPolicy {
 }
 
 export interface KubernetesPolicy extends KubernetesAccess {
+  /** Namespaces in which reboot owners are believed. Absent: the default. */
+  trustedNamespaces?: string[];
   drain: DrainPolicy;
   health: KubernetesHealthPolicy;
 }
@@ -159,6 +161,8 @@ export interface DrainPreview {
   blockers: string[];
   /** One sentence each: what the drain would wait for now. */
   pending: string[];
+  /** Other reboot owners that do not refuse the node, and why. Absent: none. */
+  otherOwners?: NodeWarning[];
   /** The Kubernetes version of the node has reached its end of life. */
   ended?: NodeWarning;
 }

@@ -1,6 +1,8 @@
 /** States of a node that block a patch. A run refuses such a node, and `doctor` reports the blockers beforehand. */
 import type { ErrorInfo } from '../shared/errors';
 import { CLEAN } from './repair-commands';
+import type { IgnoredRebootOwner } from './reboot-owners';
+import { splitOwners } from './reboot-owners';
 import type { NodeFacts } from './report';
 
 /** Enough for package lists and a few downloads; a disk that fills up during dpkg is far worse than a refusal. */
@@ -25,8 +27,14 @@ export interface Blockers {
 /**
  * `drained`: the policy allows patching a Kubernetes node, because the node is drained or workloads may be interrupted.
  */
-export function findBlockers(node: string, facts: NodeFacts, drained: boolean): Blockers {
-  const { rebootOwners, kubernetesAgents, diskFreeMiB } = facts;
+export function findBlockers(
+  node: string,
+  facts: NodeFacts,
+  drained: boolean,
+  ignoredOwners: readonly IgnoredRebootOwner[] = [],
+): Blockers {
+  const { kubernetesAgents, diskFreeMiB } = facts;
+  const { owners: rebootOwners } = splitOwners(facts.rebootOwners, ignoredOwners);
   const small = Object.entries({ '/': diskFreeMiB.root, '/var': diskFreeMiB.var }).find(
     ([, free]) => free < MIN_FREE_MIB,
   );
@@ -37,7 +45,7 @@ export function findBlockers(node: string, facts: NodeFacts, drained: boolean): 
         : {
             type: 'Policy',
             message: `${node} is also rebooted by ${rebootOwners.join(', ')}; two reboot owners would take nodes down at once`,
-            remedy: `switch ${rebootOwners.join(' and ')} off on ${node}`,
+            remedy: `switch ${rebootOwners.join(' and ')} off on ${node}; patching.rebootOwners can ignore one for a reason`,
           },
     kubernetes:
       kubernetesAgents.length === 0 || drained

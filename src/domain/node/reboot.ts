@@ -1,6 +1,8 @@
 /** Whether a node is rebooted. A reason that a reboot did not clear is no reason for another reboot. */
 import { findBootDefect } from './boot';
 import type { ErrorInfo } from '../shared/errors';
+import type { IgnoredRebootOwner } from './reboot-owners';
+import { splitOwners } from './reboot-owners';
 import type { NodeFacts } from './report';
 import type { NodeWarning } from './warning';
 import { mergeWarnings } from './warning';
@@ -93,11 +95,18 @@ export type RebootDecision =
   { do: 'reboot' } | { do: 'finish'; outcome: 'patched' | 'reboot-pending' } | { do: 'fail'; error: ErrorInfo };
 
 /** What a node needs once its packages are installed; evaluated again after every reboot. */
-export function decideReboot(node: string, facts: NodeFacts, rebootAllowed: boolean, reboots: number): RebootDecision {
+export function decideReboot(
+  node: string,
+  facts: NodeFacts,
+  rebootAllowed: boolean,
+  reboots: number,
+  ignoredOwners: readonly IgnoredRebootOwner[] = [],
+): RebootDecision {
   if (!facts.reboot.required) return { do: 'finish', outcome: 'patched' };
   if (!rebootAllowed) return { do: 'finish', outcome: 'reboot-pending' };
-  if (facts.rebootOwners.length > 0) {
-    const owners = facts.rebootOwners.join(' and ');
+  const others = splitOwners(facts.rebootOwners, ignoredOwners).owners;
+  if (others.length > 0) {
+    const owners = others.join(' and ');
     return {
       do: 'fail',
       error: {

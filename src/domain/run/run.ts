@@ -6,6 +6,7 @@ import { failureSentence, toNodeError } from '../node/status';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { PackagePolicy } from '../spec/package-policy';
 import type { IneffectiveReboot } from '../node/reboot';
+import type { IgnoredRebootOwner } from '../node/reboot-owners';
 import type { RestartPolicy } from '../spec/restart-policy';
 import type { FailureBudget, NodeSpec } from '../spec/types';
 import type { RunForecasts } from './forecast';
@@ -54,6 +55,8 @@ export interface NodePatchPolicy {
   rebootIfRequired: boolean;
   /** Program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
+  /** Other reboot owners beside which nodes are patched. Absent: none. */
+  ignoredOwners?: IgnoredRebootOwner[];
   /** Restarts of services on outdated code. Absent: none. */
   restartServices?: RestartPolicy;
   /** Hook to run on the worker when a node has not come back `afterMs` after its reboot. */

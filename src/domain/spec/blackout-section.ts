@@ -20,11 +20,7 @@ const localTime = z
   .string({ error: LOCAL_FORMAT })
   .refine((value) => parseDateTime(value) !== null, { error: LOCAL_FORMAT });
 
-const reasonFormat = 'text of 1 to 100 characters in one line';
-const reason = z.string({ error: reasonFormat }).regex(/^(?=.*\S)[^\p{Cc}\p{Bidi_Control}]{1,100}$/u, {
-  error: reasonFormat,
-});
-const why = reason.describe('Why nothing may be started, for status and history.');
+const why = field.reason.describe('Why nothing may be started, for status and history.');
 const timeZone = field.timeZone.optional().describe('IANA time zone of the blackout. Default: patching.timeZone.');
 
 /** One schema per kind, so that a mistake is explained for the intended kind. */
@@ -45,7 +41,7 @@ export const blackoutKinds = {
     ical: field.calendarFile.describe(
       "Name of an iCalendar file in the worker's calendar directory (OSPATCH_CALENDAR_DIR), never a path; each of its events is a blackout.",
     ),
-    reason: reason
+    reason: field.reason
       .optional()
       .describe('Why nothing may be started, for status and history. Default: the summary of each event.'),
   }),

@@ -13,6 +13,7 @@ import {
 } from './types';
 import { kubernetesSchema } from './kubernetes-section';
 import { eksDocument } from './eks-section';
+import { rebootOwnersSchema } from './reboot-owners-section';
 import { restartSchema } from './restart-section';
 import { rolloutSchema } from './rollout-section';
 import { blackoutsSchema } from './blackout-section';
@@ -207,6 +208,11 @@ const patching = z.strictObject(
       .optional()
       .describe(
         'Name of a program in /etc/ospatch/commands on the nodes that reboots them, owned by root and writable for nobody else. Default: systemctl reboot.',
+      ),
+    rebootOwners: rebootOwnersSchema
+      .optional()
+      .describe(
+        'Other programs that reboot the nodes (kured, unattended-upgrades, ...). Default: any of them refuses a node.',
       ),
     restartServices: restartSchema
       .optional()

@@ -125,6 +125,7 @@ const NOT_FOR_EKS: Record<string, string> = {
   'patching.patchOnBoot': 'AWS starts new nodes at the release of their node group',
   'patching.rebootIfRequired': `${REPLACED}, so nothing is rebooted`,
   'patching.rebootCommand': `${REPLACED}, so nothing is rebooted`,
+  'patching.rebootOwners': `${REPLACED}, so nothing is rebooted`,
   'patching.restartServices': `${REPLACED}, so nothing is restarted`,
   'patching.powerCycleHook': `${REPLACED}, so nothing is rebooted`,
   'patching.packages': `${REPLACED} of a release as a whole, so no packages can be chosen`,

@@ -63,6 +63,11 @@ export const clusterName = text(
   'at most 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit, e.g. prod-eu',
 );
 
+const reasonFormat = 'text of 1 to 100 characters in one line';
+/** Why something is so, for status and history. */
+export const reason = z.string({ error: reasonFormat }).regex(/^(?=.*\S)[^\p{Cc}\p{Bidi_Control}]{1,100}$/u, {
+  error: reasonFormat,
+});
 export const description = text(PRINTABLE, 'text without control characters, at most 1000 characters').max(1_000, {
   error: 'text without control characters, at most 1000 characters',
 });

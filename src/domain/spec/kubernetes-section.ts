@@ -8,6 +8,7 @@ import {
   ON_DRAIN_TIMEOUT,
 } from '../kubernetes/types';
 import type { DrainRule, KubernetesPolicy } from '../kubernetes/types';
+import { TRUSTED_NAMESPACES } from '../node/reboot-owners';
 import * as field from './fields';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
@@ -114,18 +115,28 @@ const health = z.strictObject(
   { error: 'a mapping with readyTimeout and workloadsTimeout' },
 );
 
+const MAX_NAMESPACES = 50;
+const namespacesError = `a list of at most ${MAX_NAMESPACES} namespaces`;
+
 export const kubernetesSchema = z.strictObject(
   {
     kubeconfig: field.kubeconfig.describe(
       "Name of a kubeconfig in the worker's directory (OSPATCH_KUBECONFIG_DIR, default ~/.kube), never a path; or in-cluster for a worker that runs as a pod of this cluster.",
     ),
     context: field.kubeContext.optional().describe('Context of the kubeconfig. Default: its current context.'),
+    trustedNamespaces: z
+      .array(field.namespace, { error: namespacesError })
+      .max(MAX_NAMESPACES, { error: namespacesError })
+      .optional()
+      .describe(
+        `Namespaces in which only administrators create workloads: a kured or system-upgrade-controller there refuses the drain. Elsewhere one does only if its service account may change nodes. Default: ${TRUSTED_NAMESPACES.join(', ')}.`,
+      ),
     drain: drain.prefault({}).describe('How a node is drained before it is patched: the options of kubectl drain.'),
     health: health
       .prefault({})
       .describe('Conditions that must hold again after the patch, before the next node starts.'),
   },
-  { error: 'a mapping with kubeconfig, context, drain and health' },
+  { error: 'a mapping with kubeconfig, context, trustedNamespaces, drain and health' },
 );
 
 type KubernetesDocument = z.output<typeof kubernetesSchema>;
@@ -133,6 +144,7 @@ type KubernetesDocument = z.output<typeof kubernetesSchema>;
 export function normaliseKubernetes({
   kubeconfig,
   context,
+  trustedNamespaces,
   drain: given,
   health: wanted,
 }: KubernetesDocument): KubernetesPolicy {
@@ -140,7 +152,7 @@ export function normaliseKubernetes({
   const { readyTimeout, workloadsTimeout } = wanted;
   return {
     kubeconfig,
-    ...defined({ context }),
+    ...defined({ context, trustedNamespaces }),
     drain: {
       ...options,
       ...defined({ gracePeriod, podSelector, skipWaitForDeleteTimeout }),

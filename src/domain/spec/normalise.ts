@@ -14,6 +14,7 @@ import type {
 import { normaliseBlackouts } from './blackout-section';
 import { normaliseKubernetes } from './kubernetes-section';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
+import { normaliseRebootOwners } from './reboot-owners-section';
 import { normaliseRestart } from './restart-section';
 import { normaliseEks } from './eks-section';
 import { normaliseBudget, normaliseRollout } from './rollout-section';
@@ -76,6 +77,7 @@ function normalisePatching({
   rebootCommand,
   powerCycleHook,
   packages,
+  rebootOwners,
   restartServices,
   rollout,
   ...patching
@@ -83,6 +85,7 @@ function normalisePatching({
   return {
     ...patching,
     ...defined({ rebootCommand, powerCycleHook }),
+    ...normaliseRebootOwners(rebootOwners),
     ...normaliseRestart(restartServices),
     ...normaliseTimes({ schedule, blackouts }, patching.timeZone),
     rollout: normaliseRollout(rollout),

@@ -8,6 +8,7 @@
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { Bounded } from '../trust/address-bounds';
 import type { EksPolicy } from '../eks/policy';
+import type { RebootOwnerPolicy } from '../node/reboot-owners';
 import type { PackagePolicy } from './package-policy';
 import type { RestartPolicy } from './restart-policy';
 
@@ -138,6 +139,8 @@ export interface Patching {
   rebootIfRequired: boolean;
   /** Bare name of a program on the node that reboots it; default: systemd. */
   rebootCommand?: string;
+  /** Absent: no other reboot owner is ignored. */
+  rebootOwners?: RebootOwnerPolicy;
   /** Restarts of services on outdated code. Absent: none. */
   restartServices?: RestartPolicy;
   powerCycleHook?: PowerCycleHook;

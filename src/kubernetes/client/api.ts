@@ -66,6 +66,7 @@ export interface ControllerView {
   images: string[];
   /** Desired number of pods. */
   wanted: number;
+  serviceAccount: string;
 }
 
 export interface WorkloadState {
@@ -98,6 +99,8 @@ export interface KubernetesApi {
   listBudgets(): Promise<BudgetView[]>;
   listDaemonSets(): Promise<ControllerView[]>;
   listDeployments(): Promise<ControllerView[]>;
+  /** Whether a service account may patch every node. */
+  mayPatchNodes(account: { namespace: string; name: string }): Promise<boolean>;
   /** The controller of a ReplicaSet, or null. */
   ownerOfReplicaSet(namespace: string, name: string): Promise<ControllerRef | null>;
   /** Null: the workload does not exist, or is of a kind that runs to completion. */

@@ -71,6 +71,7 @@ export function createConnections({
       core: config.makeApiClient(module.CoreV1Api),
       policy: config.makeApiClient(module.PolicyV1Api),
       apps: config.makeApiClient(module.AppsV1Api),
+      authorization: config.makeApiClient(module.AuthorizationV1Api),
       get: (path: string, options: ConfigurationOptions) => getPath(module, config, path, options),
     };
     editions.set(key, edition);

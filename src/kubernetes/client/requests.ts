@@ -1,5 +1,5 @@
 /** The Kubernetes API through @kubernetes/client-node. */
-import type { ConfigurationOptions, V1DeleteOptions } from '@kubernetes/client-node';
+import type { ConfigurationOptions, V1DeleteOptions, V1SubjectAccessReview } from '@kubernetes/client-node';
 import { FIELD_MANAGER } from '../../domain/kubernetes/types';
 import type { PodView } from '../../domain/kubernetes/pod-filter';
 import { plainText } from '../../domain/shared/text';
@@ -157,6 +157,15 @@ export function createApi(call: Call): KubernetesApi {
         )
       ).map(deploymentView),
 
+    mayPatchNodes: async ({ namespace, name }) => {
+      const answer = await call(
+        `ask whether service account ${namespace}/${name} may change nodes`,
+        ({ authorization }, options) =>
+          authorization.createSubjectAccessReview({ body: reviewOf(namespace, name) }, options),
+      );
+      return answer.status?.allowed === true;
+    },
+
     ownerOfReplicaSet: async (namespace, name) => {
       const found = await find(`read ReplicaSet ${namespace}/${name}`, ({ apps }, options) =>
         apps.readNamespacedReplicaSet({ namespace, name }, options),
@@ -189,6 +198,17 @@ export function createApi(call: Call): KubernetesApi {
         available: status?.availableReplicas ?? 0,
         podLabels: spec?.template?.metadata?.labels ?? {},
       };
+    },
+  };
+}
+
+/** With the groups that the API server gives to every service account. */
+function reviewOf(namespace: string, name: string): V1SubjectAccessReview {
+  return {
+    spec: {
+      user: `system:serviceaccount:${namespace}:${name}`,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+      resourceAttributes: { verb: 'patch', group: '', resource: 'nodes' },
     },
   };
 }

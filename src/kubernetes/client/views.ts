@@ -124,6 +124,7 @@ export function daemonSetView({ metadata, spec, status }: V1DaemonSet): Controll
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',
     images: imagesOf(spec?.template.spec),
+    serviceAccount: spec?.template.spec?.serviceAccountName ?? 'default',
     // Before its controller has processed it, it may want a pod on every node.
     wanted: isObserved ? (status?.desiredNumberScheduled ?? 0) : 1,
   };
@@ -134,6 +135,7 @@ export function deploymentView({ metadata, spec }: V1Deployment): ControllerView
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',
     images: imagesOf(spec?.template.spec),
+    serviceAccount: spec?.template.spec?.serviceAccountName ?? 'default',
     wanted: spec?.replicas ?? 1,
   };
 }

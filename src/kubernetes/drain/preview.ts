@@ -2,6 +2,7 @@
 import { cordonState, isSameNode } from '../../domain/kubernetes/cordon';
 import type { CordonOwner, DrainPreview, DrainPolicy } from '../../domain/kubernetes/types';
 import { cordonOwner } from '../../domain/kubernetes/types';
+import type { KubernetesOwnerPolicy } from '../../domain/node/reboot-owners';
 import { kubeletEndOfLife } from '../../domain/kubernetes/end-of-life';
 import { hasEnded } from '../../domain/kubernetes/pod-filter';
 import type { NodeView } from '../client/api';
@@ -20,9 +21,10 @@ export async function drainPreview(
   session: KubeSession,
   machine: MachineIdentity | null,
   policy: DrainPolicy,
+  owners?: KubernetesOwnerPolicy,
 ): Promise<DrainPreview> {
   const node = await readOwnNode(session, machine);
-  await assertNoRebootOwners(session);
+  const otherOwners = await assertNoRebootOwners(session, owners);
   const judged = await classifyPods(session, policy);
   const evicted = judged.filter(({ verdict }) => verdict.do === 'evict').map(({ pod }) => pod);
   const budgets = policy.disableEviction ? [] : await budgetsFor(session, evicted);
@@ -53,7 +55,7 @@ export async function drainPreview(
       ...findUnevictable(evicted, budgets),
     ],
     pending: findWaits(judged, budgets).map((wait) => `a drain would wait for ${wait}`),
-    ...defined({ ended: ended ?? undefined }),
+    ...defined({ otherOwners: otherOwners.length === 0 ? undefined : otherOwners, ended: ended ?? undefined }),
   };
 }
 

@@ -1,4 +1,6 @@
 /** Short-lived workflows that inspect nodes through the workers, which hold the keys. One of them uncordons a node. */
+import type { IgnoredRebootOwner } from '../../domain/node/reboot-owners';
+import { ownersOf } from '../../domain/node/reboot-owners';
 import type { KubernetesTarget } from '../../contract/activities/kubernetes';
 import type { ReadLogInput } from '../../contract/activities/node';
 import type { InspectionPolicy, NodeInspection } from '../../domain/inspection/node';
@@ -62,7 +64,10 @@ function inspectAll({
         ]);
         const machine = inspected.facts === null ? null : machineOf(inspected.facts);
         if (kubernetes === undefined || machine === null) return inspected;
-        return withDrain(inspected, await inspectDrain(node, machine, kubernetes, input.unreachableTimeoutMs));
+        return withDrain(
+          inspected,
+          await inspectDrain(node, machine, kubernetes, input.unreachableTimeoutMs, input.policy.rebootOwners?.ignore),
+        );
       } catch (failure) {
         return failedInspection(node.name, notInspectedReason(failure, node, 'the inspection'));
       }
@@ -75,6 +80,7 @@ export interface InspectKubernetesInput {
   kubernetes: KubernetesPolicy;
   /** Any node of the cluster: its drain preview shows what would fail the patch of every node. */
   probe: NodeAddress;
+  ignoredOwners?: IgnoredRebootOwner[];
   unreachableTimeoutMs: number;
 }
 
@@ -89,7 +95,7 @@ async function inspectCluster(input: InspectKubernetesInput): Promise<Kubernetes
   try {
     const options = inspectionOptions(api, 'stale cordons');
     const staleCordons = await kubernetesInspection.findStaleCordons.executeWithOptions(options, [{ cluster, access }]);
-    const preview = await inspectDrain(probe, null, kubernetes, input.unreachableTimeoutMs);
+    const preview = await inspectDrain(probe, null, kubernetes, input.unreachableTimeoutMs, input.ignoredOwners);
     const forbids = !preview.ok && preview.error.type === 'Policy' ? preview.error : null;
     return { staleCordons, error: forbids };
   } catch (failure) {
@@ -156,12 +162,13 @@ async function inspectDrain(
   machine: { machineId: string; bootId: string } | null,
   kubernetes: KubernetesPolicy,
   unreachableTimeoutMs: number,
+  ignored: IgnoredRebootOwner[] | undefined,
 ): Promise<DrainCheck> {
   const target = kubernetesTarget(node.cluster, node, kubernetes);
   try {
     const options = inspectionOptions(node, 'drain preview');
     const preview = await kubernetesInspection.drainPreview.executeWithOptions(options, [
-      { target, machine, policy: kubernetes.drain, unreachableTimeoutMs },
+      { target, machine, policy: kubernetes.drain, ...ownersOf(kubernetes, ignored), unreachableTimeoutMs },
     ]);
     return { ok: true, preview };
   } catch (failure) {

@@ -5,6 +5,7 @@
  * stays as it is, which the activities see to.
  */
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import { ownersOf } from '../../domain/node/reboot-owners';
 import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { DrainInput, KubernetesTarget } from '../../contract/activities/kubernetes';
 import { parseDuration } from '../../domain/shared/duration';
@@ -107,7 +108,13 @@ export class NodeDrain {
     const { target } = this;
     const { unreachableTimeoutMs } = policy;
     const preview = await kubernetes.drainPreview.executeWithOptions(this.options('drain preview'), [
-      { target, machine, policy: this.policy.drain, unreachableTimeoutMs },
+      {
+        target,
+        machine,
+        policy: this.policy.drain,
+        ...ownersOf(this.policy, policy.ignoredOwners),
+        unreachableTimeoutMs,
+      },
     ]);
     // Left by a node patch that was terminated: nobody else takes it off.
     this.mayBeCordoned = preview.cordonedBy === 'ospatch';

@@ -385,7 +385,13 @@ class NodePatch {
         return;
       }
       const asked = this.restarts.withReboot(facts, this.mayReboot(), this.record.result.reboots);
-      const decision = decideReboot(this.input.node.name, asked, this.mayReboot(), this.record.result.reboots);
+      const decision = decideReboot(
+        this.input.node.name,
+        asked,
+        this.mayReboot(),
+        this.record.result.reboots,
+        this.input.policy.ignoredOwners,
+      );
       if (decision.do === 'finish') {
         if (this.restarts.due(facts) && !this.steps.cancelled) {
           const { drained } = this;

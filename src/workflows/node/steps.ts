@@ -82,6 +82,7 @@ export class NodeSteps {
           ...this.packagePolicy(),
           // A node that is drained may be patched whatever runs on it.
           withoutDrain: policy.withoutDrain || policy.kubernetes !== undefined,
+          ...defined({ ignoredOwners: policy.ignoredOwners }),
           ...limits,
         },
       ]);

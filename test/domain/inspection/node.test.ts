@@ -171,6 +171,16 @@ describe('src/domain/inspection/node', () => {
     expect(findings({ facts, plan: null, error }).map(({ check }) => check)).toEqual(['os', 'units']);
   });
 
+  it('reports a reboot owner that the spec ignores with its reason, and any other as an error', () => {
+    const facts = nodeFacts({ rebootOwners: ['rebootmgr', 'kured'] });
+    const rebootOwners = { ignore: [{ name: 'kured' as const, reason: 'holds its lock on Mondays' }] };
+    const found = toInspection('w-1', observed({ facts }), { ...POLICY, rebootOwners }).findings;
+    expect(found.filter(({ check }) => check === 'reboot-owners')).toMatchObject([
+      { severity: 'error', message: expect.stringContaining('w-1 is also rebooted by rebootmgr;') },
+      { severity: 'ok', message: expect.stringMatching(/^kured .*ignores it: holds its lock on Mondays$/) },
+    ]);
+  });
+
   it('reports a damaged package database once, since a run repairs such damage', () => {
     const error = { type: 'PackagesBroken', message: 'x' } as const;
     const inspected = toInspection(

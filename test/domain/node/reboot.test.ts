@@ -24,6 +24,8 @@ describe('src/domain/node/reboot', () => {
   });
 
   it('never reboots a node of another reboot owner, and reports the patch as done', () => {
+    const ignored = [{ name: 'kured', reason: 'Mondays only' }] as const;
+    expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0, ignored)).toEqual({ do: 'reboot' });
     expect(decideReboot('w-1', { ...asks, rebootOwners: ['kured'] }, true, 0)).toMatchObject({
       do: 'fail',
       error: { type: 'Policy', message: expect.stringContaining('rebooted by kured') },

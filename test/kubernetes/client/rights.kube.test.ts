@@ -2,7 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
+import type { KubeApiError } from '../../../tools/kube/kube-api';
+import { KubeApi } from '../../../tools/kube/kube-api';
+import { waitFor } from '../../support/wait-for';
 import { addBudget, addDaemonSet, addDeployment, addNode, addStatefulSet } from '../../support/kube-objects';
 import '../../support/kube-suite';
 import type { Stage } from '../scenario';
@@ -81,6 +84,8 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     const scenario = await stage.scenario('all');
     const { target, machine, activities } = scenario;
     await addDaemonSet(stage.plane, 'agent', scenario.here({}));
+    // Its service account is asked about.
+    await addDaemonSet(stage.plane, 'kured', scenario.here({}));
     await addDeployment(stage.plane, 'web', scenario.here({ replicas: 2 }));
     await addStatefulSet(stage.plane, 'db', scenario.here({}));
     await addBudget(stage.plane, 'web', 'web', { minAvailable: 1 }, 'all');
@@ -102,5 +107,53 @@ describe('deploy/kubernetes-rbac.yaml', () => {
     const { rights, forbidden } = requestedRights();
     expect(forbidden).toEqual([]);
     expect(rights).toEqual(granted());
+  });
+
+  it('lets nobody with its token change more of a node than its cordon', async () => {
+    const { target } = await stage.scenario('policy');
+    const node = { kind: 'Node', name: target.nodeName };
+    const taint = { key: 'lab', value: 'x', effect: 'NoSchedule' };
+    await stage.plane.api.patch(node, {
+      metadata: { labels: { lab: 'x' }, annotations: { lab: 'x' } },
+      spec: { taints: [taint] },
+    });
+    const { users } = parse(readFileSync(stage.plane.kubeconfigs.ospatch, 'utf8')) as {
+      users: { user: { token: string } }[];
+    };
+    const account = new KubeApi({ ...stage.plane.api.options, token: users[0]?.user.token ?? '' });
+    const tried = async (change: object): Promise<string> =>
+      account.patch(node, change).then(
+        () => 'allowed',
+        (error: unknown) => (/denied request: ([^"]*)/.exec((error as KubeApiError).body)?.[1] ?? String(error)).trim(),
+      );
+    try {
+      await waitFor(async () => (await tried({ metadata: { labels: { other: 'x' } } })) !== 'allowed', {
+        what: 'the policy',
+      });
+      const labels = 'ospatch changes no labels, finalizers or owners of a node';
+      const annotations = 'of the annotations of a node, ospatch changes ospatch/cordoned-by and ospatch/baseline only';
+      const spec = 'of the spec of a node, ospatch changes unschedulable only';
+      const own = { 'ospatch/cordoned-by': 'a', 'ospatch/baseline': 'b' };
+      const role = 'node-role.kubernetes.io/control-plane';
+      const answers: [object, string][] = [
+        [{ spec: { unschedulable: true }, metadata: { annotations: own } }, 'allowed'],
+        [{ spec: { unschedulable: null }, metadata: { annotations: { 'ospatch/cordoned-by': null } } }, 'allowed'],
+        [{ metadata: { labels: { [role]: '' } } }, labels],
+        [{ metadata: { labels: { lab: null } } }, labels],
+        [{ metadata: { finalizers: ['lab.example/stay'] } }, labels],
+        [{ metadata: { annotations: { other: 'x' } } }, annotations],
+        [{ metadata: { annotations: { lab: 'changed' } } }, annotations],
+        [{ metadata: { annotations: { lab: null } } }, annotations],
+        [{ spec: { unschedulable: true }, metadata: { annotations: { ...own, lab: null } } }, annotations],
+        [{ spec: { taints: null } }, spec],
+        [{ spec: { taints: [{ ...taint, key: 'more', effect: 'NoExecute' }] } }, spec],
+        [{ spec: { providerID: 'lab://elsewhere' } }, spec],
+      ];
+      for (const [change, answer] of answers) expect([change, await tried(change)]).toEqual([change, answer]);
+      // The policy is about this account only.
+      await stage.plane.api.patch(node, { metadata: { labels: { lab: null } } });
+    } finally {
+      account.close();
+    }
   });
 });

@@ -180,7 +180,7 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     [
       'kured by image',
       'daemonSets',
-      { namespace: 'ops', name: 'reboots', image: 'ghcr.io/kubereboot/kured:1.17', replicas: 3 },
+      { namespace: 'kured', name: 'reboots', image: 'ghcr.io/kubereboot/kured:1.17', replicas: 3 },
     ],
     [
       'system-upgrade-controller',
@@ -195,6 +195,60 @@ describe('src/kubernetes/drain/preview (simulated)', () => {
     });
     kube.api[kind][0] = { ...controller, replicas: 0 };
     expect(await preview()).toMatchObject({ blockers: [] });
+  });
+
+  describe('with a kured outside of the trusted namespaces', () => {
+    const owners = (more: object = {}) => ({ ...previewInput(), owners: more });
+
+    beforeEach(() => {
+      kube.api.daemonSets.push({
+        namespace: 'shop',
+        name: 'kured',
+        image: 'busybox',
+        replicas: 3,
+        serviceAccount: 'web',
+      });
+    });
+
+    it('refuses nothing, and warns, when its service account may not change nodes', async () => {
+      const { otherOwners } = await preview();
+      expect(otherOwners).toEqual([
+        {
+          kind: 'other-updaters',
+          message:
+            'kured (DaemonSet shop/kured) looks like another reboot owner outside of kubernetes.trustedNamespaces; its service account web may not change nodes, so it is none',
+          remedy: 'add shop to kubernetes.trustedNamespaces if it reboots nodes',
+        },
+      ]);
+    });
+
+    it('refuses when its service account may change nodes', async () => {
+      kube.api.nodePatchers.add('system:serviceaccount:shop:web');
+      await expect(preview()).rejects.toMatchObject({ type: 'Policy', message: expect.stringContaining('shop/kured') });
+    });
+
+    it('warns when ospatch may not ask', async () => {
+      kube.api.intercept = (_, path) =>
+        path.endsWith('/subjectaccessreviews')
+          ? { code: 403, body: { kind: 'Status', code: 403, reason: 'Forbidden', message: 'no' } }
+          : undefined;
+      const [warning] = (await preview()).otherOwners ?? [];
+      expect(warning?.message).toContain('whether its service account web may change nodes is not known');
+      expect(warning?.remedy).toContain('ospatch rbac');
+    });
+
+    it('refuses when the spec trusts its namespace, and warns with the reason when the spec ignores it', async () => {
+      const input = owners({ trustedNamespaces: ['shop'] });
+      await expect(kube.run(kube.activities.drainPreview, input)).rejects.toMatchObject({ type: 'Policy' });
+      const ignored = [{ name: 'kured', reason: 'holds its lock only on Mondays' }];
+      const { otherOwners } = await kube.run(
+        kube.activities.drainPreview,
+        owners({ trustedNamespaces: ['shop'], ignored }),
+      );
+      expect(otherOwners).toMatchObject([
+        { message: expect.stringContaining('ignores it: holds its lock only on Mondays'), remedy: null },
+      ]);
+    });
   });
 
   it('reads more pods than fit on one page', async () => {
