@@ -162,7 +162,9 @@ export function planRun(request: PlanRequest): RunPlan {
       window: windows[turn?.window ?? -1]?.start ?? null,
       forecast: forecast(name),
       listsAgeMs: inspection?.plan?.listsAgeMs ?? null,
-      findings: (inspection?.findings ?? []).filter(({ severity }) => severity !== 'ok'),
+      findings: (inspection?.findings ?? []).filter(
+        ({ severity, check }) => severity !== 'ok' || check === 'reboot-owners',
+      ),
     };
   });
   const { order, concurrency, maxUnavailable, maxFailures, onExceeded } = patching.rollout;

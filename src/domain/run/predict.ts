@@ -1,7 +1,7 @@
 /** What a run would do with one node, from an inspection of the node that changed nothing. */
 import type { Check, Finding } from '../inspection/finding';
 import type { NodeInspection } from '../inspection/node';
-import { outcomeWithOutdated } from '../node/outdated-code';
+import { outcomeWithOutdated, systemRunsOutdated } from '../node/outdated-code';
 import { decidePatch } from '../node/patch';
 import type { NodeFacts, PatchPlan } from '../node/report';
 import type { NodeOutcome } from '../node/status';
@@ -61,8 +61,7 @@ function rebootForecast(policy: Policy, facts: NodeFacts | null, plan: PatchPlan
   if (plan === null) return 'unknown';
   if (plan.changes.some(({ name }) => ASKS_FOR_REBOOT.test(name))) return 'likely';
   if (plan.changes.length > 0 || facts.packages.problems.length > 0) return 'possible';
-  const isOutdated = outcomeWithOutdated('up-to-date', facts) !== 'up-to-date';
-  return isOutdated && policy.restartServices?.asReboot === true ? 'likely' : 'no';
+  return systemRunsOutdated(facts) && policy.restartServices?.asReboot === true ? 'likely' : 'no';
 }
 
 function whyUnknown(findings: readonly Finding[]): string {

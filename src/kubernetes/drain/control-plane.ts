@@ -32,8 +32,10 @@ export async function readControlPlane({ reach, target }: KubeSession): Promise<
   if (!hasPart) return null;
 
   const byName = new Map(nodes.map((node) => [node.name, node]));
+  const mayHaveMember = nodesOfMembers(nodes, target.nodeName);
   const members = (component: string): ControlPlaneMember[] =>
     pods
+      .filter(({ nodeName }) => mayHaveMember(nodeName))
       .filter((pod) => pod.labels['component'] === component && !hasEnded(pod) && isStatic(pod))
       .map(({ nodeName, ready }) => ({ nodeName, ready, inWork: isInWork(byName.get(nodeName)) }));
   return {
@@ -42,6 +44,15 @@ export async function readControlPlane({ reach, target }: KubeSession): Promise<
     nodes: nodes.filter(hasRole).map(asMember),
     failing: await reach((api) => api.failingChecks()),
   };
+}
+
+/**
+ * Every kubelet may report mirror pods of its own node with any label, but no kubelet may give its node a role: where
+ * there are roles, a worker claims no place in a quorum. The node to be drained counts whatever its role.
+ */
+function nodesOfMembers(nodes: readonly NodeView[], own: string): (nodeName: string) => boolean {
+  const withRole = new Set(nodes.filter(hasRole).map(({ name }) => name));
+  return (nodeName) => withRole.size === 0 || withRole.has(nodeName) || nodeName === own;
 }
 
 /**

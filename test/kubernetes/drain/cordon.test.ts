@@ -145,7 +145,7 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
   it('waits until the remaining etcd members would be a majority', async () => {
     node.labels = { 'node-role.kubernetes.io/control-plane': '' };
     for (const name of ['w-1', 'cp-2', 'cp-3']) {
-      if (name !== 'w-1') kube.api.node(name);
+      if (name !== 'w-1') kube.api.node(name, { labels: node.labels });
       const member = { nodeName: name, owner: null, annotations: { 'kubernetes.io/config.mirror': 'x' } };
       kube.api.pod('kube-system', `etcd-${name}`, { ...member, labels: { component: 'etcd' } });
       kube.api.pod('kube-system', `api-${name}`, { ...member, labels: { component: 'kube-apiserver' } });
@@ -174,6 +174,45 @@ describe('src/kubernetes/drain/cordon (simulated)', () => {
     const told = 'only 1 are available (cp-3 is without a pod of etcd)';
     await waitFor(() => kube.heartbeats.at(-1)?.waitingFor?.includes(told) === true, 'the missing member');
     kube.api.pod('kube-system', 'etcd-cp-3', { nodeName: 'cp-3', owner: null, labels: { component: 'etcd' } });
+    await cordoned;
+  });
+
+  it.each([
+    ['members that are down', 'etcd', false],
+    ['an API server that runs', 'kube-apiserver', true],
+  ])('believes no worker that reports %s', async (_, component, ready) => {
+    const labels = { 'node-role.kubernetes.io/control-plane': '' };
+    const pod = (name: string, part: string, more: object = {}) =>
+      kube.api.pod('kube-system', `${part}-${name}`, {
+        nodeName: name,
+        owner: null,
+        labels: { component: part },
+        ...more,
+      });
+    for (const name of ['w-1', 'cp-2', 'cp-3']) {
+      if (name === 'w-1') kube.api.nodes.delete(name);
+      kube.api.node(name, { labels });
+      pod(name, 'etcd');
+      pod(name, 'kube-apiserver', { ready: component === 'etcd' || name === 'w-1' });
+    }
+    // A kubelet makes mirror pods of its own node with any label.
+    for (const name of ['evil-1', 'evil-2', 'evil-3']) {
+      kube.api.node(name);
+      pod(name, component, { ready });
+    }
+    const cordoned = kube.run(kube.activities.cordon, CORDON);
+    if (component === 'etcd') {
+      await cordoned;
+      return;
+    }
+    await waitFor(
+      () => kube.heartbeats.at(-1)?.waitingFor?.includes('no other API server is available') === true,
+      'the API servers',
+    );
+    for (const name of ['cp-2', 'cp-3']) {
+      const down = kube.api.pods.get(`kube-system/kube-apiserver-${name}`);
+      if (down !== undefined) down.ready = true;
+    }
     await cordoned;
   });
 
