@@ -67,10 +67,13 @@ export function newlyFailed(before: UnitFacts, after: UnitFacts): NewlyFailed {
 const OF_A_USER =
   /^(?:user(?:-runtime-dir)?@\d+\.service|(?:session|user)-[^.]*\.(?:scope|slice)|run-user-\d+[^.]*\.mount|systemd-coredump@.*\.service)$/;
 
+/** Whoever may connect to a socket can make systemd close it by many connections. */
+const FLOODED = 'trigger-limit-hit';
+
 function failsForItself(name: string, unit: FailedUnit | undefined): boolean {
   if (OF_A_USER.test(name)) return true;
   if (unit?.changed === true) return false;
-  if (unit?.transient === true) return true;
+  if (unit?.transient === true || unit?.result === FLOODED) return true;
   if (unit === undefined) return false;
   // A timer starts the unit now and then; a socket starts an instance per connection.
   return unit.triggeredBy.some(

@@ -35,6 +35,7 @@ describe('src/domain/node/failed-units', () => {
     ['a directory of a user', failed('run-user-1000-doc.mount', { changed: true })],
     ['a dump of a crashed program', failed('systemd-coredump@7-81-0.service', { changed: true })],
     ['a connection', failed('sshd@3-10.0.0.1:22.service', { triggeredBy: ['sshd.socket'] })],
+    ['a socket that somebody has flooded', failed('cups.socket', { result: 'trigger-limit-hit' })],
     ['a command of an administrator', failed('run-u12.service', { transient: true })],
   ])('is a warning: %s', (_, after) => {
     expect(findBrokenUnits('w-1', before, after)).toBeNull();
