@@ -52,6 +52,19 @@ describe('src/domain/inspection/drain', () => {
     expect(inspected.findings.map((one) => one.message)).toEqual([message]);
   });
 
+  it('reports other reboot owners: one that is not believed as a warning, one that the spec ignores as it is', () => {
+    const otherOwners = [
+      { kind: 'other-updaters', message: 'kured (DaemonSet shop/kured) looks like one', remedy: 'look' },
+      { kind: 'other-updaters', message: 'kured (DaemonSet kured/kured) is ignored: Mondays', remedy: null },
+    ] as const;
+    const { verdict, findings } = withDrain(WELL, seen({ otherOwners: [...otherOwners] }));
+    expect(verdict).toBe('warning');
+    expect(findings.filter(({ check }) => check === 'reboot-owners')).toMatchObject([
+      { severity: 'warning', message: otherOwners[0].message, remedy: 'look' },
+      { severity: 'ok', message: otherOwners[1].message },
+    ]);
+  });
+
   it('warns of a Kubernetes version past its end of life, beside the drain preview', () => {
     const ended = { kind: 'end-of-life', message: 'its kubelet is v1.30.1: over', remedy: 'upgrade' } as const;
     const inspected = withDrain(WELL, seen({ ended }));
