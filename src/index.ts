@@ -131,6 +131,7 @@ export { ERROR_TYPES, OspatchError, isOspatchError } from './domain/shared/error
 export type { ErrorInfo, ErrorType } from './domain/shared/errors';
 export type { SpecChange } from './domain/spec/diff';
 export type { OnHidden, PackagePolicy, PhasedUpdates } from './domain/spec/package-policy';
+export type { IgnoredRebootOwner, RebootOwnerName, RebootOwnerPolicy } from './domain/node/reboot-owners';
 export type { RestartMode, RestartPolicy } from './domain/spec/restart-policy';
 export { API_VERSION, MAX_NODES } from './domain/spec/types';
 export type {
