@@ -485,8 +485,9 @@ why_not_started() {
   [ -z "$reason" ] || return 0
   reason='it ended before it began'
   has_systemd || return 0
-  # Not by -u: the process that could not execute has ended before the journal determines its unit.
-  words=$(timeout 5 journalctl -b --since '30 seconds ago' -o cat --no-pager 2>/dev/null | grep -F "$unit_name: ")
+  # Not by -u: the process that could not execute has ended before the journal determines its unit. Of root, since a user
+  # may log the same words.
+  words=$(timeout 5 journalctl -b _UID=0 --since '30 seconds ago' -o cat --no-pager 2>/dev/null | grep -F "$unit_name: ")
   for pattern in 'Failed at step' 'Failed to ' 'Main process exited' 'Failed with result'; do
     line=$(printf '%s\n' "$words" | grep -e "$pattern" | tail -n 1)
     [ -z "$line" ] || { reason=$line && return; }
