@@ -5,6 +5,7 @@ import {
   outcomeWithOutdated,
   outdatedWarnings,
   runsOutdated,
+  systemRunsOutdated,
 } from '../../../src/domain/node/outdated-code';
 
 const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
@@ -16,6 +17,16 @@ const outdated = (more: Partial<OutdatedCode>): OutdatedCode => ({
 });
 
 describe('src/domain/node/outdated-code', () => {
+  it('counts what the system runs as a reason to reboot, and nothing of users', () => {
+    const none = { services: [], sessions: [], containers: [], processes: [] };
+    expect(systemRunsOutdated({ outdated: { ...none, services: ['a.service'] } })).toBe(true);
+    expect(systemRunsOutdated({ outdated: { ...none, containers: ['shim'] } })).toBe(true);
+    expect(
+      systemRunsOutdated({ outdated: { ...none, sessions: ['eve (session 3)'], userServices: ['systemd of eve'] } }),
+    ).toBe(false);
+    expect(systemRunsOutdated({})).toBe(false);
+  });
+
   it('names the processes with replaced code, by kind', () => {
     const all = outdated({ services: ['a.service', 'b.service'], sessions: ['alice (session 3)'], processes: ['top'] });
     expect(describeOutdated(all)).toBe(
