@@ -11,6 +11,8 @@ import { sleep } from './host';
 import { freePorts } from './ports';
 import { endWithThisProcess } from './reaper';
 import { findTemporal } from './temporal-binary';
+import type { UiProxy } from './ui-proxy';
+import { hiddenUiAddress, startUiProxy } from './ui-proxy';
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -27,6 +29,12 @@ export const QUICK_SERVER_ARGS: readonly string[] = ['transfer', 'timer', 'visib
   '--dynamic-config-value',
   `history.${queue}ProcessorMaxPollRPS=${QUEUE_READS_PER_SECOND}`,
 ]);
+
+/**
+ * Nothing here uses the HTTP API, and every web page could: it takes a request without a preflight (`text/plain`) of any
+ * origin, and starts a workflow. With a name that nobody has as the only allowed host it refuses all.
+ */
+const NO_HTTP_API = ['--dynamic-config-value', 'frontend.httpAllowedHosts=["none.invalid"]'];
 
 export interface TemporalServerOptions {
   /** SQLite file that persists the data; default in memory. */
@@ -55,13 +63,15 @@ export interface TemporalServer {
 /** Starts a server and waits until it answers. The server ends with this process at the latest. */
 export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const binary = await findTemporal(options.log ?? (() => undefined));
-  const [freePort = 0, freeUiPort = 0, httpPort = 0, metricsPort = 0] = await freePorts(4);
+  const [freePort = 0, freeUiPort = 0, httpPort = 0, metricsPort = 0, hiddenPort = 0] = await freePorts(5);
   const port = options.port ?? freePort;
   const uiPort = options.uiPort ?? freeUiPort;
+  const ui = options.headless === true ? null : { host: hiddenUiAddress(), port: hiddenPort };
   const args = [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--http-port', String(httpPort)],
     ...['--metrics-port', String(metricsPort), '--namespace', 'default', '--log-level', 'error'],
-    ...(options.headless === true ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
+    ...(ui === null ? ['--headless'] : ['--ui-ip', ui.host, '--ui-port', String(ui.port)]),
+    ...NO_HTTP_API,
     ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
     ...QUICK_SERVER_ARGS,
     ...Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
@@ -77,6 +87,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     });
   }
   const callOff = endWithThisProcess(server.pid ?? 0, 'start-dev');
+  let proxy: UiProxy | null = null;
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     server.kill(signal);
@@ -84,6 +95,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     await ended;
     clearTimeout(timer);
     callOff();
+    proxy?.stop();
   };
 
   const address = `127.0.0.1:${port}`;
@@ -92,6 +104,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
   });
   died.catch(() => undefined);
   try {
+    if (ui !== null) proxy = await startUiProxy(uiPort, ui);
     await Promise.race([untilReady(address), died]);
   } catch (error) {
     await end('SIGKILL');

@@ -1,17 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { get } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { Client, Connection } from '@temporalio/client';
 
-import { processStartTime } from '../../src/dev/host';
+import { mustRun, processStartTime } from '../../src/dev/host';
 import type { TemporalServer } from '../../src/dev/temporal-server';
 import { startTemporalServer } from '../../src/dev/temporal-server';
 import { waitFor } from '../support/wait-for';
 
 const BUILT_SERVER = path.join(__dirname, '../../lib/dev/temporal-server.js');
+
+/** The addresses on which a process listens. */
+async function portsOf(pid: number): Promise<string[]> {
+  const listed = await mustRun('ss', ['-Hltnp']);
+  return listed
+    .split('\n')
+    .filter((line) => line.includes(`pid=${pid},`))
+    .map((line) => line.trim().split(/\s+/)[3] ?? '');
+}
 
 describe('src/dev/temporal-server', () => {
   const servers: TemporalServer[] = [];
@@ -41,6 +51,37 @@ describe('src/dev/temporal-server', () => {
     expect(Object.keys(customAttributes ?? {})).toEqual(
       expect.arrayContaining(['PatchCluster', 'PatchState', 'PatchNextWindow']),
     );
+  });
+
+  it('takes no request of a web page, not even of one whose name resolves to this machine', async () => {
+    const server = await start({});
+    const { port } = new URL(server.uiUrl ?? '');
+    const ask = (headers: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        get({ host: '127.0.0.1', port, path: '/api/v1/cluster-info', headers }, ({ statusCode }) =>
+          resolve(statusCode),
+        ).once('error', reject);
+      });
+    expect(await ask({ host: `localhost:${port}` })).toBe(200);
+    expect(await ask({ host: `evil.example:${port}` })).toBe(403);
+    expect(await ask({ host: `127.0.0.1:${port}`, origin: 'http://evil.example' })).toBe(403);
+    const listening = await portsOf(server.pid ?? 0);
+    expect(listening.length).toBeGreaterThan(3);
+    const body = JSON.stringify({ workflowId: 'forged', workflowType: { name: 't' }, taskQueue: { name: 'q' } });
+    const started = await Promise.all(
+      listening.map(async (address) =>
+        fetch(`http://${address}/api/v1/namespaces/default/workflows/forged`, {
+          method: 'POST',
+          headers: { 'content-type': 'text/plain', origin: 'http://evil.example' },
+          body,
+          signal: AbortSignal.timeout(5_000),
+        }).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      ),
+    );
+    expect(started).not.toContain(true);
   });
 
   it('keeps every workflow over a crash when started with a database file', async () => {
