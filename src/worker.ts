@@ -13,6 +13,7 @@ import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import type { KeyRing } from './encryption/key-ring';
 import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring';
 import { readTemporalConfig } from './temporal-config';
+import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { packageVersion } from './version';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
@@ -68,6 +69,7 @@ export interface WorkerOptions {
  * @throws OspatchError `Usage`
  */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): WorkerOptions {
+  checkTemporalFiles(env, profile);
   const config = readTemporalConfig(env, profile);
   const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
   const encryption = keyRingFromEnv(env);
@@ -174,7 +176,11 @@ function deploymentOf({
 }
 
 if (require.main === module) {
-  const run = async (): Promise<void> => runWorker(workerOptionsFromEnv(process.env));
+  const run = async (): Promise<void> => {
+    const options = workerOptionsFromEnv(process.env);
+    forgetTemporalSecrets(process.env);
+    await runWorker(options);
+  };
   run().catch((error: unknown) => {
     process.stderr.write(
       `error: the worker could not run: ${error instanceof Error ? error.message : String(error)}\n`,

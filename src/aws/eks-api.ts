@@ -5,6 +5,7 @@ import { healthIssues } from '../domain/eks/node-groups';
 import { eksEndOfLife } from '../domain/eks/support';
 import { plainText } from '../domain/shared/text';
 import { clientConfig } from './client-config';
+import { checkAwsFiles } from './config-files';
 import { toAwsError } from './errors';
 import type { Image, NewestRelease } from './newest-release';
 import { ReleaseParameters } from './newest-release';
@@ -31,6 +32,7 @@ export class EksApi {
   private readonly parameters: ReleaseParameters;
 
   constructor(private readonly access: EksAccess) {
+    checkAwsFiles();
     // Loaded for the first EKS cluster, because most workers never serve one.
     this.sdk = require('@aws-sdk/client-eks') as typeof Sdk;
     this.client = new this.sdk.EKSClient(clientConfig(access, REQUEST_TIMEOUT_MS));

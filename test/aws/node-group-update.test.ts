@@ -211,7 +211,9 @@ describe('src/aws/node-group-update', () => {
     const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-aws-'));
     const file = path.join(dir, 'credentials');
     const write = (key: string): void =>
-      writeFileSync(file, `[patching]\naws_access_key_id = ${key}\naws_secret_access_key = simulated\n`);
+      writeFileSync(file, `[patching]\naws_access_key_id = ${key}\naws_secret_access_key = simulated\n`, {
+        mode: 0o600,
+      });
     delete process.env['AWS_ACCESS_KEY_ID'];
     process.env['AWS_SHARED_CREDENTIALS_FILE'] = file;
     write('AKIAOLD');

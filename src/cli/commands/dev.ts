@@ -16,7 +16,8 @@ Examples:
   ospatch dev --port 7333 --ui-port 8333
 
 For trying out and for development: a Temporal server with web UI and a worker. With the default ports the other
-commands and the temporal CLI find it without any setting. Everything is kept between starts, one set of data per port.`;
+commands and the temporal CLI find it without any setting. The server listens on 127.0.0.1 and trusts every local user:
+keep to machines that nobody else has an account on. Everything is kept between starts, one set of data per port.`;
 
 interface DevOptions {
   port: number;
@@ -61,7 +62,7 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
       },
       (worker) => {
         writeFileSync(uiNote, `${process.pid} http://127.0.0.1:${uiPort}\n`);
-        print(context, describeStack(context, { address, uiPort, dbFile }));
+        print(context, describeStack(context, { ...settings, address, uiPort, dbFile }));
         watcher = setInterval(() => {
           if (serverDied || isAlive(server.pid)) return;
           serverDied = true;
@@ -80,13 +81,24 @@ async function runStack(context: CliContext, { port, uiPort }: DevOptions): Prom
   printNote(context, 'Temporal and the worker are stopped; everything is kept for the next start');
 }
 
+interface StackPlaces {
+  address: string;
+  uiPort: number;
+  dbFile: string;
+  keyDir: string;
+  kubeconfigDir: string;
+}
+
 /** For new users: the addresses, the data file, and the next two commands. */
-function describeStack(context: CliContext, at: { address: string; uiPort: number; dbFile: string }): string {
+function describeStack(context: CliContext, at: StackPlaces): string {
   const isDefault = at.address === '127.0.0.1:7233' && (context.env['TEMPORAL_ADDRESS'] ?? '') === '';
   return [
     `Temporal  ${at.address}`,
     `Web UI    http://127.0.0.1:${at.uiPort}`,
     `Data      ${at.dbFile}`,
+    `Keys      ${at.keyDir} and kubeconfigs in ${at.kubeconfigDir}`,
+    '',
+    'Everybody with an account on this machine can command this worker, and so use these keys.',
     '',
     'Next, in another terminal:',
     ...(isDefault ? [] : [`  export TEMPORAL_ADDRESS=${at.address}`]),

@@ -55,8 +55,10 @@ async function work(
     return { address: client.address, namespace: client.namespace };
   });
   const { runWorker, workerOptionsFromEnv } = await import('../../worker.js');
+  const { forgetTemporalSecrets } = await import('../../temporal-files.js');
   const { prettyLog } = await import('../io/worker-log.js');
   const settings = workerOptionsFromEnv(process.env, globalOptions(command).profile);
+  forgetTemporalSecrets(process.env);
   checkWorkerSettings(context, settings);
   try {
     await runWorker({
