@@ -8,7 +8,7 @@ import type { Payload } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { COMPRESSED_ENCODING, UNREADABLE_REASON } from '../../src/domain/shared/payload-encodings';
 import { createCodec, isEncrypted } from '../../src/encryption/codec';
-import { MAX_UNPACKED_BYTES, isCompressed, storedBytes } from '../../src/encryption/compression';
+import { isCompressed, storedBytes } from '../../src/encryption/compression';
 import { keyRingFromEnv, readKeyRing } from '../../src/encryption/key-ring';
 
 const SECRET = { host: 'w-1.internal' };
@@ -150,20 +150,29 @@ describe('src/encryption/codec', () => {
     });
 
     it('are not unpacked when they are decompression bombs, alone or together', async () => {
-      const bomb = (bytes: number): Payload => ({
+      // Of which each piece grows eightfold.
+      const piece = Buffer.concat([randomBytes(1024), Buffer.alloc(7 * 1024)]);
+      const bomb = (MiB: number, content = piece): Payload => ({
         metadata: { encoding: Buffer.from(COMPRESSED_ENCODING) },
-        data: deflateSync(temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(bytes) }).finish(), {
-          level: 1,
-        }),
+        data: deflateSync(
+          temporal.api.common.v1.Payload.encode({
+            metadata: {},
+            data: Buffer.alloc(MiB * 1024 * 1024, content),
+          }).finish(),
+          { level: 1 },
+        ),
       });
       const codec = createCodec(null);
-      await expect(codec.decode([bomb(MAX_UNPACKED_BYTES)])).rejects.toMatchObject({
+      const refused = {
         type: 'Internal',
-        message: expect.stringContaining('too large to be one of ospatch'),
-      });
-      const third = bomb(MAX_UNPACKED_BYTES / 3);
-      await expect(codec.decode([third, third])).resolves.toHaveLength(2);
-      await expect(codec.decode([third, third, third, third])).rejects.toThrow('cannot be decompressed');
+        message: expect.stringContaining('too large to be one of ospatch') as string,
+      };
+      await expect(codec.decode([bomb(17)])).rejects.toMatchObject(refused);
+      // What grows by more than anything of ospatch does.
+      await expect(codec.decode([bomb(2, Buffer.alloc(1))])).rejects.toMatchObject(refused);
+      const one = bomb(15);
+      await expect(codec.decode([one, one, one, one])).resolves.toHaveLength(4);
+      await expect(codec.decode([one, one, one, one, one])).rejects.toThrow('cannot be decompressed');
     });
 
     it.each([

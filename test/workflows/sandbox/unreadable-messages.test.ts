@@ -1,6 +1,8 @@
 /** Messages that anybody can send through Temporal's raw API, and their effects with and without keys. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import type { Payload } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
 import { COMPRESSED_ENCODING, ENCRYPTED_ENCODING, ENCRYPTION_KEY } from '../../../src/domain/shared/payload-encodings';
 import { clusterWorkflowId } from '../../../src/contract/workflow-ids';
 import { createCodec } from '../../../src/encryption/codec';
@@ -22,6 +24,9 @@ function payload(encoding: string, data: string | Buffer, more: Record<string, B
 async function garbage(keys: KeyRing | null): Promise<Record<string, Payload>> {
   const [foreign] = await createCodec(ring('foreign')).encode([payloadOf({ by: 'a stranger' })]);
   const known = keys?.keys[0].id ?? 'none';
+  const elsewhere = { type: 'workflow', namespace: 'default', workflowId: 'cluster/other' } as const;
+  const [copied] = await createCodec(keys).encode([payloadOf({ by: 'ann', spec: 7, nodes: 7 })], elsewhere);
+  const bomb = temporal.api.common.v1.Payload.encode({ metadata: {}, data: Buffer.alloc(30_000_000) }).finish();
   return {
     'broken JSON': payload('json/plain', '{"broken'),
     'an unknown encoding': payload('no/such', randomBytes(8)),
@@ -32,6 +37,8 @@ async function garbage(keys: KeyRing | null): Promise<Record<string, Payload>> {
       [ENCRYPTION_KEY]: Buffer.from(known),
     }),
     'a known key and no bytes': payload(ENCRYPTED_ENCODING, '', { [ENCRYPTION_KEY]: Buffer.from(known) }),
+    ...(keys === null ? {} : { 'what was encrypted for another workflow': copied ?? {} }),
+    'a decompression bomb': payload(COMPRESSED_ENCODING, deflateSync(bomb, { level: 1 })),
     'what cannot be unpacked': payload(COMPRESSED_ENCODING, randomBytes(40)),
     'another shape': payloadOf({ nodes: 7, spec: [[[]]], settled: 'x', current: { node: 1 } }),
     'a large one': payloadOf({ reason: 'x'.repeat(50_000), nodes: ['y'.repeat(50_000)] }),
