@@ -70,16 +70,18 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
 }
 
 async function readArgument(
-  { client }: TemporalSession,
+  { client, namespace }: TemporalSession,
   cluster: string,
   payloads: Payload[],
   isOpenNow: boolean,
 ): Promise<unknown> {
   try {
-    const [argument] = await decodeArrayFromPayloads(client.options.loadedDataConverter, payloads);
+    // Of another cluster it would be recovered as this one.
+    const place = { type: 'workflow', namespace, workflowId: clusterWorkflowId(cluster) } as const;
+    const [argument] = await decodeArrayFromPayloads(client.options.loadedDataConverter, payloads, place);
     return argument;
   } catch (cause) {
-    // The key is missing.
+    // The key is missing, or the payload was copied.
     if (isOspatchError(cause)) throw cause;
     const why = plainText(cause instanceof Error ? cause.message : String(cause), 200);
     throw new OspatchError(
