@@ -53,7 +53,7 @@ async function allowed(
     if (!verdict.allowed) throw new OspatchError(deniedInfo(asked, verdict.denial));
     const grant = await choose(verdict.grants, resolve);
     if (activity === 'powerCycle') await checkNow(cluster, grant, resolve);
-    else input = withTarget(input, at, (target) => boundTarget(target, grant, knownHosts));
+    input = withTarget(input, at, (target) => boundTarget(target, grant, knownHosts));
   }
   return input;
 }

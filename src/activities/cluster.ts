@@ -21,6 +21,7 @@ import { hostKeyProblems } from '../domain/trust/spec-host-keys';
 import { isPatchable } from '../domain/cluster/state';
 import { validateSpecObject } from '../domain/spec/parse';
 import type { ClusterSpec } from '../domain/spec/types';
+import { checkState } from './check-state';
 import { toApplicationFailure } from './errors';
 import { AdmissionDesk } from './admission';
 import type { AdmissionRules } from './admission-rules';
@@ -67,6 +68,11 @@ export function createClusterActivities(
       return { admission, ...verdict, ahead, searchAttributes: await searchAttributes() };
     },
     admit: (request) => desk.admit(request),
+    checkState: ({ state, cluster }) => {
+      const tooMuch = oversized(state);
+      if (tooMuch !== null) return Promise.resolve({ ok: false, isNewer: false, problems: [`the state ${tooMuch}`] });
+      return Promise.resolve(checkState(state, cluster, Date.now(), checkSpec));
+    },
     searchAttributes,
     recordAudit: (record: AuditRecord) => {
       audit.info(

@@ -94,9 +94,9 @@ function readInput(activity: keyof AllActivities, inputs: readonly unknown[]): u
   return parsed.data;
 }
 
-/** Answers with the problems of a spec of any size and form. */
+/** Answers with the problems of a spec, or of a state, of any size and form. */
 function isSpecCheck(activity: keyof AllActivities): boolean {
-  return activity === 'checkSpec' || activity === 'checkFirstSpec';
+  return activity === 'checkSpec' || activity === 'checkFirstSpec' || activity === 'checkState';
 }
 
 /** @throws OspatchError `Refused` when the workflow with this id must not start the activity */

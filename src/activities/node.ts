@@ -28,6 +28,7 @@ import { StepLimit } from '../node/step-limit';
 import { DEFAULT_LOCK_TIMEOUT_MS, JOB_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS } from '../domain/node/time-limits';
 import { RetryLater } from '../retry/slot-release';
 import type { TransportPool } from '../ssh/transport';
+import { ChangesInProgress, assertMayPowerCycle } from './power-cycle';
 import { toApplicationFailure } from './errors';
 import { failedAttempts, updateProgress, withHeartbeat, withSilentLooks } from './heartbeat';
 import type { NodeActivities, PreflightInput, Watch } from '../contract/activities/node';
@@ -77,6 +78,7 @@ export type OnNode = Omit<NodeActivities, 'preflight'> & {
 
 export function createNodeActivities(deps: NodeActivityDeps): OnNode {
   const now = deps.now ?? Date.now;
+  const changes = new ChangesInProgress();
 
   async function onNode<R>(
     step: NodeStep,
@@ -177,6 +179,16 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
     });
   }
 
+  /** Nothing cuts the power of the node meanwhile. */
+  function changeNode<R>(
+    step: 'apply' | 'repair' | 'restart',
+    target: NodeTarget,
+    watch: Watch & { lostTimeoutMs: number },
+    body: (session: Session) => Promise<R>,
+  ): Promise<R> {
+    return changes.during(target, () => onNode(step, target, lost(watch), body));
+  }
+
   return {
     preflight: ({ target, token, attempt, unreachableTimeoutMs, observedMs, ...wanted }) =>
       onNode(
@@ -221,7 +233,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       beginByMs,
       ...watch
     }) =>
-      onNode('apply', target, lost(watch), (session) =>
+      changeNode('apply', target, watch, (session) =>
         applyPlan(
           session,
           { token, number: attempt },
@@ -231,7 +243,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       ).catch(reportUnreachable),
 
     repair: ({ target, token, attempt, packages, lockTimeoutMs, packageManager = 'apt', ...watch }) =>
-      onNode('repair', target, lost(watch), (session) =>
+      changeNode('repair', target, watch, (session) =>
         repairPackages(
           session,
           { token, number: attempt },
@@ -240,7 +252,7 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       ).catch(reportUnreachable),
 
     restart: ({ target, token, attempt, policy, drained, beginByMs, ...watch }) =>
-      onNode('restart', target, lost(watch), (session) =>
+      changeNode('restart', target, watch, (session) =>
         restartServices(session, { token, number: attempt }, policy, drained, beginByMs),
       ).catch(reportUnreachable),
 
@@ -259,7 +271,10 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
     },
 
     powerCycle: ({ target, hook }) =>
-      withHeartbeat('reboot', ({ signal }) => runHook(deps.hookDir, hook, target, signal)).catch((error: unknown) => {
+      withHeartbeat('reboot', async ({ signal }) => {
+        await assertMayPowerCycle(target, { changes, pool: deps.pool, signal });
+        await runHook(deps.hookDir, hook, target, signal);
+      }).catch((error: unknown) => {
         throw toApplicationFailure(error, activityInfo().attempt);
       }),
 

@@ -27,9 +27,9 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
       return [[...loginDemands(target), ...program]];
     }
     case 'powerCycle': {
+      // The worker logs in first, to see whether the node answers.
       const { target, hook } = request.input;
-      const host: Demand = { kind: 'host', path: 'host', host: target.host };
-      return [[host, listed('powerCycleHooks', 'patching.powerCycleHook', hook)]];
+      return [[...loginDemands(target), listed('powerCycleHooks', 'patching.powerCycleHook', hook)]];
     }
     case 'drainPreview':
     case 'cordon':
@@ -63,6 +63,7 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
     case 'nextWindows':
     case 'checkSpec':
     case 'checkFirstSpec':
+    case 'checkState':
     case 'searchAttributes':
     // Reads the policy itself: who may ask for what is another question than what the worker may be asked for.
     case 'admit':

@@ -16,7 +16,14 @@ export type PriorityKey = 1 | 2 | 3 | 4 | 5;
 
 /** Run in the worker of the workflow, without a queue. */
 type LocalActivity =
-  'nextWindows' | 'checkSpec' | 'checkFirstSpec' | 'admit' | 'searchAttributes' | 'recordAudit' | 'lastRun';
+  | 'nextWindows'
+  | 'checkSpec'
+  | 'checkFirstSpec'
+  | 'checkState'
+  | 'admit'
+  | 'searchAttributes'
+  | 'recordAudit'
+  | 'lastRun';
 
 type Activity =
   | keyof NodeActivities

@@ -28,7 +28,7 @@ const NEEDED: Record<string, string[]> = {
   ...Object.fromEntries([...KUBERNETES, 'outOfService', 'findStaleCordons'].map((name) => [name, ['kubeconfigs']])),
   ...Object.fromEntries([...AWS, 'inspectEksCluster'].map((name) => [name, ['aws']])),
   reboot: [...LOGIN, 'rebootCommands'],
-  powerCycle: ['hosts', 'powerCycleHooks'],
+  powerCycle: [...LOGIN, 'powerCycleHooks'],
   nextWindowsByFiles: ['calendars'],
   recordAudit: [],
   cancelChildren: [],

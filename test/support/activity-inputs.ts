@@ -118,6 +118,7 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
       count: 5,
       request: { ...ADMISSION, via: 'start', receivedAt: AT },
     },
+    checkState: { state: { version: 1 }, cluster: 'demo' },
     admit: ADMISSION,
     searchAttributes: undefined,
     recordAudit: {

@@ -18,6 +18,7 @@ const ACTIVITIES = new Set([
   'checkSpec',
   'checkFirstSpec',
   'admit',
+  'checkState',
   'lastRun',
   'nextWindows',
   'searchAttributes',
@@ -27,6 +28,7 @@ const ACTIVITIES = new Set([
 
 let creator: ReusableVMWorkflowCreator | null = null;
 let runs = 0;
+let byHand = false;
 
 export function payloadOf(value: unknown): Payload {
   return defaultPayloadConverter.toPayload(value);
@@ -55,6 +57,14 @@ export class SandboxedWorkflow {
   /** The workflow begins with the first `activate`, whose jobs arrive together with its start. */
   static create(workflowId: string, workflowType: string, ...args: Payload[]): Promise<SandboxedWorkflow> {
     return SandboxedWorkflow.createChildOf(undefined, workflowId, workflowType, ...args);
+  }
+
+  /** A cluster that somebody has started with this argument. */
+  static startCluster(workflowId: string, argument: unknown): Promise<SandboxedWorkflow> {
+    byHand = true;
+    return SandboxedWorkflow.create(workflowId, 'cluster', payloadOf(argument)).finally(() => {
+      byHand = false;
+    });
   }
 
   static async createChildOf(
@@ -96,8 +106,8 @@ export class SandboxedWorkflow {
       showStackTraceSources: false,
     });
     const [argument] = args.map((one) => defaultPayloadConverter.fromPayload<unknown>(one));
-    // Only a workflow that continues as new hands over its state.
-    const isContinued = typeof argument === 'object' && argument !== null && 'state' in argument;
+    // Only a workflow that continues as new hands over its state, or somebody who has made one.
+    const isContinued = !byHand && typeof argument === 'object' && argument !== null && 'state' in argument;
     const continued = isContinued ? { continuedFromExecutionRunId: 'run-before', continuedInitiator: 1 } : {};
     const first = {
       initializeWorkflow: { workflowId, workflowType, arguments: args, identity: TEST_IDENTITY, ...continued },

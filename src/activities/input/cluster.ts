@@ -111,6 +111,8 @@ export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
     request: admission,
   }),
   admit: admission,
+  // As for specs.
+  checkState: object<{ state?: unknown; cluster: string }>({ state: z.unknown(), cluster: spec.clusterName }),
   searchAttributes: z.undefined({ error: 'nothing' }),
   recordAudit: object<AuditRecord>({
     cluster: spec.clusterName,

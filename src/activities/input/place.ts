@@ -56,6 +56,7 @@ const COMPUTATIONS: ReadonlySet<keyof AllActivities> = new Set<keyof AllActiviti
   'checkSpec',
   'checkFirstSpec',
   'admit',
+  'checkState',
   'nextWindows',
   'searchAttributes',
 ]);
@@ -118,6 +119,7 @@ function namedBy(request: ActivityRequest): Named {
     case 'inspectEksCluster':
     case 'checkSpec':
     case 'checkFirstSpec':
+    case 'checkState':
     case 'searchAttributes':
       return { clusters: [], members: [] };
     case 'outOfService':

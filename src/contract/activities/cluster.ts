@@ -68,6 +68,9 @@ export type FirstSpecVerdict = { admission: Admission } & (
   { ok: true; spec: ClusterSpec | null; ahead: CalendarAhead | null; searchAttributes: string[] } | SpecRejection
 );
 
+/** Of the state of a cluster. `spec: null`: its spec is in its normal form. `isNewer`: a newer release has written it. */
+export type StateVerdict = { ok: true; spec: ClusterSpec | null } | { ok: false; isNewer: boolean; problems: string[] };
+
 export interface SpecRejection {
   ok: false;
   problems: string[];
@@ -111,6 +114,8 @@ export interface ClusterActivities {
     count: number;
     request: AdmissionRequest;
   }): Promise<FirstSpecVerdict>;
+  /** Validates an untrusted state of the cluster with this name, see `ospatch recover`. */
+  checkState(input: { state?: unknown; cluster: string }): Promise<StateVerdict>;
   /**
    * Decides whether somebody may ask for this: by the signature of the message, the policy of the worker and its settings as
    * they are now. Fails when the policy cannot be read.

@@ -69,8 +69,32 @@ export async function checkFirstSpec(spec: unknown, request: AdmissionRequest): 
   }
 }
 
+/** A state of a newer release is looked at again this often, for a worker that can read it: more than a day. */
+const MAX_STATE_CHECKS = 30;
+
+/**
+ * Whether a cluster can go on from an untrusted state. `spec`: the normalised spec; null: that of the state is.
+ *
+ * @throws ApplicationFailure `InvalidSpec`
+ */
+export async function checkCarriedState(state: unknown, cluster: string): Promise<{ spec: ClusterSpec | null }> {
+  assertShallow(state);
+  let problems = ['it could not be checked'];
+  for (let checks = 1, pause = FIRST_RETRY_MS; ; checks += 1, pause = Math.min(2 * pause, MAX_RETRY_MS)) {
+    const verdict = await local.checkState({ state, cluster }).catch(() => null);
+    if (verdict?.ok === true) return { spec: verdict.spec };
+    if (verdict !== null) ({ problems } = verdict);
+    const mayHelp = verdict === null || verdict.isNewer;
+    if (!mayHelp || checks >= MAX_STATE_CHECKS) {
+      throw specFailure(`the state of cluster ${cluster} is not usable: ${problems.join('; ')}`);
+    }
+    await sleep(pause, { summary: 'the check of the state is repeated, by another worker if there is one' });
+  }
+}
+
 function assertShallow(spec: unknown): void {
-  if (isDeeperThan(spec, MAX_LEVELS)) throw specFailure(`the spec is not valid: it has more than ${MAX_LEVELS} levels`);
+  if (isDeeperThan(spec, MAX_LEVELS))
+    throw specFailure(`the input is not valid: it has more than ${MAX_LEVELS} levels`);
 }
 
 function firstSpec(verdict: FirstSpecVerdict, spec: unknown, at: string): FirstSpec {

@@ -51,12 +51,12 @@ import { startPrefetch } from './prefetch';
 import { RunSupervisor } from './run-supervisor';
 import { onReset } from '../shared/reset';
 import { toErrorInfo } from '../shared/failures';
-import { cancelReason, isContinued } from '../shared/sender';
+import { cancelReason } from '../shared/sender';
 import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
 import type { ClusterInput } from './start-argument';
-import { carriedState, firstState, recoveredState } from './start-argument';
+import { carriedState, firstState, uncheckedState } from './start-argument';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
 import { WakeTimer } from '../shared/wake-timer';
@@ -72,11 +72,10 @@ export async function cluster(...inputs: [ClusterInput?, ...unknown[]]): Promise
     const begun = new BegunCluster();
     onReset(() => begun.reset());
     // What a workflow was started with by somebody has to be admitted; what it has carried on itself was.
-    const isOwn = carried !== null && isContinued();
-    if (isOwn) begun.loop = new ClusterLoop(carried);
+    if (carried !== null) begun.loop = new ClusterLoop(carried);
     const queue = new MessageQueue();
     // Messages that are there already are handed over as the handlers are registered.
-    const begins = isOwn ? null : queue.run(() => begun.begin(inputs, carried));
+    const begins = carried === null ? queue.run(() => begun.begin(inputs)) : null;
     const handlers = registerHandlers(begun, queue);
     if (begins !== null) {
       await begins;
@@ -105,16 +104,19 @@ async function failTaskOnly<T>(body: () => Promise<T>): Promise<T> {
 class BegunCluster implements HandledCluster {
   private known: ClusterLoop | null = null;
   private wasReset = false;
+  /** For queries, while a worker checks it; every message waits. */
+  private unchecked: ClusterState | null = null;
   private failure: unknown = new Error('the first spec of the cluster is being checked');
 
-  async begin(inputs: readonly unknown[], carried: ClusterState | null): Promise<void> {
+  async begin(inputs: readonly unknown[]): Promise<void> {
+    this.unchecked = uncheckedState(inputs[0]);
     try {
-      const { state, searchAttributes } =
-        carried === null ? await firstState(inputs) : await recoveredState(carried, inputs[0]);
+      const { state, searchAttributes } = await firstState(inputs);
       this.loop = new ClusterLoop(state, searchAttributes);
     } catch (failure) {
       this.failure = failure;
     }
+    this.unchecked = null;
   }
 
   get isThere(): boolean {
@@ -137,11 +139,11 @@ class BegunCluster implements HandledCluster {
   }
 
   get state(): ClusterState {
-    return this.loop.state;
+    return this.unchecked ?? this.loop.state;
   }
 
   get versions(): RowVersions {
-    return this.loop.versions;
+    return this.unchecked === null ? this.loop.versions : new RowVersions(workflowInfo().runId);
   }
 
   changed(): void {
@@ -153,7 +155,7 @@ class BegunCluster implements HandledCluster {
   }
 
   explain(): string {
-    return this.loop.explain();
+    return this.unchecked === null ? this.loop.explain() : 'a worker checks the state that the cluster goes on from';
   }
 }
 

@@ -9,12 +9,12 @@ import { migrate } from '../../domain/cluster/migrate';
 import { clusterWorkflowId } from '../../contract/workflow-ids';
 import { defined } from '../../domain/shared/defined';
 import { noteChain } from '../../domain/cluster/admissions';
-import { starterIdentity } from '../shared/sender';
+import { isContinued, starterIdentity } from '../shared/sender';
 import { admitState, admitted, startArrival, requestOf } from './admission';
-import { checkFirstSpec, specFailure } from './check-spec';
+import { checkCarriedState, checkFirstSpec, specFailure } from './check-spec';
 
 /**
- * Start argument: `state` when continued; for a new cluster its spec, bare or as `spec` with the id of the call that applies
+ * Start argument: `state` when continued or recovered; for a new cluster its spec, bare or as `spec` with the id of the call that applies
  * it, or with who starts the cluster and why.
  */
 export interface ClusterInput {
@@ -24,12 +24,27 @@ export interface ClusterInput {
 }
 
 /**
- * The state of a cluster that continues as new; null for a new one. Throws a plain error for a state that this release
- * cannot read, so that the task waits for one that can.
+ * The state of a cluster that continues as new; null for one that somebody has started. Throws a plain error for a state that this
+ * release cannot read, so that the task waits for one that can.
  */
-export function carriedState(input: ClusterInput | undefined): ClusterState | null {
-  const isObject = typeof input === 'object' && input !== null;
-  return isObject && 'state' in input ? unpackState(migrate(input.state)) : null;
+export function carriedState(input: unknown): ClusterState | null {
+  return holdsState(input) && isContinued() ? unpackState(migrate(input.state)) : null;
+}
+
+function holdsState(input: unknown): input is { state: unknown } {
+  return typeof input === 'object' && input !== null && 'state' in input;
+}
+
+/**
+ * The state that somebody has started the cluster with, for queries while a worker checks it; null: there is none, or it cannot be
+ * read.
+ */
+export function uncheckedState(input: unknown): ClusterState | null {
+  try {
+    return holdsState(input) ? unpackState(migrate(input.state)) : null;
+  } catch {
+    return null;
+  }
 }
 
 export interface FirstState {
@@ -46,6 +61,7 @@ export interface FirstState {
 export async function firstState(inputs: readonly unknown[]): Promise<FirstState> {
   const [input] = inputs;
   if (inputs.length > 1) throw specFailure(`a cluster starts with one input, its spec, and there are ${inputs.length}`);
+  if (holdsState(input)) return recoveredState(input);
   const parsed = parseSpecMessage(input);
   if (!parsed.ok) throw specFailure(parsed.why);
   const { message } = parsed;
@@ -69,17 +85,23 @@ export async function firstState(inputs: readonly unknown[]): Promise<FirstState
 }
 
 /**
- * A state with which somebody has started the workflow, who recovers the cluster.
+ * The state that `ospatch recover` has started the cluster with; anybody else may start one with anything. A state that a worker has
+ * found usable fails the task where it cannot be read, like one that was carried.
  *
- * @throws ApplicationFailure `Refused`
+ * @throws ApplicationFailure `InvalidSpec` or `Refused`
  */
-export async function recoveredState(
-  state: ClusterState,
-  input: unknown,
-): Promise<{ state: ClusterState; searchAttributes: null }> {
-  const others = Object.entries(input as object).filter(([field]) => field !== 'state');
+async function recoveredState(input: { state: unknown }): Promise<FirstState> {
+  const { workflowId } = workflowInfo();
+  const cluster = workflowId.replace(/^cluster\//, '');
+  if (workflowId !== clusterWorkflowId(cluster)) {
+    throw specFailure(`${workflowId} is no id of a cluster, so it cannot go on from a state; use \`ospatch recover\``);
+  }
+  const others = Object.entries(input).filter(([field]) => field !== 'state');
   const parsed = parseSpecMessage(Object.fromEntries(others));
   if (!parsed.ok) throw specFailure(parsed.why);
+  const { spec } = await checkCarriedState(input.state, cluster);
+  const read = unpackState(migrate(input.state));
+  const state = spec === null ? read : { ...read, spec };
   await admitState(state, parsed.message, input);
   return { state, searchAttributes: null };
 }
