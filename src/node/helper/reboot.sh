@@ -3,7 +3,7 @@
 # Sets command to the program that reboots the node. Only root may control what runs as root.
 use_reboot_command() {
   # -i: inhibitors are checked here, without those of users.
-  if has_systemd; then command='systemctl -i reboot'; else command=reboot; fi
+  if has_systemd; then command='systemctl reboot -i'; else command=reboot; fi
   [ -n "$1" ] || return 0
   case $1 in .* | -* | *[!A-Za-z0-9_.-]*) refuse bad-command ;; esac
   [ ${#1} -le 64 ] || refuse bad-command
