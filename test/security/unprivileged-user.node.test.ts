@@ -159,9 +159,9 @@ ATTACK
     await sh(node, 'rm /run/systemd/inhibit/98; systemctl unmask --runtime -q reboot.target');
   });
 
-  test('thousands of processes and locks of theirs cost seconds', async () => {
+  test('a thousand processes and locks of theirs cost seconds', async () => {
     await asEve(`
-      perl -e 'use Fcntl ":flock"; for $n (1..2000) { fork() or do { open($f, ">", "l$n"); flock($f, LOCK_EX); exec "sleep", "3600" } }'
+      perl -e 'use Fcntl ":flock"; for $n (1..1000) { fork() or do { open($f, ">", "l$n"); flock($f, LOCK_EX); exec "sleep", "3600" } }'
       sleep 1`);
     const started = Date.now();
     expect(await facts()).toMatchObject({ rebootOwners: [], lockHolder: null, warnings: [] });
