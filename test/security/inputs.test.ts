@@ -64,6 +64,16 @@ describe('the guard of activity inputs', () => {
     expect(reached).toEqual([input]);
   });
 
+  it('passes on the record of a patch that has none of the optional fields', async () => {
+    const { call, reached } = setUp();
+    const { result, ...rest } = validInputs().recordAudit;
+    const [kind, node, run] = [result.kind, result.node, result.run];
+    const { outcome, startedAt, endedAt, appliedAt, steps } = result;
+    const input = { ...rest, result: { kind, node, run, outcome, startedAt, endedAt, appliedAt, steps } };
+    await call('recordAudit', input);
+    expect(reached).toEqual([input]);
+  });
+
   const hostile: [activity: keyof Inputs, path: (string | number)[], value: unknown][] = [
     ['powerCycle', ['target', 'host'], '-oProxyCommand=id'],
     ['powerCycle', ['target', 'host'], 'a\nb'],

@@ -45,7 +45,7 @@ const nextWindows = object<NextWindowsInput>({
 });
 
 /** A part of a record that ospatch has written and only stores. */
-const stored = z.unknown();
+const stored = z.unknown().optional();
 
 /** All fields of both kinds of records: others would stand in the audit line beside or instead of those. */
 const recordFields = {
@@ -93,7 +93,7 @@ const admission = object<AdmissionRequest>({
   ...{ cluster: short, name: short, sender: short, receivedAt: field.instant.optional(), sealed: z.boolean() },
   via: z.enum(['signal', 'update', 'start', 'cancel'], { error: 'signal, update, start, cancel' }),
   // Anything that anybody has sent.
-  message: z.unknown(),
+  message: z.unknown().optional(),
   chain: z.string({ error: 'a digest' }).regex(/^[0-9a-f]{0,64}$/, { error: 'a digest' }),
 });
 
@@ -103,9 +103,9 @@ export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
   nextWindows,
   nextWindowsByFiles: nextWindows,
   // Validated as a spec by the activity itself, which reports every problem.
-  checkSpec: object<{ spec?: unknown }>({ spec: z.unknown() }),
+  checkSpec: object<{ spec?: unknown }>({ spec: z.unknown().optional() }),
   checkFirstSpec: object<{ spec?: unknown; after: string; count: number; request: AdmissionRequest }>({
-    spec: z.unknown(),
+    spec: z.unknown().optional(),
     after: field.instant,
     count: spec.wholeNumber(0, MAX_WINDOWS),
     request: admission,
