@@ -3,7 +3,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import pino from 'pino';
 import { createActivities } from './activities';
 import { requiredEncryption } from './activities/required-encryption';
 import { protocolInterceptor, supportedProtocols, unknownActivity } from './activities/protocol';
@@ -15,6 +14,7 @@ import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring
 import { readTemporalConfig } from './temporal-config';
 import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
+import { redactedLog } from './redacted-log';
 import { packageVersion } from './version';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
@@ -100,8 +100,7 @@ export async function runWorker(
   options: WorkerOptions,
   onReady: (worker: Worker) => void = () => undefined,
 ): Promise<void> {
-  const log =
-    options.logTo === undefined ? pino({ level: options.logLevel }) : pino({ level: options.logLevel }, options.logTo);
+  const log = redactedLog(options.logLevel, options.logTo);
   const temporalLog = new TemporalLog(log);
   Runtime.install({
     logger: temporalLog.logger,

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { runProgram } from '../../src/dev/host';
+import { mustRun, runProgram } from '../../src/dev/host';
 import type { LabPackage } from '../../tools/lab/packages';
 import { createCodec } from '../../src/encryption/codec';
 import { readKeyRing } from '../../src/encryption/key-ring';
@@ -22,6 +22,8 @@ import { startStack } from './stack';
 
 const SECRET = 'hunter2-4f9c';
 const BASIC = Buffer.from(`robot:${SECRET}`).toString('base64');
+/** In the environment of the worker, which root sees in a process list. */
+const ENV_SECRET = 'planted-7d1a90';
 const KEY_BODY = 'c2VjcmV0LWtleS1ib2R5LTRmOWM';
 
 /** Prints typical output, then fails, so that the end of the log enters the history. */
@@ -43,8 +45,16 @@ let key: string;
 const outputs: string[] = [];
 
 beforeAll(async () => {
-  stack = await startStack([{ name: 'leaky', updates: 'none', labUpdates: [{ from: leaky('1'), to: leaky('2') }] }]);
-  key = readFileSync(path.join(stack.lab.keyDir, stack.lab.keyName), 'utf8');
+  stack = await startStack([{ name: 'leaky', updates: 'none', labUpdates: [{ from: leaky('1'), to: leaky('2') }] }], {
+    OSPATCH_LOG_LEVEL: 'trace',
+    OSPATCH_HOOK_PASSWORD: ENV_SECRET,
+    AWS_SECRET_ACCESS_KEY: ENV_SECRET,
+  });
+  // The passphrase of the key is a secret too.
+  const file = path.join(stack.lab.keyDir, stack.lab.keyName);
+  await mustRun('ssh-keygen', ['-q', '-p', '-P', '', '-N', SECRET, '-f', file]);
+  writeFileSync(`${file}.passphrase`, SECRET, { mode: 0o600 });
+  key = readFileSync(file, 'utf8');
   mirror = createServer((_request, response) => response.writeHead(401).end(`token=${SECRET}`));
   mirror.listen(0, '127.0.0.1');
   await once(mirror, 'listening');
@@ -62,9 +72,9 @@ async function cli(...args: string[]): Promise<string> {
 }
 
 /** The first secret in `text`, for the error message. */
-function leakIn(text: string): string | null {
+function leakIn(text: string, more: readonly string[] = [ENV_SECRET]): string | null {
   const keyLines = key.split('\n').filter((line) => line.length > 40);
-  return [SECRET, BASIC, KEY_BODY, ...keyLines].find((secret) => text.includes(secret)) ?? null;
+  return [SECRET, BASIC, KEY_BODY, ...keyLines, ...more].find((secret) => text.includes(secret)) ?? null;
 }
 
 /** Watches all processes of this machine, the nodes' own included, until run `number` has ended. */
@@ -97,7 +107,7 @@ describe('e2e/secrets', () => {
     await cli('apply', '-f', file);
     await cli('check', 'plain');
     await cli('patch', 'plain');
-    expect(leakIn(await watchProcesses('plain', 1))).toBeNull();
+    expect(leakIn(await watchProcesses('plain', 1), [])).toBeNull();
     // The first cause is the mirror's answer, not the missing signature.
     expect((await stack.status('plain')).nodes[0]?.lastError).toMatchObject({
       type: 'Repository',
@@ -107,7 +117,7 @@ describe('e2e/secrets', () => {
     // The sources work again: now the package itself prints secrets.
     await node.exec('rm /etc/apt/sources.list.d/secret.list /etc/apt/apt.conf.d/99debug');
     await cli('patch', 'plain');
-    expect(leakIn(await watchProcesses('plain', 2))).toBeNull();
+    expect(leakIn(await watchProcesses('plain', 2), [])).toBeNull();
     const commands = [
       ['status', 'plain'],
       ['status', 'plain', '-o', 'json'],
@@ -116,6 +126,15 @@ describe('e2e/secrets', () => {
       ['get', 'plain'],
       ['list', '-o', 'json'],
       ['logs', 'plain', 'leaky'],
+      ['events', 'plain', '-o', 'json'],
+      ['explain', 'plain', '-o', 'json'],
+      ['explain', 'plain', 'leaky', '-o', 'json'],
+      ['get', 'plain', '-o', 'json'],
+      ['next', 'plain', '-o', 'json'],
+      ['doctor', 'plain', '-o', 'json'],
+      ['doctor', 'plain'],
+      ['plan', 'plain', '-o', 'json'],
+      ['patch', 'plain', '--nodes', 'nobody'],
     ];
     for (const command of commands) await cli(...command);
     const all = outputs.join('\n');
@@ -130,6 +149,10 @@ describe('e2e/secrets', () => {
     // The search covered the log of the job too.
     expect(text).toContain('fetching https://[redacted]@repo.example/x?token=[redacted]');
     expect(leakIn(text)).toBeNull();
+    // What the Temporal UI shows of a workflow while it runs.
+    const { stdout: shown } = await stack.temporal('workflow', 'metadata', '-w', 'cluster/plain');
+    expect(shown).toContain('leaky');
+    expect(leakIn(shown)).toBeNull();
     expect(stack.worker.logs()).toContain('lab-leaky');
     expect(leakIn(stack.worker.logs())).toBeNull();
   });
@@ -176,6 +199,7 @@ describe('e2e/secrets', () => {
       const decoded = await createCodec(readKeyRing(keys)).decode(payloads);
       const readable = decoded.map(({ data }) => Buffer.from(data ?? []).toString()).join('\n');
       for (const word of ['lab-leaky', 'Debian', '127.0.0.1', 'ssh-ed25519', 'dpkg']) expect(readable).toContain(word);
+      expect(leakIn(readable)).toBeNull();
     });
 
     it('a cluster from before encryption continues, and the same command reads its state', async () => {

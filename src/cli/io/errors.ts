@@ -5,6 +5,7 @@ import { isOspatchError } from '../../domain/shared/errors';
 import type { ErrorType, OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from './context';
 import { colors, printNote } from './output';
+import { redactSecrets } from '../../domain/shared/redact';
 import { asSentence } from '../../domain/shared/text';
 
 /** Errors in user input, with exit code 2. All other failures have exit code 1. */
@@ -64,7 +65,7 @@ export function usualRemedy(type: ErrorType): string {
 
 function reportBug(context: CliContext, error: unknown): void {
   const color = colors(context, 'stderr');
-  const what = error instanceof Error ? error.message : String(error);
+  const what = redactSecrets(error instanceof Error ? error.message : String(error));
   printNote(context, `${color.red('error:')} this is a bug in ospatch: ${what.split('\n', 1)[0]}`);
   const trace = writeTrace(context, error);
   if (trace !== null) printNote(context, `  ${color.bold('fix:')} please report it together with the file ${trace}`);
@@ -73,7 +74,8 @@ function reportBug(context: CliContext, error: unknown): void {
 function writeTrace(context: CliContext, error: unknown): string | null {
   const stamp = new Date(context.now()).toISOString().replace(/[:.]/g, '-');
   const file = join(tmpdir(), `ospatch-error-${stamp}-${process.pid}.log`);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  // It is sent to others: the text of a library may quote what it was given.
+  const text = redactSecrets(error instanceof Error ? (error.stack ?? error.message) : String(error));
   try {
     // Does not follow a link created by another user, and is readable only by the owner.
     writeFileSync(file, `${text}\n`, { flag: 'wx', mode: 0o600 });

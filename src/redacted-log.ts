@@ -1,0 +1,42 @@
+/** The log of the worker: JSON lines without secrets, whatever a library puts into an error. */
+import type { DestinationStream, Logger, LoggerOptions } from 'pino';
+import pino from 'pino';
+import { redactSecrets } from './domain/shared/redact';
+
+/** Fields are nested three deep at most, errors with their causes deeper. */
+const MAX_DEPTH = 8;
+
+/** @param logTo default: standard output */
+export function redactedLog(level: string, logTo?: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    level,
+    formatters: { log: (fields) => clean(fields, MAX_DEPTH) as Record<string, unknown> },
+    hooks: {
+      logMethod(args, method) {
+        const cleaned = args.map((arg: unknown) => (typeof arg === 'string' ? redactSecrets(arg) : arg));
+        // The message of an error that is logged alone.
+        const [first] = cleaned;
+        if (first instanceof Error && cleaned.length === 1) cleaned.push(redactSecrets(first.message));
+        method.apply(this, cleaned as typeof args);
+      },
+    },
+  };
+  return logTo === undefined ? pino(options) : pino(options, logTo);
+}
+
+function clean(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return redactSecrets(value);
+  if (typeof value !== 'object' || value === null) return value;
+  // Such as a date.
+  if ('toJSON' in value) return value;
+  if (depth === 0) return '...';
+  if (value instanceof Error) {
+    const { name, message, stack, cause } = value;
+    const fields = { ...value, name, message, stack, ...(cause === undefined ? {} : { cause }) };
+    // pino shows the class of an error.
+    const copy = Object.create(Object.getPrototypeOf(value) as object) as object;
+    return Object.assign(copy, clean(fields, depth - 1));
+  }
+  if (Array.isArray(value)) return value.map((one) => clean(one, depth - 1));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, clean(one, depth - 1)]));
+}
