@@ -4,6 +4,7 @@ import { activityInfo } from '@temporalio/activity';
 import type { Admission, AdmissionRequest, Admitted, NotAdmitted } from '../contract/activities/cluster';
 import { clusterOfWorkflowId } from '../contract/workflow-ids';
 import { isSignature } from '../domain/cluster/signature';
+import { whyUnreadable } from '../domain/shared/unreadable';
 import type { RequestSignature } from '../domain/cluster/signature';
 import { signedText } from '../domain/cluster/signed-text';
 import { commandOf, verbsOf } from '../domain/cluster/verbs';
@@ -71,6 +72,8 @@ export class AdmissionDesk {
     const list = policy?.signers ?? null;
     const signers = list !== null;
     const refuse = (why: string): NotAdmitted => ({ ok: false, why, signers });
+    const unread = whyUnreadable(message);
+    if (unread !== null) return refuse(`the input cannot be read: ${unread}`);
     if (this.rules.encryptionRequired && !sealed) {
       const why = 'this worker takes only messages that are encrypted for their cluster (OSPATCH_ENCRYPTION_REQUIRED)';
       return refuse(`${why}; send it with ospatch and the keys of the workers (OSPATCH_ENCRYPTION_KEYS)`);

@@ -1,10 +1,11 @@
 /** Attacks of whoever may write to the Temporal namespace and has no key, on a worker that requires encryption. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Payload } from '@temporalio/common';
+import type { DataConverter, Payload } from '@temporalio/common';
 import type { WorkerOptions } from '@temporalio/worker';
 import { clusterWorkflowId, nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { requiredEncryption } from '../../src/activities/required-encryption';
 import { ClusterClient } from '../../src/client/cluster-client';
+import { createCodec } from '../../src/encryption/codec';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { clusterSpec } from '../support/builders';
@@ -16,6 +17,12 @@ import { payloadOf } from '../workflows/sandboxed-workflow';
 
 const RING: KeyRing = { directory: '/keys', keys: [{ id: 'ours:0123456789ab', key: randomBytes(32) }] };
 
+/** Of a worker. */
+function converter(ring: KeyRing): DataConverter {
+  const payloadConverterPath = require.resolve('../../src/workflows/sandbox/payload-converter');
+  return { ...dataConverter(ring, 'passthrough'), payloadConverterPath };
+}
+
 describe('a worker that requires encryption', () => {
   let harness: Harness;
   let options: Pick<WorkerOptions, 'workflowBundle' | 'dataConverter' | 'interceptors'>;
@@ -26,10 +33,7 @@ describe('a worker that requires encryption', () => {
     const flags = 'globalThis.ospatchEncryptsFailures=true;globalThis.ospatchRequiresEncryption=true;';
     options = {
       workflowBundle: { code: `${flags}${code}` },
-      dataConverter: {
-        ...dataConverter(RING, 'passthrough'),
-        payloadConverterPath: require.resolve('../../src/workflows/sandbox/payload-converter'),
-      },
+      dataConverter: converter(RING),
       interceptors: { activity: [requiredEncryption()] },
     };
   });
@@ -156,4 +160,28 @@ describe('a worker that requires encryption', () => {
       );
       expect(history).not.toContain('mallory');
     }));
+
+  it('refuses for good what it could not read, also when it has the key later', async () => {
+    const cluster = harness.newCluster();
+    const later: KeyRing = { directory: '/keys', keys: [{ id: 'later:0123456789ab', key: randomBytes(32) }] };
+    const place = { type: 'workflow', namespace, workflowId: cluster.handle.workflowId } as const;
+    const early = await createCodec(later).encode([payloadOf({ by: 'too early' })], place);
+    const work = (body: () => Promise<void>, ring: KeyRing) =>
+      harness.withWorkerFor(cluster, body, {}, { ...options, dataConverter: converter(ring) });
+    await work(async () => {
+      await cluster.apply(clusterSpec(['w-1'], {}, cluster.name));
+      await signal(cluster, 'patchNow', ...early);
+      await cluster.until('the signal is refused', ({ lastRejection }) => lastRejection?.request === 'patchNow');
+    }, RING);
+    // Which replays all of it.
+    await work(
+      async () => {
+        expect(await cluster.status()).toMatchObject({ run: null, lastRun: null });
+        await cluster.handle.signal('patchNow', { by: 'ann' });
+        expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ number: 1, outcome: 'succeeded' });
+      },
+      { directory: '/keys', keys: [RING.keys[0], ...later.keys] },
+    );
+    await cluster.handle.terminate();
+  });
 });

@@ -30,7 +30,7 @@ import type { SteeringMessage, SteeringName } from '../../domain/cluster/steerin
 import { STEERING, foreignField, parseSteering } from '../../domain/cluster/steering';
 import { defined } from '../../domain/shared/defined';
 import { plainText } from '../../domain/shared/text';
-import { unreadable } from '../../domain/shared/unreadable';
+import { unreadable, whyUnreadable } from '../../domain/shared/unreadable';
 import { toHistory } from '../../domain/cluster/status';
 import { describeStatus } from '../../domain/explain/status-line';
 import type { RowVersions } from '../../domain/cluster/status-pages';
@@ -337,7 +337,13 @@ class Handlers {
     const { cluster } = this;
     let sender: Message & Verification = defined({ by: arrived.sender });
     try {
-      const message = { ...sender, ...read(parse(only(values))) };
+      const [value] = values;
+      const parsed = parse(only(values));
+      if (!parsed.ok && values.length === 1 && whyUnreadable(value) !== null) {
+        // Asked for the record: a replay by a worker with more keys can read the message, and must refuse it as well.
+        await admit(cluster.state, name, sender, value, arrived);
+      }
+      const message = { ...sender, ...read(parsed) };
       sender = message;
       if (this.needsNobody(name, message)) return await carryOut(message);
       const admitted = await admit(cluster.state, name, message, values[0] ?? null, arrived);
