@@ -1,6 +1,7 @@
 /** The public API: the client, the spec, and all types of their results. */
 export { ClusterClient } from './client/cluster-client';
 export type { ClusterListItem, ClusterOverview, LogNews, NodeLog, RunReport } from './client/cluster-client';
+export type { AuditReport, AuditVerdict, AuditedRequest } from './client/audit';
 export type { ClusterHealth } from './client/cluster-health';
 export type { ServerVersions } from './client/versions';
 export type { Poller, WorkerVersion } from './domain/inspection/workers';

@@ -8,4 +8,5 @@ export const WORKFLOW_INTERCEPTORS = [
   'resets',
   'senders',
   'required-encryption',
+  'started-by-hand',
 ] as const;

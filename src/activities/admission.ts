@@ -1,17 +1,16 @@
 /** Decides which messages a cluster takes, by what the worker requires of their senders. */
-import { createHash } from 'node:crypto';
 import { activityInfo } from '@temporalio/activity';
 import type { Admission, AdmissionRequest, Admitted, NotAdmitted } from '../contract/activities/cluster';
-import { clusterOfWorkflowId } from '../contract/workflow-ids';
+import { clusterOfMember } from '../contract/workflow-ids';
 import { isSignature } from '../domain/cluster/signature';
 import { whyUnreadable } from '../domain/shared/unreadable';
 import type { RequestSignature } from '../domain/cluster/signature';
 import { signedText } from '../domain/cluster/signed-text';
 import { commandOf, verbsOf } from '../domain/cluster/verbs';
-import { canonicalJson } from '../domain/shared/canonical-json';
 import { plainText } from '../domain/shared/text';
 import { MINUTE_MS } from '../domain/shared/time-units';
 import { Semaphore } from '../retry/semaphore';
+import { chainAfter } from '../signatures/chain';
 import { verifySignature } from '../signatures/verify';
 import type { AdmissionRules } from './admission-rules';
 import { signalReceivedAt } from './signal-time';
@@ -43,10 +42,10 @@ export class AdmissionDesk {
     const { workflowNamespace = 'default', workflowExecution, isLocal } = activityInfo();
     const { cluster } = request;
     // Anybody may start an activity in the name of a cluster, and with it an audit line; only its workflow a local one.
-    if (!isLocal || clusterOfWorkflowId(workflowExecution?.workflowId ?? '') !== cluster)
-      throw new Error('a cluster is asked about by its own workflow only');
+    if (!isLocal || clusterOfMember(workflowExecution?.workflowId ?? '') !== cluster.split('/', 1)[0])
+      throw new Error('a cluster is asked about by its own workflows only');
     const answer = await this.decide(request, workflowNamespace);
-    const chain = chainAfter(request, answer);
+    const chain = chainAfter(request.chain, request, answer);
     const { name, sender, via } = request;
     const { by, requestId, reason } = fieldsOf(request.message);
     this.log.info(
@@ -134,13 +133,4 @@ function fieldsOf(message: unknown): { by?: string; requestId?: string; reason?:
     if (typeof value === 'string') fields[name] = plainText(value, 500);
   }
   return fields;
-}
-
-/** The next link of the chain: over the one before, the message as it was sent, and the answer. */
-export function chainAfter(
-  { chain, name, message }: Pick<AdmissionRequest, 'chain' | 'name' | 'message'>,
-  { ok, principal }: { ok: boolean; principal?: string },
-): string {
-  const link = canonicalJson({ chain, name, message: message ?? null, ok, principal });
-  return createHash('sha256').update(link).digest('hex');
 }

@@ -7,6 +7,7 @@ import { refuseRepeatedOptions } from './options/repeated';
 import { fitHelp } from './usage/help';
 import { explainUsageErrors } from './usage/errors';
 import { registerApply } from './commands/apply';
+import { registerAudit } from './commands/audit';
 import { registerBackup } from './commands/backup';
 import { registerCalendar } from './commands/calendar';
 import { registerCancel } from './commands/cancel';
@@ -81,6 +82,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerSudoers,
   registerRbac,
   registerWorker,
+  registerAudit,
   registerReplay,
   registerCodecServer,
   registerDev,

@@ -53,6 +53,7 @@ import {
   summaryQuery,
 } from '../contract/messages';
 import { TemporalCalls } from './temporal-calls';
+import type { AuditReport } from './audit';
 import type { backUpClusters } from './backup';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterListItem } from './cluster-list';
@@ -78,6 +79,7 @@ import { temporalUiLink } from './ui-link';
 import type { ServerVersions } from './versions';
 import { StatusMemory, readLiveStatus, withStatusLines } from './live-status';
 
+export type { AuditReport, AuditVerdict, AuditedRequest } from './audit';
 export type { ClusterHealth } from './cluster-health';
 export type { ClusterListItem } from './cluster-list';
 export type { ClusterOverview } from './fleet';
@@ -540,6 +542,17 @@ export class ClusterClient {
     signal: AbortSignal,
   ): Promise<MemberSettled[] | null> {
     return awaitRunEnd(this.session, runWorkflowId(cluster, createdAt, run), signal);
+  }
+
+  /**
+   * Verifies who asked the cluster for what, in all histories of it that Temporal has. `signers`: path of a list of signers. Needs
+   * no worker.
+   *
+   * @throws OspatchError `NotFound`
+   */
+  async audit(cluster: string, signers: string): Promise<AuditReport> {
+    const { auditOf } = await import('./audit-sources.js');
+    return auditOf(this.calls, cluster, signers);
   }
 
   /**

@@ -12,10 +12,13 @@ import { WORKFLOW_TYPES, clusterWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent } from '../domain/cluster/recovery';
 import { giveUp } from '../domain/inspection/stuck';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
+import { defined } from '../domain/shared/defined';
 import { plainText } from '../domain/shared/text';
 import { isRunResult } from '../domain/run/progress-parser';
 import type { RunInput } from '../domain/run/run';
 import type { TemporalSession } from './connection';
+import { USER_MESSAGES, admissionIn, carriedChain } from './audit';
+import { chainAfter } from '../signatures/chain';
 import { isOpen } from './execution-status';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
@@ -54,17 +57,18 @@ export async function readClusterPast(session: TemporalSession, cluster: string)
   const started = first?.workflowExecutionStartedEventAttributes;
   if (!first || !started) throw new TypeError(`the history of ${workflowId} has no beginning`);
   const isOpenNow = isOpen(workflowExecutionInfo?.status ?? 0);
-  const past = new PastReader(session);
+  const startArgument = await readArgument(session, cluster, started.input?.payloads ?? [], isOpenNow);
+  const past = new PastReader(session, carriedChain(startArgument));
   for (const event of rest) await past.take(event);
   return {
     runId,
     isOpen: isOpenNow,
     taskQueue: started.taskQueue?.name ?? session.taskQueue,
-    startArgument: await readArgument(session, cluster, started.input?.payloads ?? [], isOpenNow),
+    startArgument,
     startedBy: started.identity ?? '',
     beganAt: timeOf(first),
     workflowBeganAt: past.firstTaskAt ?? timeOf(first),
-    events: past.events,
+    events: past.decided(),
     runWorkflow: past.runWorkflow,
   };
 }
@@ -95,8 +99,14 @@ async function readArgument(
   }
 }
 
+type PastMessageEvent = Extract<PastEvent, { kind: 'message' }>;
+
 class PastReader {
-  readonly events: PastEvent[] = [];
+  private events: PastEvent[] = [];
+  /** Messages of users without an answer of a worker. */
+  private readonly undecided = new Set<PastMessageEvent>();
+  /** The workers have a list of signers, so a message without an answer is from nobody knows whom. */
+  private hasSigners = false;
   runWorkflow: ClusterPast['runWorkflow'] = null;
   /** Start of the first completed workflow task, which is the current time as seen by the workflow. */
   firstTaskAt: string | null = null;
@@ -107,7 +117,21 @@ class PastReader {
   /** Updates carried over by a reset, by id. */
   private readonly admitted = new Map<string, temporal.api.update.v1.IRequest>();
 
-  constructor(private readonly session: TemporalSession) {}
+  /** `chain`: the last link of the history before. */
+  constructor(
+    private readonly session: TemporalSession,
+    private chain: string,
+  ) {}
+
+  /** The events that count, once all are taken. */
+  decided(): PastEvent[] {
+    if (!this.hasSigners) return this.events;
+    return this.events.map((event) =>
+      event.kind === 'message' && this.undecided.has(event)
+        ? { at: event.at, kind: 'unreadable', name: event.name }
+        : event,
+    );
+  }
 
   async take(event: Event): Promise<void> {
     const at = timeOf(event);
@@ -125,13 +149,31 @@ class PastReader {
       this.events.push(message);
       this.accepted.set(meta?.updateId ?? '', message);
     }
+    await this.admission(event);
     const answered = event.workflowExecutionUpdateCompletedEventAttributes;
     if (answered?.outcome?.failure) this.drop(this.accepted.get(answered.meta?.updateId ?? ''));
     await this.child(event, at);
   }
 
+  /** What a worker has refused came to nothing. */
+  private async admission(event: Event): Promise<void> {
+    const result = event.markerRecordedEventAttributes?.details?.['result']?.payloads;
+    const answer = result ? admissionIn(await this.decode(result).catch(() => null)) : null;
+    if (answer === null) return;
+    this.hasSigners ||= answer.signers;
+    const message = [...this.undecided].find(
+      ({ name, value }) => chainAfter(this.chain, { name, message: value }, answer) === answer.chain,
+    );
+    this.chain = answer.chain;
+    if (message === undefined) return;
+    this.undecided.delete(message);
+    if (!answer.ok) return this.drop(message);
+    const { principal: by, signers } = answer;
+    if (by !== undefined || signers) message.admitted = { ...defined({ by }), verified: by !== undefined };
+  }
+
   private drop(message: PastEvent | undefined): void {
-    if (message !== undefined) this.events.splice(this.events.indexOf(message), 1);
+    this.events = this.events.filter((one) => one !== message);
   }
 
   private async message(
@@ -142,7 +184,9 @@ class PastReader {
   ): Promise<PastEvent> {
     try {
       const value = await this.decode(payloads);
-      return { at, kind: 'message', name: name ?? '', value, identity: identity ?? '' };
+      const message: PastMessageEvent = { at, kind: 'message', name: name ?? '', value, identity: identity ?? '' };
+      if (USER_MESSAGES.includes(message.name) && !asksForAnswer(value)) this.undecided.add(message);
+      return message;
     } catch {
       return { at, kind: 'unreadable', name: name ?? '' };
     }
@@ -188,6 +232,11 @@ class PastReader {
     const [value] = await decodeArrayFromPayloads(this.session.client.options.loadedDataConverter, payloads ?? []);
     return value;
   }
+}
+
+/** The call that has started the cluster asks what became of its spec, which nobody decides about again. */
+function asksForAnswer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'applyId' in value && !('spec' in value);
 }
 
 function timeOf({ eventTime }: Event): string {

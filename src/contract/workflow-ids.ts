@@ -27,6 +27,11 @@ export function clusterOfWorkflowId(workflowId: string): string {
   return workflowId.startsWith('cluster/') ? workflowId.slice('cluster/'.length) : workflowId;
 }
 
+/** The name of the cluster to which the workflow with this id belongs; an id of none as it is. */
+export function clusterOfMember(workflowId: string): string {
+  return clusterOfWorkflowId(workflowId).split('/', 1)[0] ?? '';
+}
+
 /**
  * Run numbers restart when a cluster is removed and applied again. The creation time of the cluster
  * (`ClusterStatus.createdAt`) distinguishes the runs.

@@ -1,9 +1,13 @@
 /** Attacks on the requests of a cluster whose worker requires verified persons: a real server, real signatures. */
+import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils';
+import Long from 'long';
 import { createClusterActivities } from '../../src/activities/cluster';
 import type { AdmissionRules } from '../../src/activities/admission-rules';
 import { WorkflowEnds } from '../../src/activities/workflow-ends';
+import { auditHistories } from '../../src/client/audit';
 import { ClusterClient } from '../../src/client/cluster-client';
 import { signedMessage, signerWith } from '../../src/client/signed-message';
+import { nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { Message, PatchNowMessage } from '../../src/domain/cluster/messages';
 import { packState } from '../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../src/domain/cluster/state';
@@ -260,6 +264,106 @@ describe('src/workflows/cluster/admission', () => {
       await client.untilRemoved(name);
       await client.apply(spec);
       expect(await refusalOf(cluster, 'patchNow', old)).toContain('is older than this cluster');
+    }, activities);
+  });
+
+  it('refuses runs and node patches that somebody starts by hand, and keeps no refused message in a recovery', () => {
+    const { activities } = worker();
+    return harness.withWorker(async (cluster) => {
+      const { name } = cluster;
+      const client = clientOf(cluster, alice);
+      await client.apply(clusterSpec(undefined, {}, name));
+      const { createdAt } = await cluster.status();
+      for (const [type, workflowId] of [
+        ['run', runWorkflowId(name, createdAt, 9)],
+        ['patchNode', nodeWorkflowId(name, 'w-1')],
+      ] as const) {
+        const started = await cluster.env.client.workflow.start(type, { workflowId, taskQueue: name, args: [{}] });
+        await expect(started.result()).rejects.toMatchObject({
+          cause: { type: 'Denied', message: expect.stringContaining('requires a verified person for patch') },
+        });
+      }
+      expect(await refusalOf(cluster, 'applySpec', clusterSpec(['w-1'], {}, name))).toContain('for apply');
+      await client.steer(name, 'lock', { node: 'w-2', reason: 'disk' });
+      await expect(cluster.client.recover(name, { waitMs: 0 })).resolves.toMatchObject({
+        kept: [{ name: 'lock' }],
+        lost: [],
+      });
+      await expect(cluster.handle.result()).rejects.toMatchObject({
+        cause: { message: expect.stringContaining('requires a verified person for recover') },
+      });
+      expect(await client.recover(name, { waitMs: 0 })).toMatchObject({ kept: [], lost: [] });
+      const status = await cluster.until('the cluster is back', () => true);
+      expect(status.nodes.find((node) => node.name === 'w-2')).toMatchObject({
+        lock: { by: 'alice@example.com', verified: true },
+      });
+      // What was signed before the recovery counts no more, and what is signed now does.
+      await client.pause(name);
+    }, activities);
+  });
+
+  it('leaves a history that can be verified offline, in which each changed byte of a message is found', () => {
+    const { activities } = worker(['apply', 'patch']);
+    return harness.withWorker(async (cluster) => {
+      const { name } = cluster;
+      const client = clientOf(cluster, alice);
+      await client.apply(clusterSpec(undefined, {}, name), { reason: 'new' });
+      await client.steer(name, 'lock', { node: 'w-1', reason: 'disk' });
+      await cluster.client.pause(name, { reason: 'freeze' });
+      await refusalOf(cluster, 'patchNow', { by: 'mallory', reason: 'now' });
+      await refusalOf(cluster, 'patchNow', await signed(cluster, 'patch', { reason: 'mine' }, { key: mallory }));
+      await client.remove(name);
+      await client.untilRemoved(name);
+      const report = await client.audit(name, keys.signers);
+      expect(report).toMatchObject({ executions: 1, problems: [] });
+      expect(
+        report.requests.map(({ request, by, principal, verdict, decision }) => [
+          request,
+          by,
+          principal,
+          verdict,
+          decision,
+        ]),
+      ).toEqual([
+        ['apply', 'alice@laptop', 'alice@example.com', 'verified', 'admitted'],
+        ['apply', null, null, 'unsigned', 'none'],
+        ['lock', 'alice@laptop', 'alice@example.com', 'verified', 'admitted'],
+        ['pause', 'ann', null, 'unsigned', 'admitted'],
+        ['patch', 'mallory', null, 'unsigned', 'refused'],
+        ['patch', null, null, 'unknown', 'refused'],
+        ['remove', 'alice@laptop', 'alice@example.com', 'verified', 'admitted'],
+      ]);
+      const history = await cluster.handle.fetchHistory();
+      const text = historyToJSON(history);
+      const auditOf = async (changed: string) => {
+        const converter = cluster.env.client.options.loadedDataConverter;
+        const found = await auditHistories([historyFromJSON(JSON.parse(changed))], {
+          ...{ cluster: name, namespace: 'default', signers: keys.signers, converter },
+        });
+        return found.problems.length + found.requests.filter(({ verdict }) => verdict === 'invalid').length;
+      };
+      expect(await auditOf(text)).toBe(0);
+      // One byte of each message and each answer, in its place or elsewhere.
+      const payloads = [...text.matchAll(/"data": *"([A-Za-z0-9+/=]+)"/g)].filter(([, data = '']) =>
+        /^\{(?!"paused").*"(requestId|reason|chain|applyId)"/.test(Buffer.from(data, 'base64').toString()),
+      );
+      expect(payloads.length).toBeGreaterThan(10);
+      for (const { 1: data = '', index } of payloads) {
+        const bytes = Buffer.from(data, 'base64');
+        const at = bytes.indexOf(/"reason":"/.test(bytes.toString()) ? '"reason":"' : '":"') + '"reason":"'.length + 1;
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        const changed = text.slice(0, index) + text.slice(index).replace(data, bytes.toString('base64'));
+        expect([bytes.toString(), await auditOf(changed)]).not.toEqual([bytes.toString(), 0]);
+      }
+      // A message is left out, with its answer.
+      const events = history.events ?? [];
+      const pause = events.findIndex(
+        (event) => event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name === 'pause',
+      );
+      const without = events
+        .filter((_, index) => index !== pause)
+        .map((event, index) => ({ ...event, eventId: Long.fromNumber(index + 1) }));
+      expect(await auditOf(historyToJSON({ events: without }))).toBeGreaterThan(0);
     }, activities);
   });
 });

@@ -258,7 +258,7 @@ describe('docs/messages.md', () => {
       );
       const refused = parse(steering === undefined && name !== 'applySpec' ? { no: 1 } : { spec: {}, no: 1 });
       const allowed = refused.ok ? [] : (/allowed: (.*)/.exec(refused.why)?.[1] ?? '').split(', ');
-      const common = ['requestId', 'by', 'reason', 'applyId'];
+      const common = ['requestId', 'by', 'reason', 'applyId', 'signature'];
       const own = ['patchNow', ...STEERING].includes(name) ? allowed.filter((field) => !common.includes(field)) : [];
       expect(own.filter((field) => !new RegExp(`[\`"]${field}[\`"]`).test(text))).toEqual([]);
     },

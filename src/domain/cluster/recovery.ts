@@ -22,6 +22,7 @@ import { newSchedule } from './schedule-state';
 import { unpackState } from './packed-state';
 import { MAX_WORD, SIGNALS, parseMessage } from './messages';
 import type { Message, SignalName } from './messages';
+import type { Verification } from '../shared/verification';
 import {
   actOnApplySpec,
   actOnRequest,
@@ -45,9 +46,12 @@ import { plainText } from '../shared/text';
 
 /** The relevant events of a cluster's history, in order. Times are ISO 8601; values are as sent. */
 export type PastEvent = { at: string } &
-  /** A signal, or an update that was accepted. `identity`: what the client that sent it called itself; empty: nothing. */
+  /**
+   * A signal, or an update that was accepted. `identity`: what the client that sent it called itself; empty: nothing. `admitted`:
+   * what a worker has found out about the sender.
+   */
   (
-    | { kind: 'message'; name: string; value: unknown; identity: string }
+    | { kind: 'message'; name: string; value: unknown; identity: string; admitted?: Verification & { by?: string } }
     /** A message whose payload cannot be decoded here. */
     | { kind: 'unreadable'; name: string }
     | { kind: 'run-started'; workflowId: string; input: RunInput }
@@ -173,6 +177,12 @@ function readState(value: unknown, cluster: string): ClusterState | string {
   }
 }
 
+/** Of a message: what it does not say, and what a worker says instead of it. */
+interface PastSender {
+  before: Message;
+  after: Verification & { by?: string };
+}
+
 class PastCluster {
   private readonly kept: PastMessage[] = [];
   private lost: PastMessage[] = [];
@@ -208,8 +218,8 @@ class PastCluster {
     return { state, kept, lost, run: { number: run.number, workflowId: this.idOf(run), nodesInWork } };
   }
 
-  private message({ at, name, value, identity }: Extract<PastEvent, { kind: 'message' }>): void {
-    const sender = namedAs(identity);
+  private message({ at, name, value, identity, admitted }: Extract<PastEvent, { kind: 'message' }>): void {
+    const sender = { before: namedAs(identity), after: admitted ?? {} };
     if (name === APPLY_SPEC) return this.applySpec(at, value, sender);
     const steering = STEERING.find((one) => one === name);
     if (steering !== undefined) return this.steering(at, steering, value, sender);
@@ -217,26 +227,26 @@ class PastCluster {
     const signal = SIGNALS.find((one) => one === name);
     // The cluster rejected unknown messages and messages that it could not parse.
     if (!parsed.ok || (signal === undefined && name !== REMOVE)) return;
-    const message = { ...sender, ...parsed.message };
+    const message = { ...sender.before, ...parsed.message, ...sender.after };
     if (signal === undefined || signal === 'patchNow') return this.lose({ at, name }, message);
     if (checkRequest(this.state, signal, message, at) !== null) return;
     actOnRequest<SignalName>(this.state, signal, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
   }
 
-  private steering(at: string, name: SteeringName, value: unknown, sender: Message): void {
+  private steering(at: string, name: SteeringName, value: unknown, sender: PastSender): void {
     const parsed = parseSteering(name, value);
     if (!parsed.ok || checkSteeringRequest(this.state, name, parsed.message, at) !== null) return;
-    const message = { ...sender, ...parsed.message };
+    const message = { ...sender.before, ...parsed.message, ...sender.after };
     actOnSteering(this.state, name, message, at);
     this.kept.push(toPastMessage({ at, name }, message));
   }
 
-  private applySpec(at: string, value: unknown, identity: Message): void {
+  private applySpec(at: string, value: unknown, { before, after }: PastSender): void {
     const parsed = parseSpecMessage(value);
     // The cluster rejected what it could not parse.
     if (!parsed.ok) return;
-    const { spec, applyId = 'none', ...message } = { ...identity, ...parsed.message };
+    const { spec, applyId = 'none', ...message } = { ...before, ...parsed.message, ...after };
     if (spec === undefined) {
       // The call that created the cluster sent its spec as start argument; any other applySpec without a spec was
       // rejected.

@@ -32,6 +32,9 @@ import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
 import { changesText } from './change-text';
 
+/** The sender of a removal by cancellation: Temporal tells a workflow why it is cancelled, and not by whom. */
+export const CANCELLED_BY = 'a cancel request in Temporal';
+
 const MAX_CHANGES_LISTED = 200;
 const MAX_VALUE_CHARS = 1_000;
 

@@ -13,6 +13,7 @@ import { SIGNALS, SPEC_MISSING, parseMessage } from '../../domain/cluster/messag
 import type { SpecMessage } from '../../domain/cluster/spec-message';
 import { NO_SPEC, parseSpecMessage } from '../../domain/cluster/spec-message';
 import {
+  CANCELLED_BY,
   actOnApplySpec,
   actOnRemove,
   actOnRequest,
@@ -74,9 +75,6 @@ const APPLY_SPEC_DESCRIPTION =
   'Put a spec into force at once. Input: the spec as in its file, as JSON, bare or as {"spec": {...}, "reason": "...", "by": "..."}.';
 const REMOVE_DESCRIPTION =
   'Stop managing this cluster: cancel the run in progress, then end. Nodes stay as they are. Input: nothing, or {"reason": "...", "by": "..."}.';
-
-/** Temporal tells a workflow why it is cancelled, and not by whom. */
-const CANCELLED_BY = 'a cancel request in Temporal';
 
 const ALL_MESSAGES = [...SIGNALS, ...STEERING, 'applySpec', 'remove'].join(', ');
 
