@@ -13,6 +13,7 @@ import { Semaphore } from '../retry/semaphore';
 import { chainAfter } from '../signatures/chain';
 import { verifySignature } from '../signatures/verify';
 import type { AdmissionRules } from './admission-rules';
+import { wasStartedBefore } from './earlier-start';
 import { signalReceivedAt } from './signal-time';
 
 /** A signed request that has taken longer from its signature to the server is none that a command has just sent. */
@@ -92,7 +93,12 @@ export class AdmissionDesk {
     const verdict = await this.verifying.run(() =>
       verifySignature({ text, signature: signature.value, signers: list }),
     );
-    if (verdict.kind === 'good') return { ok: true, principal: verdict.principal, signers };
+    if (verdict.kind === 'good') {
+      // A cluster remembers what it has taken, which is of no use to the next one of its name.
+      const isCopy = request.via === 'start' && (await wasStartedBefore(signature.value, startedSince(signature)));
+      if (isCopy) return refuse('the cluster was started with this very request before; a signed request counts once');
+      return { ok: true, principal: verdict.principal, signers };
+    }
     // A signature that is wrong is no missing one: somebody has changed the request, or sent another one's.
     if (verdict.kind === 'bad') return refuse(`the signature of the request is wrong: ${verdict.why}`);
     if (needed === undefined) return { ok: true, signers };
@@ -112,6 +118,11 @@ export class AdmissionDesk {
     if (cameIn !== null && cameIn - signedAt <= MAX_AGE_MS) return null;
     return `the request was signed at ${time}, more than ${MAX_AGE_MS / MINUTE_MS} min before it was sent; sign it again`;
   }
+}
+
+/** Clocks differ. */
+function startedSince({ time }: RequestSignature): number {
+  return Date.parse(time) - MAX_AHEAD_MS;
 }
 
 const HOW_TO_SIGN = 'send it with ospatch and --sign-with KEY (OSPATCH_SIGNING_KEY)';

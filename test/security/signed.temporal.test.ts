@@ -1,8 +1,11 @@
 /** Attacks on the requests of a cluster whose worker requires verified persons: a real server, real signatures. */
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils';
 import Long from 'long';
+import { randomUUID } from 'node:crypto';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { createClusterActivities } from '../../src/activities/cluster';
 import type { AdmissionRules } from '../../src/activities/admission-rules';
+import { AdmissionDesk } from '../../src/activities/admission';
 import { WorkflowEnds } from '../../src/activities/workflow-ends';
 import { auditHistories } from '../../src/client/audit';
 import { ClusterClient } from '../../src/client/cluster-client';
@@ -11,6 +14,10 @@ import { nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { Message, PatchNowMessage } from '../../src/domain/cluster/messages';
 import { packState } from '../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../src/domain/cluster/state';
+import { waitFor } from '../support/wait-for';
+import type { AdmissionRequest } from '../../src/contract/activities/cluster';
+import { signedText } from '../../src/domain/cluster/signed-text';
+import { signText } from '../../src/signatures/sign';
 import { SigningKeys } from '../support/signing-keys';
 import { clusterSpec } from '../support/builders';
 import type { TestCluster } from '../workflows/harness';
@@ -66,6 +73,14 @@ function signed<M extends Message>(
   { key = alice, namespace = 'default', cluster = name } = {},
 ): Promise<M> {
   return signedMessage({ namespace, cluster, verb }, message, signerWith(key));
+}
+
+/** As somebody whose clock is wrong signs, or who has waited. */
+async function signedAt(cluster: TestCluster, verb: string, message: Message, at: number): Promise<Message> {
+  const sent = { requestId: randomUUID(), ...message };
+  const time = new Date(at).toISOString();
+  const text = signedText({ namespace: 'default', cluster: cluster.name, verb, time }, sent);
+  return { ...sent, signature: { time, value: await signText(alice, text) } };
 }
 
 /** The reason why a signal was refused. */
@@ -162,8 +177,13 @@ describe('src/workflows/cluster/admission', () => {
       });
       // A cron schedule starts the workflow again after a failure, with the same argument.
       const cron = await start({ cronSchedule: '@every 1s', workflowExecutionTimeout: '20s' });
-      await cluster.env.sleep('3 seconds');
-      await expect(cluster.status()).rejects.toThrow();
+      const failed = async () => {
+        const ends: string[] = [];
+        const query = `WorkflowId = "cluster/${cluster.name}" AND ExecutionStatus = "Failed"`;
+        for await (const { runId } of cluster.env.client.workflow.list({ query })) ends.push(runId);
+        return ends.length >= 3;
+      };
+      await waitFor(failed, { what: 'the refusal of what Cron has started' });
       await cron.terminate();
       expect(cluster.nodes.order).toEqual([]);
     }, activities);
@@ -252,8 +272,35 @@ describe('src/workflows/cluster/admission', () => {
     }, activities);
   });
 
+  it('counts the age of a request up to the moment when the server received it, however long no worker was there', () => {
+    const { activities, rules } = worker();
+    let late = 0;
+    const desk = new AdmissionDesk(rules, { info: () => undefined }, () => Date.now() + late);
+    const admit = (request: AdmissionRequest) => desk.admit(request);
+    return harness.withWorker(
+      async (cluster) => {
+        const { name } = cluster;
+        const client = clientOf(cluster, alice);
+        await client.apply(clusterSpec(undefined, {}, name));
+        const old = await signedAt(cluster, 'pause', { by: 'alice' }, Date.now() - 11 * 60_000);
+        expect(await refusalOf(cluster, 'pause', old)).toMatch(/was signed at .*, more than 10 min before it was sent/);
+        const early = await signedAt(cluster, 'pause', { by: 'alice' }, Date.now() + 5 * 60_000);
+        expect(await refusalOf(cluster, 'pause', early)).toContain('which is in the future');
+        late = 2 * 3_600_000;
+        await cluster.handle.signal('pause', await signed(cluster, 'pause', { by: 'alice', reason: 'waited' }));
+        const { paused: pause } = await cluster.until('the signal counts', (status) => status.paused !== null);
+        expect(pause).toMatchObject({ by: 'alice@example.com', verified: true });
+        // An update waits for nobody.
+        await expect(client.resume(name)).rejects.toMatchObject({
+          message: expect.stringContaining('more than 10 min'),
+        });
+      },
+      { ...activities, admit },
+    );
+  });
+
   it('does not take requests for an earlier cluster of the same name', () => {
-    const { activities } = worker(['patch']);
+    const { activities } = worker();
     return harness.withWorker(async (cluster) => {
       const { name } = cluster;
       const client = clientOf(cluster, alice);
@@ -264,6 +311,26 @@ describe('src/workflows/cluster/admission', () => {
       await client.untilRemoved(name);
       await client.apply(spec);
       expect(await refusalOf(cluster, 'patchNow', old)).toContain('is older than this cluster');
+      // Nor is the cluster created a second time with the request that has created it.
+      const { events } = await cluster.handle.fetchHistory();
+      const started = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+      const argument: unknown = JSON.parse(Buffer.from(started?.data ?? []).toString());
+      await client.remove(name);
+      await client.untilRemoved(name);
+      const copy = { workflowId: `cluster/${name}`, taskQueue: name, args: [argument] };
+      await expect(
+        waitFor(
+          async () => {
+            const again = await cluster.env.client.workflow.start('cluster', copy);
+            const end = await Promise.race([
+              again.result().catch((error: WorkflowFailedError) => error.cause?.message ?? ''),
+              cluster.env.sleep('2 seconds').then(() => again.terminate()),
+            ]);
+            return typeof end === 'string' && end;
+          },
+          { what: 'the refusal of a copy, once Temporal lists the first' },
+        ),
+      ).resolves.toContain('was started with this very request before');
     }, activities);
   });
 
@@ -345,7 +412,7 @@ describe('src/workflows/cluster/admission', () => {
       expect(await auditOf(text)).toBe(0);
       // One byte of each message and each answer, in its place or elsewhere.
       const payloads = [...text.matchAll(/"data": *"([A-Za-z0-9+/=]+)"/g)].filter(([, data = '']) =>
-        /^\{(?!"paused").*"(requestId|reason|chain|applyId)"/.test(Buffer.from(data, 'base64').toString()),
+        /^\{(?!"paused"|"cluster").*"(requestId|reason|chain|applyId)"/.test(Buffer.from(data, 'base64').toString()),
       );
       expect(payloads.length).toBeGreaterThan(10);
       for (const { 1: data = '', index } of payloads) {
