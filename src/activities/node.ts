@@ -21,6 +21,7 @@ import { runHook } from '../hooks/run-hook';
 import { cleanOutput, wholeLines } from '../node/sanitize';
 import type { Session } from '../node/session';
 import { sshTarget } from '../node/ssh-target';
+import { probeHostKeys } from './probe-host-keys';
 import { unreachableNodes } from './unreachable-nodes';
 import { applyPlan, repairPackages } from '../node/transaction';
 import { inspectFailedNode } from '../node/inspect-failed';
@@ -285,6 +286,8 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
       }),
 
     unreachableNodes: ({ targets }) => unreachableNodes(deps.pool, targets),
+
+    probeHostKeys: ({ targets }) => probeHostKeys(deps.pool, targets),
 
     readFacts: ({ target, unreachableTimeoutMs, observedMs }) =>
       onNode('verify', target, unreachable(unreachableTimeoutMs, observedMs), async (session) => {

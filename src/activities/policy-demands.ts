@@ -20,6 +20,7 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
     case 'readLog':
       return [loginDemands(request.input.target)];
     case 'unreachableNodes':
+    case 'probeHostKeys':
       return request.input.targets.map((target) => loginDemands(target));
     case 'reboot': {
       const { target, command } = request.input;

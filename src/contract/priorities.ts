@@ -49,6 +49,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   inspectFailedNode: BACK_TO_SERVICE,
   outOfService: BEGUN,
   unreachableNodes: BEGUN,
+  probeHostKeys: BEGUN,
   inspectNode: PERSON_WAITS,
   readLog: PERSON_WAITS,
   findStaleCordons: PERSON_WAITS,

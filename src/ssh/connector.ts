@@ -8,6 +8,8 @@ import type { SshTarget } from './transport';
 
 export interface Connector {
   connect(target: SshTarget): Promise<Connection>;
+  /** Verifies the host key without a login. */
+  probe(target: SshTarget): Promise<void>;
   /** Closes the connections to jump hosts and removes all temporary files. */
   close(): void;
 }
@@ -22,6 +24,7 @@ export function createConnector(options: SshConnectOptions, idleMs: number): Con
   };
   return {
     connect: (target) => hops[target.transport ?? 'builtin'].connect(target),
+    probe: (target) => hops[target.transport ?? 'builtin'].probe(target),
     close() {
       hops.builtin.close();
       hops.openssh.close();

@@ -34,38 +34,58 @@ export class JumpHosts<C extends Connection> {
    * @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable`
    */
   async connect(target: SshTarget): Promise<C> {
+    return this.through(target, (direct, via, attempt, keep) =>
+      this.atAddress(direct, (one) => this.driver.connect(one, via, attempt)).then((connection) => {
+        connection.onClose(keep());
+        return connection;
+      }),
+    );
+  }
+
+  /** The same, to the end of the key exchange with `target`: its host key is verified, and nobody logs in. */
+  probe(target: SshTarget): Promise<void> {
+    return this.through(target, (direct, via, attempt) =>
+      this.atAddress(direct, (one) => this.driver.probe(one, via, attempt)),
+    );
+  }
+
+  /** `work` may `keep` the jump host in use, until what that returns is called. */
+  private async through<T>(
+    target: SshTarget,
+    work: (direct: SshTarget, via: C | null, attempt: LoginAttempt, keep: () => () => void) => Promise<T>,
+  ): Promise<T> {
     const { jump = [], ...direct } = target;
     const route = jump.map(({ host, port }) => JSON.stringify([host.toLowerCase(), port]));
     if (jump.length === 0) {
-      return this.gate.run(direct, route, (attempt) => this.connectTo(direct, null, attempt));
+      return this.gate.run(direct, route, (attempt) => work(direct, null, attempt, () => () => undefined));
     }
     const hop = this.use(jump);
+    let isKept = false;
+    const keep = (): (() => void) => {
+      isKept = true;
+      return () => this.release(jump, hop);
+    };
     try {
       const via = await hop.connection;
-      const connection = await this.gate.run(direct, route, (attempt) =>
-        hop.openings.run(() => this.connectTo(direct, via, attempt)),
-      );
-      connection.onClose(() => this.release(jump, hop));
-      return connection;
-    } catch (error) {
-      this.release(jump, hop);
-      throw error;
+      return await this.gate.run(direct, route, (attempt) => hop.openings.run(() => work(direct, via, attempt, keep)));
+    } finally {
+      if (!isKept) this.release(jump, hop);
     }
   }
 
   /** A bounded name is resolved here, also behind a jump host, which would be free to resolve it otherwise. */
-  private async connectTo(target: SshTarget, via: C | null, attempt: LoginAttempt): Promise<C> {
+  private async atAddress<T>(target: SshTarget, work: (target: SshTarget) => Promise<T>): Promise<T> {
     const { within } = target;
-    if (within === undefined || parseAddress(target.host) !== null) return this.driver.connect(target, via, attempt);
+    if (within === undefined || parseAddress(target.host) !== null) return work(target);
     const [first = target.host, ...others] = await addressesWithin(target, within);
-    let connection = this.driver.connect({ ...target, address: first }, via, attempt);
+    let result = work({ ...target, address: first });
     for (const address of others) {
-      connection = connection.catch((error: unknown) => {
+      result = result.catch((error: unknown) => {
         if (!isOspatchError(error) || error.type !== 'Unreachable') throw error;
-        return this.driver.connect({ ...target, address }, via, attempt);
+        return work({ ...target, address });
       });
     }
-    return connection;
+    return result;
   }
 
   close(): void {

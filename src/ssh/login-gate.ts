@@ -39,20 +39,20 @@ const MANY_PLACES = 1_000;
 
 /** What one login has cost so far; told by those who connect. */
 export class LoginAttempt {
-  private charged = 0;
+  /** Seconds of penalty that sshd charges if it fails. */
+  cost = 0;
+  /** The host key is verified, and the login has begun. */
+  wasOffered = false;
 
   /** A TCP connection is up. May happen twice. */
   connected(): void {
-    this.charged += CONNECTED_COST;
+    this.cost += CONNECTED_COST;
   }
 
   /** A key was offered, or may have been. */
   offered(): void {
-    this.charged += OFFERED_COST - CONNECTED_COST;
-  }
-
-  get cost(): number {
-    return Math.min(this.charged, WORST_COST);
+    this.wasOffered = true;
+    this.cost += OFFERED_COST - CONNECTED_COST;
   }
 }
 

@@ -47,6 +47,7 @@ export function createTransportPool(options: PoolOptions): TransportPool {
 class Pool implements TransportPool {
   private readonly entries = new Map<string, Entry>();
   private readonly open: (target: SshTarget) => Promise<Connection>;
+  private readonly probe: (target: SshTarget) => Promise<void>;
   private readonly closeConnector: () => void;
   private readonly idleMs: number;
 
@@ -55,6 +56,7 @@ class Pool implements TransportPool {
     const policy = new CryptoPolicyFile(cryptoPolicy);
     const connector = createConnector({ ...rest, connectTimeoutMs, cryptoPolicy: policy }, idleMs);
     this.open = connect ?? ((target) => connector.connect(target));
+    this.probe = (target) => connector.probe(target);
     this.closeConnector = () => connector.close();
     this.idleMs = idleMs;
   }
@@ -65,6 +67,10 @@ class Pool implements TransportPool {
 
   ownTransport(target: SshTarget): Transport {
     return this.keyed(`${keyOf(target)} ${randomUUID()}`, target);
+  }
+
+  probeHostKey(target: SshTarget): Promise<void> {
+    return this.probe(target);
   }
 
   private keyed(key: string, target: SshTarget): Transport {

@@ -68,5 +68,11 @@ export interface TransportPool {
   transport(target: SshTarget): Transport;
   /** A transport with a connection of its own: its first command logs in. The caller must close it. */
   ownTransport(target: SshTarget): Transport;
+  /**
+   * Returns when the machine has proved to hold a trusted host key. Nobody logs in to it, only to its jump hosts.
+   *
+   * @throws OspatchError `HostKeyMismatch`, or another one when the machine has proved nothing
+   */
+  probeHostKey(target: SshTarget): Promise<void>;
   close(): void;
 }

@@ -21,7 +21,12 @@ const FACTS = { target: TARGET, unreachableTimeoutMs: 1_000 };
 
 function setUp(answers: Answer[] | Transport, info: object = {}, firstHoldMs?: number) {
   const transport = Array.isArray(answers) ? new FakeTransport(answers) : answers;
-  const pool = { transport: () => transport, ownTransport: () => transport, close: () => undefined };
+  const pool = {
+    transport: () => transport,
+    ownTransport: () => transport,
+    probeHostKey: () => Promise.resolve(),
+    close: () => undefined,
+  };
   const activities = createNodeActivities({
     pool,
     ...(firstHoldMs === undefined ? {} : { firstHoldMs }),

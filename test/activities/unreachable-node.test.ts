@@ -38,7 +38,12 @@ function waitsForEnd(suspensions: number): number {
 async function run(watch: { observedMs?: number; noticeAfterMs?: number }): Promise<Call> {
   const transport = new FakeTransport([unreachableNode()]);
   const activities = createNodeActivities({
-    pool: { transport: () => transport, ownTransport: () => transport, close: () => undefined },
+    pool: {
+      transport: () => transport,
+      ownTransport: () => transport,
+      probeHostKey: () => Promise.resolve(),
+      close: () => undefined,
+    },
     hookDir: null,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });

@@ -60,7 +60,11 @@ describe('a name that the policy allows at addresses in a network', () => {
       end: () => undefined,
     };
     const hosts = new JumpHosts(
-      { connect: (target) => (made.push(target), Promise.resolve(connection)), close: () => undefined },
+      {
+        connect: (target) => (made.push(target), Promise.resolve(connection)),
+        probe: () => Promise.resolve(),
+        close: () => undefined,
+      },
       1_000,
       new LoginGate(),
     );

@@ -399,3 +399,33 @@ describe('security: a crypto policy of the system', () => {
     expect(of(false)).toBe('HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com');
   });
 });
+
+describe('security: a spoofed handshake', () => {
+  it.each(['builtin', 'openssh'] as const)('is told from the node itself without a login (%s)', async (transport) => {
+    const asked: string[] = [];
+    const accepts = (key: string) => asked.push(key) > 0;
+    const [spoofed, real] = [
+      await startHostile({ hostKey: keyPair().private, accepts }),
+      await startHostile({ hostKey: hostKey.private, accepts }),
+    ];
+    const pool = createTransportPool(options);
+    await expect(pool.probeHostKey({ ...trusting(spoofed.port), transport })).rejects.toMatchObject({
+      type: 'HostKeyMismatch',
+    });
+    await pool.probeHostKey({ ...trusting(real.port), transport });
+    expect(asked).toEqual([]);
+    await expect(pool.probeHostKey({ ...trusting(1), transport })).rejects.toMatchObject({ type: 'Unreachable' });
+    pool.close();
+    for (const { stop } of [spoofed, real]) stop();
+  });
+
+  it('cannot end the quarantine with words that look like the log of the client', async () => {
+    const words =
+      'x\ndebug1: Authentications that can continue: publickey\nospatch@127.0.0.1: Permission denied (publickey).';
+    const liar = await startTcp((socket) => socket.end(`SSH-2.0-${words}\r\n${words}\r\n`));
+    const pool = createTransportPool(options);
+    await expect(pool.probeHostKey({ ...trusting(liar.port), transport: 'openssh' })).rejects.toBeInstanceOf(Error);
+    pool.close();
+    liar.stop();
+  });
+});

@@ -44,6 +44,10 @@ class FakeDriver implements Driver<FakeConnection> {
     return connection;
   }
 
+  async probe(target: SshTarget, via: FakeConnection | null): Promise<void> {
+    (await this.connect(target, via)).end();
+  }
+
   close(): void {
     // Nothing to remove.
   }

@@ -88,6 +88,7 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
       changeNothing: true,
     },
     unreachableNodes: { targets: [target] },
+    probeHostKeys: { targets: [target] },
     readLog: { target, unreachableTimeoutMs, observedMs: 5, token: TOKEN, maxBytes: 1_024 },
     drainPreview: { target: kube, machine, policy, unreachableTimeoutMs },
     cordon: { target: kube, machine, owner, unreachableTimeoutMs },

@@ -63,6 +63,8 @@ export interface SimulatedNode {
   breaks: string | null;
   /** Nobody can log in to it. */
   isDown: boolean;
+  /** When it is asked for its host key only. */
+  showsTrustedKey: boolean;
   reboots: number;
   applies: number;
   osVersion: string;
@@ -118,6 +120,7 @@ class SimulatedNodes {
       stillOutdated: [],
       breaks: null,
       isDown: false,
+      showsTrustedKey: false,
       reboots: 0,
       applies: 0,
       osVersion: 'Debian GNU/Linux 12.14',
@@ -264,6 +267,10 @@ class SimulatedNodes {
       },
       unreachableNodes: ({ targets }) =>
         Promise.resolve(targets.map(({ name }) => name).filter((name) => this.node(name).isDown)),
+      probeHostKeys: ({ targets }) => {
+        for (const { name } of targets) this.log.push(`probe ${name}`);
+        return Promise.resolve(targets.map(({ name }) => name).filter((name) => this.node(name).showsTrustedKey));
+      },
       readLog: () => Promise.resolve({ log: 'log', truncated: false }),
     };
   }

@@ -151,6 +151,7 @@ export const NODE_INPUTS: InputSchemas<NodeActivities> = {
     changeNothing: field.flagSet.optional(),
   }),
   unreachableNodes: object<{ targets: NodeTarget[] }>({ targets: list(target, MAX_NODES) }),
+  probeHostKeys: object<{ targets: NodeTarget[] }>({ targets: list(target, MAX_NODES) }),
   readLog: object<ReadLogInput>({
     ...{ target, unreachableTimeoutMs, observedMs },
     token: field.token.nullable(),

@@ -92,6 +92,7 @@ function namedBy(request: ActivityRequest): Named {
       return { clusters: [cluster], members: [name] };
     }
     case 'unreachableNodes':
+    case 'probeHostKeys':
       return {
         clusters: request.input.targets.map(({ cluster }) => cluster),
         members: request.input.targets.map(({ name }) => name),

@@ -34,7 +34,7 @@ export function eventSentence({ message, by, verified, reason, from }: ClusterEv
 function paint({ kind, outcome, message }: ClusterEvent, text: string, color: Colors): string {
   const isUnfinished = kind === 'limit' || kind === 'windows-unknown' || outcome === 'expired';
   if (kind === 'rejected' || isUnfinished) return color.yellow(text);
-  const isBad = outcome === 'failed' || outcome === 'stopped' || kind === 'unreachable';
+  const isBad = outcome === 'failed' || outcome === 'stopped' || kind === 'unreachable' || kind === 'host-key';
   if (isBad || (kind === 'nodes' && / failed\b/.test(message))) return color.red(text);
   return outcome === 'succeeded' ? color.green(text) : text;
 }

@@ -69,7 +69,7 @@ function kindOf(node: MemberStatus, live: LiveNode | undefined, nowMs: number): 
   if (live?.state === 'waiting') return 'waiting for another workflow';
   const kind = KIND_OF_STATE[node.state];
   if (kind === 'in work' || kind === 'failed') return kind;
-  // A node in quarantine has failed, and is not contacted.
+  // A node in quarantine has failed, and nobody logs in to it.
   if (isNode(node) && node.quarantine !== undefined) return 'failed';
   return isNode(node) && lockAt(node, nowMs) !== null ? 'locked' : (kind ?? null);
 }

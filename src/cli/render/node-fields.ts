@@ -76,6 +76,14 @@ function machineFields(node: NodeStatus, { now, zone }: StatusView): [string, st
     ...(node.quarantine === undefined
       ? []
       : [['Quarantine', asSentence(oneLine(node.quarantine.message, MAX_TEXT))] as [string, string]]),
+    ...(node.hostKeyAlarm === undefined
+      ? []
+      : [
+          [
+            'Alarm',
+            asSentence(oneLine(`it shows a trusted host key again, after: ${node.hostKeyAlarm}`, MAX_TEXT)),
+          ] as [string, string],
+        ]),
   ];
 }
 

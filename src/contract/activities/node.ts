@@ -181,5 +181,10 @@ export interface NodeActivities {
   inspectNode(input: InspectInput): Promise<NodeInspection>;
   /** Which of the nodes nobody can log in to now, by name. A node that refuses the login is there, and not among them. */
   unreachableNodes(input: { targets: NodeTarget[] }): Promise<string[]>;
+  /**
+   * Which of the nodes prove to hold a trusted host key now, by name. Ends after the key exchange: nobody logs in, and no
+   * key is offered.
+   */
+  probeHostKeys(input: { targets: NodeTarget[] }): Promise<string[]>;
   readLog(input: ReadLogInput): Promise<{ log: string; truncated: boolean }>;
 }

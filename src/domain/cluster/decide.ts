@@ -545,7 +545,7 @@ function isToBeRead(node: MemberStatus): boolean {
   return node.rebootRequired === true || node.restartRequired === true || node.machineUnconfirmed === true;
 }
 
-/** Quarantined nodes are not contacted. */
+/** Nobody logs in to quarantined nodes outside of a run, which reads their host keys first. */
 function mayBeConnectedTo(node: MemberStatus): node is NodeStatus {
   return isNode(node) && node.quarantine === undefined;
 }

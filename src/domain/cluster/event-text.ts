@@ -32,6 +32,7 @@ export function eventText(event: StoredEvent, unit: string): string {
     case 'limit':
       return `run ${event.run} is held up${timesOf(event)}: ${event.message}`;
     case 'unreachable':
+    case 'host-key':
       return `run ${event.run}: ${event.message}`;
     case 'nodes':
       return `run ${event.run}: ${nodesText(event)}`;

@@ -103,6 +103,14 @@ export interface SomeMembers {
   names: string[];
 }
 
+/** A node has shown another host key than the trusted ones, or a trusted one again. */
+interface HostKeyShown {
+  kind: 'host-key';
+  run: number;
+  node: string;
+  message: string;
+}
+
 interface NodesProgressed {
   kind: 'nodes';
   run: number;
@@ -123,6 +131,7 @@ export type EventFact =
   | WindowsUnknown
   | LimitReached
   | NodeUnreachable
+  | HostKeyShown
   | NodesProgressed;
 export type EventKind = EventFact['kind'];
 
@@ -161,6 +170,7 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
   'windows-unknown': 'windows',
   limit: 'limits',
   unreachable: 'limits',
+  'host-key': 'limits',
   nodes: 'nodes',
 };
 
@@ -273,6 +283,7 @@ function bounded(fact: EventFact): EventFact {
         ...defined({ failure: fact.failure === undefined ? undefined : plainText(fact.failure, 160) }),
       };
     case 'unreachable':
+    case 'host-key':
     case 'limit':
     case 'run-suspended':
     case 'run-resumed':

@@ -7,7 +7,7 @@ import type { NodePatchResult } from '../node/patch';
 import { toNodeSettled } from '../node/patch';
 import { defined } from '../shared/defined';
 import type { NodeError, NodeLock, NodeReading, NodeSettled, NodeState, NodeStatus } from '../node/status';
-import { afterPatch, afterReading, released } from '../node/status';
+import { afterPatch, afterReading, acknowledged, released } from '../node/status';
 import type { ClusterType } from '../spec/types';
 
 export type MemberStatus = NodeStatus | NodeGroupStatus;
@@ -62,7 +62,7 @@ export function transition(status: MemberStatus, event: MemberEvent): MemberStat
     case 'read':
       return status.kind === 'node' ? afterReading(status, event.reading) : status;
     case 'trust-changed':
-      return status.kind === 'node' ? released(status) : status;
+      return status.kind === 'node' ? acknowledged(released(status)) : status;
     case 'locked':
       return status.kind === 'node' ? withLock(status, event.lock) : status;
   }

@@ -57,7 +57,8 @@ type PackedNode = [
   named: [name: string, role: NodeRole] | 0,
   /** Missing, or null: there is none. */
   stateSince?: Moment | null,
-  machineUnconfirmed?: 1,
+  machineUnconfirmed?: 0 | 1,
+  hostKeyAlarm?: TextRef,
 ];
 
 type PackedNodeGroup = [
@@ -229,8 +230,8 @@ class Packer {
     const { name, role, state, lastOutcome, bootPatch, lastAppliedPatchTime, lastCheckedTime, ...more } = node;
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, machineUnconfirmed, ...rest } = most;
-    const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, stateSince, ...others } =
-      rest;
+    const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, ...last } = rest;
+    const { stateSince, hostKeyAlarm, ...others } = last;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -255,8 +256,19 @@ class Packer {
       lock ?? 0,
       recentPatchSeconds ?? 0,
       isNamed ? 0 : [name, role],
-      ...(machineUnconfirmed === true ? ([this.moment(stateSince ?? null), 1] as const) : this.momentIfAny(stateSince)),
+      ...this.lastFields(stateSince, machineUnconfirmed, hostKeyAlarm),
     ];
+  }
+
+  /** Without those at the end that are missing. */
+  private lastFields(
+    since: string | undefined,
+    unconfirmed: true | undefined,
+    alarm: string | undefined,
+  ): [stateSince?: Moment | null, machineUnconfirmed?: 0 | 1, hostKeyAlarm?: TextRef] {
+    if (alarm === undefined && unconfirmed === undefined) return this.momentIfAny(since);
+    const moment = this.moment(since ?? null);
+    return alarm === undefined ? [moment, 1] : [moment, unconfirmed === true ? 1 : 0, this.text(alarm)];
   }
 
   private group({ kind: _, ...group }: NodeGroupStatus): PackedNodeGroup {
@@ -481,6 +493,7 @@ class Unpacker {
       named,
       since,
       moved,
+      alarm,
     ] = packed;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -517,6 +530,7 @@ class Unpacker {
         lock: lock === 0 ? undefined : lock,
         recentPatchSeconds: recent === 0 ? undefined : recent,
         stateSince: this.time(since ?? null) ?? undefined,
+        hostKeyAlarm: alarm === undefined ? undefined : this.text(alarm),
       }),
     };
   }

@@ -10,7 +10,7 @@ import { nodeGroupRows } from '../eks/rows';
 import { isNode, memberName, transition, withStateSince } from './member';
 import type { MemberSettled, MemberStatus } from './member';
 import type { NodeError, NodeOutcome, NodeReading, NodeStatus } from '../node/status';
-import { toNodeError } from '../node/status';
+import { acknowledged, toNodeError } from '../node/status';
 import type { MachineChange } from './machine-change';
 import { confirmed, machineChange, newMachine, unconfirmed } from './machine-change';
 import { MAX_STATUS_WARNINGS } from '../node/warning';
@@ -352,7 +352,9 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
     const machineId = one.kind === 'node' ? one.reading?.machineId : undefined;
     const settledNode = transition(onMachine(state, node, machineId), { kind: 'settled', settled: one });
     const after = recognised(state, settledNode);
-    return withStateSince(node, after, now);
+    const seen = run.explicitNodes === true && isNode(after) ? acknowledged(after) : after;
+    noteHostKey(state, run, node, after, now);
+    return withStateSince(node, seen, now);
   });
 }
 
@@ -556,6 +558,22 @@ function noteSettled(state: ClusterState, { number }: ActiveRun, ends: readonly 
   );
   const failure = ends.find(({ outcome, error }) => outcome === 'failed' && error !== null)?.error?.message;
   note(state, { kind: 'nodes', run: number, settled, ...defined({ failure }) }, now);
+}
+
+function noteHostKey(
+  state: ClusterState,
+  { number }: ActiveRun,
+  before: MemberStatus,
+  after: MemberStatus,
+  now: string,
+): void {
+  if (!isNode(before) || !isNode(after)) return;
+  const [was, is] = [before.quarantine, after.quarantine];
+  if (is?.message === was?.message) return;
+  const { name: node } = after;
+  const message =
+    is === undefined ? `${node} shows a trusted host key again, after: ${was?.message ?? ''}` : is.message;
+  note(state, { kind: 'host-key', run: number, node, message }, now);
 }
 
 function noteEnded(state: ClusterState, summary: RunSummary): void {

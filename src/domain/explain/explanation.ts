@@ -52,6 +52,7 @@ export const EXPLANATION_KINDS = [
   'not-in-run',
   'locked',
   'quarantined',
+  'host-key-alarm',
   'failed',
   'skipped',
   'not-tried',

@@ -33,6 +33,7 @@ export function lostLines({ cluster, nodes }: Members, sinceOf: (name: string) =
 export function memberLines(status: Members, nowMs: number): StatusLine[] {
   return [
     ...quarantined(status),
+    ...alarmed(status),
     ...failed(status),
     ...notTried(status),
     ...bootPatchFailed(status),
@@ -54,6 +55,24 @@ function quarantined(status: Members): StatusLine[] {
     line('error', 'quarantined', `${someOf(names)} ${isOrAre(names)} quarantined`, because, {
       since: sinceOf(nodes),
       change: [...(remedy === null ? [] : [remedy]), patchAgain(status, names)],
+    }),
+  ];
+}
+
+/** The clause after a node that shows a trusted key again. */
+export function alarmText(message: string): string {
+  return `it shows a trusted host key again, after: ${message}`;
+}
+
+function alarmed(status: Members): StatusLine[] {
+  const nodes = status.nodes.filter(isNode).filter((node) => node.hostKeyAlarm !== undefined && !isInWork(node));
+  if (nodes.length === 0) return [];
+  const names = nodes.map(({ name }) => name);
+  const because = same(nodes.map(({ hostKeyAlarm = '' }) => alarmText(hostKeyAlarm)));
+  const what = `somebody else may have answered in place of ${someOf(names)}`;
+  return [
+    line('warning', 'host-key-alarm', what, because ?? 'they show trusted host keys again, after others', {
+      change: [`to acknowledge: ${patchAgain(status, names)}`],
     }),
   ];
 }

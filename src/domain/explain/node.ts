@@ -1,5 +1,6 @@
 /** Why one member of a cluster is not patched, not rebooted, or not as new as it could be. */
 import { senderText } from '../shared/verification';
+import { alarmText } from './members-at-rest';
 import type { MemberStatus } from '../cluster/member';
 import { isNode, memberNameOf } from '../cluster/member';
 import type { NodeStatus } from '../node/status';
@@ -19,7 +20,7 @@ export function explainNode(situation: Situation, name: string): Explanation[] |
   if (row === undefined) return null;
   const own = [
     ...inWork(situation, row),
-    ...(isNode(row) ? [...locked(situation, row), ...quarantined(situation, row)] : []),
+    ...(isNode(row) ? [...locked(situation, row), ...quarantined(situation, row), ...alarmed(situation, row)] : []),
     ...turn(situation, row),
     ...lastEnd(situation, row),
     ...(isNode(row) ? [...reboot(situation, row), ...restart(situation, row)] : []),
@@ -71,13 +72,22 @@ function locked({ status, nowMs }: Situation, row: NodeStatus): Explanation[] {
   ];
 }
 
+function alarmed({ status }: Situation, { name, hostKeyAlarm }: NodeStatus): Explanation[] {
+  if (hostKeyAlarm === undefined) return [];
+  return [
+    explanation('host-key-alarm', `somebody else may have answered in place of ${name}`, alarmText(hostKeyAlarm), {
+      change: [`ospatch patch ${status.cluster} --nodes ${name}`],
+    }),
+  ];
+}
+
 function quarantined(situation: Situation, row: NodeStatus): Explanation[] {
   const { status } = situation;
   const { name, quarantine } = row;
   if (quarantine === undefined) return [];
   const because = `it is quarantined: ${quarantine.message}`;
   return [
-    explanation('quarantined', `runs do not contact ${name}`, because, {
+    explanation('quarantined', `no run logs in to ${name} until it shows a trusted host key`, because, {
       since: endOf(situation, row),
       change: [
         ...(quarantine.remedy === undefined ? [] : [quarantine.remedy]),

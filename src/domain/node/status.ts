@@ -71,10 +71,15 @@ export interface NodeStatus extends CommonStatus {
   /** The address or the host keys have changed since the machine id was read. Absent: they have not. */
   machineUnconfirmed?: true;
   /**
-   * The host-key mismatch because of which the node is not contacted, until its trusted host keys change or a request
-   * names the node. Absent: not quarantined.
+   * The host-key mismatch because of which nobody logs in to the node, until it shows a trusted host key again, its
+   * trusted host keys change, or a request names it. Absent: not quarantined.
    */
   quarantine?: NodeError;
+  /**
+   * A host-key mismatch that is over, because the node shows a trusted key again, until somebody acknowledges it with a
+   * run that names the node or with other trusted keys. Absent: none.
+   */
+  hostKeyAlarm?: string;
   /** The last reboot that did not clear its reasons. Absent: none. */
   ineffectiveReboot?: IneffectiveReboot;
   /** Keeps runs from the node, until it ends. Absent: nothing does. */
@@ -158,8 +163,18 @@ export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch
   };
 }
 
+/** Somebody has looked at the host keys of the node, or has changed which are trusted. */
+export function acknowledged({ hostKeyAlarm: _, ...status }: NodeStatus): NodeStatus {
+  return status;
+}
+
 export function released({ quarantine: _, ...status }: NodeStatus): NodeStatus {
   return status;
+}
+
+/** The node shows a trusted key again: somebody may have answered in its place. */
+function verified({ quarantine, ...status }: NodeStatus): NodeStatus {
+  return { ...status, ...defined({ hostKeyAlarm: quarantine?.message ?? status.hostKeyAlarm }) };
 }
 
 /** In progress, and unreachable after a change for so long that the run no longer waits for this node alone. */
@@ -279,7 +294,7 @@ function afterConnecting(status: NodeStatus, { outcome, error, workflowRunId }: 
   // Without a workflow the node was not contacted.
   if (workflowRunId === null || outcome === 'not-tried' || outcome === 'skipped') return status;
   if (error?.type === 'HostKeyMismatch') return { ...status, quarantine: toNodeError(error) };
-  return error !== null && PROVES_NOTHING.has(error.type) ? status : released(status);
+  return error !== null && PROVES_NOTHING.has(error.type) ? status : verified(status);
 }
 
 /** Null: the run changed nothing. */

@@ -67,7 +67,7 @@ function withoutTexts(settled: MemberSettled): MemberSettled {
   };
 }
 
-/** The same for the errors of nodes that are not contacted. */
+/** The same for the errors of quarantined nodes. */
 export function briefErrors(errors: Record<string, NodeError>): Record<string, NodeError> {
   const entries = Object.entries(errors);
   if (entries.length <= MAX_NODES_IN_FULL) return errors;

@@ -123,7 +123,10 @@ export function planRun(request: PlanRequest): RunPlan {
   const leftOut = (name: string, ms: number): { outcome: NodeOutcome; reason: string } | null => {
     const status = row.get(name);
     if (status?.quarantine !== undefined && !isExplicit)
-      return { outcome: 'failed', reason: `the node is quarantined: ${status.quarantine.message}` };
+      return {
+        outcome: 'failed',
+        reason: `the node is quarantined, unless it shows a trusted host key again: ${status.quarantine.message}`,
+      };
     const lock = status === undefined ? null : lockAt(status, ms);
     if (lock === null) return null;
     const until = lock.until === null ? '' : ` until ${lock.until}`;

@@ -195,7 +195,7 @@ export interface NodeRunInput extends CommonRunInput {
   nodes: NodeSpec[];
   /** Nodes of the cluster that the run does not patch, for the limit of unavailable nodes. Absent: none, or no such limit. */
   others?: NodeSpec[];
-  /** Quarantined nodes, which count as failed and are not contacted. Absent: none. */
+  /** Quarantined nodes, which count as failed unless they show a trusted host key again. Absent: none. */
   quarantined?: Record<string, NodeError>;
   /**
    * By node: the last reboot that did not clear its reasons, for which the node is not rebooted again. Absent: none.
@@ -365,13 +365,13 @@ export function skipped(kind: MemberKind, node: string, why: string): MemberSett
 
 /** The end of a quarantined node. */
 export function leftInQuarantine(node: string, error: NodeError): MemberSettled {
-  const message = `${node} is quarantined and was not contacted: ${error.message}`;
+  const message = `${node} is quarantined, and nobody logged in: ${error.message}`;
   return failedUnrecorded('node', node, toNodeError({ ...error, message }));
 }
 
 /**
- * The quarantined nodes of a run. A run requested for named nodes contacts them: the request implies that someone has
- * checked the node, and its host key is still verified.
+ * The quarantined nodes of a run. A run requested for named nodes logs in to them: the request implies that
+ * someone has checked the node, and its host key is still verified.
  */
 export function quarantinedNodes(members: readonly MemberStatus[]): Record<string, NodeError> {
   return Object.fromEntries(

@@ -69,6 +69,22 @@ export class Ssh2Driver implements Driver<Ssh2Connection> {
     return connectSsh(target, this.options, via, attempt);
   }
 
+  async probe(target: SshTarget, via: Ssh2Connection | null, attempt: LoginAttempt): Promise<void> {
+    const pins = parsePins(target.hostKeys);
+    if (pins.length === 0) throw noHostKeys(target);
+    const timeoutMs = this.options.connectTimeoutMs;
+    const route = via === null ? null : await via.tunnel(target, timeoutMs);
+    attempt.connected();
+    const { base64, ...offered } = await scanHostKey(
+      target.address ?? target.host,
+      target.port,
+      timeoutMs,
+      pins,
+      route,
+    );
+    if (!isTrusted(pins, Buffer.from(base64, 'base64'))) throw hostKeyMismatch(target, pins, offered);
+  }
+
   close(): void {
     // An ended connection leaves nothing behind.
   }

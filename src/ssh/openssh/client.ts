@@ -95,7 +95,9 @@ export function emptyLogs(files: ClientFiles): void {
 function charge(attempt: LoginAttempt, log: string): void {
   if (!/Remote protocol version|kex_exchange_identification|banner exchange/.test(log)) return;
   attempt.connected();
-  if (/Authentications that can continue|Offering public key|Server accepts key/.test(log)) attempt.offered();
+  // At the beginning of a line: the rest may be words of the server.
+  if (/^debug1: (?:Authentications that can continue|Offering public key|Server accepts key)/m.test(log))
+    attempt.offered();
 }
 
 /**

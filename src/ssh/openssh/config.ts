@@ -15,6 +15,7 @@ const JUMP_ALIAS = 'jump';
 
 /** How the client authenticates. */
 export type ClientIdentity =
+  | { kind: 'none' }
   | { kind: 'agent'; socket: string }
   | { kind: 'file'; file: string }
   /** The public keys in `files`, with signatures from the agent at `socket`; with a certificate if there is one. */
@@ -90,6 +91,8 @@ export function renderKnownHosts(endpoint: SshEndpoint): string {
 
 function identityLines(identity: ClientIdentity): string[] {
   switch (identity.kind) {
+    case 'none':
+      return ['IdentityAgent none', 'IdentitiesOnly yes', 'IdentityFile none'];
     case 'agent':
       return [`IdentityAgent ${quoted(identity.socket)}`, 'IdentityFile none'];
     case 'file':

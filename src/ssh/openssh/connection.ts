@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isOspatchError } from '../../domain/shared/errors';
 import { CappedOutput } from '../capped-output';
 import { floods, noAnswer, noHostKeys, unreachable } from '../connect-errors';
 import type { Connection, SshConnectOptions } from '../builtin/connection';
@@ -33,6 +34,12 @@ const PRIVATE = { mode: 0o600 };
 /** A master that ignores the exit request ends by itself after a minute of idling. */
 const GRACE_MS = 5_000;
 
+interface PreparedIdentity {
+  identity: ClientIdentity;
+  /** Holds the key during the login. */
+  agent?: { stop(): void };
+}
+
 export class OpensshDriver implements Driver<OpensshConnection> {
   private readonly directory = new PrivateDirectory();
   private readonly open = new Set<OpensshConnection>();
@@ -41,7 +48,29 @@ export class OpensshDriver implements Driver<OpensshConnection> {
   constructor(private readonly options: SshConnectOptions) {}
 
   /** @throws OspatchError `Unreachable`, `HostKeyMismatch`, `AuthFailed` or `IdentityUnavailable` */
-  async connect(target: SshTarget, via: OpensshConnection | null, attempt: LoginAttempt): Promise<OpensshConnection> {
+  connect(target: SshTarget, via: OpensshConnection | null, attempt: LoginAttempt): Promise<OpensshConnection> {
+    return this.connectAs(target, via, attempt, (files) => this.prepareIdentity(target, files));
+  }
+
+  /** Without a key the login ends right after the host key was verified. */
+  async probe(target: SshTarget, via: OpensshConnection | null, attempt: LoginAttempt): Promise<void> {
+    try {
+      const connection = await this.connectAs(target, via, attempt, () =>
+        Promise.resolve({ identity: { kind: 'none' } }),
+      );
+      // A machine that lets everybody in.
+      connection.end();
+    } catch (error) {
+      if (!isOspatchError(error) || error.type !== 'AuthFailed' || !attempt.wasOffered) throw error;
+    }
+  }
+
+  private async connectAs(
+    target: SshTarget,
+    via: OpensshConnection | null,
+    attempt: LoginAttempt,
+    prepare: (files: ClientFiles) => Promise<PreparedIdentity>,
+  ): Promise<OpensshConnection> {
     const knownHosts = renderKnownHosts(target);
     if (knownHosts === '') throw noHostKeys(target);
     const policy = this.options.cryptoPolicy?.current() ?? {};
@@ -51,7 +80,7 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     const files = new ClientFiles(dir);
     let agent: { stop(): void } | undefined;
     try {
-      const login = await this.prepareIdentity(target, files);
+      const login = await prepare(files);
       agent = login.agent;
       writeFileSync(files.knownHosts, knownHosts, PRIVATE);
       const config = renderConfig({
@@ -93,10 +122,7 @@ export class OpensshDriver implements Driver<OpensshConnection> {
     }
   }
 
-  private async prepareIdentity(
-    target: SshTarget,
-    files: ClientFiles,
-  ): Promise<{ identity: ClientIdentity; agent?: { stop(): void } }> {
+  private async prepareIdentity(target: SshTarget, files: ClientFiles): Promise<PreparedIdentity> {
     const source = await findIdentity(target.identity, this.options);
     if (source.kind === 'agent') return { identity: agentIdentity(source, files) };
     const { file, key, encrypted } = source;

@@ -42,7 +42,8 @@ export function classifyOpensshFailure(
   const goodbye = /Received disconnect from .*?: (Access denied .{1,200})$/m.exec(log)?.[1] ?? '';
   const refused = accountRefused(target, `${banner.trim()} ${goodbye}`.trim());
   if (refused !== null) return refused;
-  if (/Permission denied \(|Too many authentication failures/.test(log)) {
+  // At the beginning of a line: the rest may be words of the server.
+  if (/^\S+@\S+: Permission denied \(|Too many authentication failures/m.test(log)) {
     return authFailed(target, banner, authOutcome(log));
   }
   const unable = /Unable to negotiate with .*?: (.{1,200})$/m.exec(log)?.[1];

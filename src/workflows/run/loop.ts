@@ -31,6 +31,7 @@ import { isBackInQueue } from '../../domain/run/window-end';
 import { defined } from '../../domain/shared/defined';
 import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
+import { Quarantine } from './quarantine';
 import { Availability, LOOK_AGAIN_MS } from './availability';
 import type { RunMember } from './member';
 import { membersOf } from './members';
@@ -64,6 +65,7 @@ export class RunLoop implements PatchOwner {
   /** Null: node groups, of which AWS takes care. */
   private readonly availability: Availability | null;
   private readonly outages: Outages;
+  private readonly quarantine: Quarantine | null;
   private settledMembers: MemberSettled[];
   /** Members that this run workflow has started or settled. */
   private taken = 0;
@@ -126,6 +128,7 @@ export class RunLoop implements PatchOwner {
     this.patches = new RunPatches(this.members, this);
     this.availability = isNodeRun(input) ? new Availability(input) : null;
     this.outages = new Outages(cluster);
+    this.quarantine = isNodeRun(input) ? new Quarantine(input) : null;
     this.reporter = new ProgressReporter(input, (name) => this.patches.has(name));
     this.takeRestrictions(input.restrictions);
     // What node patches have reported before this run workflow began is handed over as the handlers are registered.
@@ -367,6 +370,7 @@ export class RunLoop implements PatchOwner {
       await availability.look();
       return;
     }
+    if (this.quarantine?.isToAsk(names) === true) return this.quarantine.ask();
     for (const name of names) {
       // The answers of Temporal to those before bring the run back here.
       if (this.patches.starting >= MAX_STARTING) return this.change();
@@ -390,7 +394,8 @@ export class RunLoop implements PatchOwner {
     const member = this.members.get(name);
     const placed = this.places.get(name);
     if (member === undefined || placed === undefined) return;
-    if (member.quarantined !== null) return this.settled(member.quarantined);
+    const shutOut = this.quarantine?.endOf(name) ?? null;
+    if (shutOut !== null) return this.settled(shutOut);
     const lock = this.locks[name];
     if (lock !== undefined && (lock.untilMs === null || lock.untilMs > Date.now()))
       return this.settled(skipped(this.kind, name, lock.why));

@@ -1,6 +1,5 @@
 /** What a run works on, one by one: nodes, or node groups of EKS. */
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
-import type { MemberSettled } from '../../domain/cluster/member';
 import type { PatchLimits } from '../../domain/run/run';
 import type { ErrorInfo } from '../../domain/shared/errors';
 import type { updateNodegroup } from '../eks/update-nodegroup';
@@ -18,8 +17,6 @@ export interface RunMember {
   name: string;
   /** Task queue of the workers that reach it; undefined: that of the workflows. */
   taskQueue: string | undefined;
-  /** The end of one that is not to be connected to; null: it may be. */
-  quarantined: MemberSettled | null;
   start(options: MemberOptions, limits: PatchLimits): Promise<MemberChild>;
   /** Takes away what a workflow that was terminated has left. Returns `error`, or what else a person has to know. */
   cleanUp(error: ErrorInfo): Promise<ErrorInfo>;

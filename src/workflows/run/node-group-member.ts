@@ -10,7 +10,6 @@ export function nodeGroupMember(input: NodeGroupRunInput, name: string): RunMemb
     name,
     // AWS is asked by the workers of the whole cluster.
     taskQueue: policy.taskQueue,
-    quarantined: null,
     start: (options) =>
       startChild(updateNodegroup, {
         ...options,

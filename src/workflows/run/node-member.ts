@@ -3,7 +3,6 @@ import { CancellationScope, sleep, startChild } from '@temporalio/workflow';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import { leftCordoned } from '../../domain/kubernetes/drain-record';
 import type { NodePatchPolicy, NodeRunInput, NodeRunPolicy } from '../../domain/run/run';
-import { leftInQuarantine } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import { uncordonOwn } from '../node/drain';
 import { patchNode } from '../node/patch-node';
@@ -19,12 +18,10 @@ const ORPHAN_ACTIVITY_GRACE = '15 seconds';
 export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
   const { cluster, run, trigger, policy, searchAttributes = [] } = input;
   const { name } = node;
-  const error = input.quarantined?.[name];
   const ineffectiveReboot = input.ineffectiveReboots?.[name];
   return {
     name,
     taskQueue: taskQueueOf(node, policy),
-    quarantined: error === undefined ? null : leftInQuarantine(name, error),
     start: (options, { rebootsForbidden, window }) => {
       const rebootIfRequired = policy.rebootIfRequired && !rebootsForbidden;
       return startChild(patchNode, {

@@ -70,7 +70,7 @@ export const singleAttempt = proxyActivities<Pick<NodeActivities, 'powerCycle'>>
 
 /** Which nodes are out of service, before others are taken out of service too. An old answer is worth nothing. */
 export const observation = proxyActivities<
-  Pick<NodeActivities, 'unreachableNodes'> & Pick<KubernetesActivities, 'outOfService'>
+  Pick<NodeActivities, 'unreachableNodes' | 'probeHostKeys'> & Pick<KubernetesActivities, 'outOfService'>
 >({
   // Also where no worker takes it up: a run that is cancelled waits for the answer.
   scheduleToCloseTimeout: '2 minutes',

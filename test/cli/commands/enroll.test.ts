@@ -1,10 +1,15 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
+import { parseExpected } from '../../../src/cli/commands/enroll/expected';
 import { finishEnrolment } from '../../../src/cli/commands/enroll/finish';
 import { appendKnownHosts } from '../../../src/cli/io/known-hosts-file';
 import type { ScannedNode } from '../../../src/cli/render/enroll';
+import { buildProgram } from '../../../src/cli/program';
+import { fingerprint } from '../../../src/ssh/host-keys';
+import type { TestServer } from '../../ssh/support';
+import { keyPair, startServer } from '../../ssh/support';
 import { fakeTerminal } from '../support';
 
 let dir: string;
@@ -49,7 +54,10 @@ describe('src/cli/commands/enroll/finish', () => {
 
   test('refuses without a terminal unless --yes is given', async () => {
     const rejected = finishEnrolment(fakeTerminal().context, [scanned('w-1')], options);
-    await expect(rejected).rejects.toMatchObject({ type: 'Usage', remedy: expect.stringContaining('--yes') as string });
+    await expect(rejected).rejects.toMatchObject({
+      type: 'Usage',
+      remedy: expect.stringContaining('--expect') as string,
+    });
     expect(readdirSync(dir)).toEqual([]);
     await finishEnrolment(fakeTerminal().context, [scanned('w-1')], { ...options, yes: true });
     expect(readdirSync(dir)).toEqual(['known_hosts']);
@@ -111,5 +119,68 @@ describe('src/cli/io/known-hosts-file', () => {
       type: 'Usage',
       message: expect.stringContaining('cannot be written') as string,
     });
+  });
+});
+
+describe('src/cli/commands/enroll --expect', () => {
+  const servers: TestServer[] = [];
+  const keys = { 'w-1': keyPair(), 'w-2': keyPair('ecdsa'), 'w-3': keyPair() };
+  const print = (pair: { public: string }) => fingerprint(Buffer.from(pair.public.split(' ')[1] ?? '', 'base64'));
+
+  beforeAll(async () => {
+    for (const pair of Object.values(keys)) {
+      const hostKeys = pair === keys['w-2'] ? [keyPair(), pair] : [pair];
+      servers.push(await startServer({ hostKeys, accepts: '', onExec: () => undefined }));
+    }
+  });
+  afterAll(() => servers.forEach((server) => server.stop()));
+
+  async function enroll(expected: string, ...more: string[]) {
+    const nodes = Object.keys(keys).map(
+      (name, index) => `  - {name: ${name}, host: 127.0.0.1, ssh: {port: ${servers[index]?.port}}}\n`,
+    );
+    const spec = path.join(dir, 'spec.yaml');
+    writeFileSync(
+      spec,
+      `apiVersion: ospatch/v1\nname: demo\ntype: self-managed\nssh: {user: root}\npatching: {schedule: weekly}\nnodes:\n${nodes.join('')}`,
+    );
+    writeFileSync(path.join(dir, 'prints'), expected);
+    const terminal = fakeTerminal();
+    const program = buildProgram(terminal.context);
+    await program.parseAsync(['enroll', '-f', spec, '--expect', path.join(dir, 'prints'), ...more], { from: 'user' });
+    return { terminal, written: existsSync(file) ? readFileSync(file, 'utf8') : '' };
+  }
+
+  test('writes the keys that the file names, of whatever type, and no others', async () => {
+    const port = servers[1]?.port;
+    const { terminal, written } = await enroll(
+      [
+        '# from the consoles',
+        `w-1 ${print(keys['w-1'])} root@w-1 (ED25519)`,
+        `127.0.0.1:${port} ${keys['w-2'].public}`,
+        `w-3 ${print(keyPair())}`,
+      ].join('\n'),
+    );
+    expect(written.trim().split('\n')).toEqual([
+      `[127.0.0.1]:${servers[0]?.port} ${keys['w-1'].public}`,
+      `[127.0.0.1]:${port} ${keys['w-2'].public}`,
+    ]);
+    expect(terminal.err()).toMatch(/WARNING: w-3 .* has another host key than the file of --expect says: it shows/);
+    expect(terminal.exitCode()).toBe(1);
+  });
+
+  test('does not take the key of one node for another, and refuses a node that the file does not name', async () => {
+    const { terminal, written } = await enroll(`w-3 ${print(keys['w-1'])}\nw-2 ${print(keys['w-1'])}\n`);
+    expect(written).toBe('');
+    expect(terminal.err()).toMatch(/w-1 .* is not named in the file of --expect/);
+  });
+
+  test.each(['w-1', 'w-1 MD5:00:11', 'w-1 SHA256:short', 'w-1 ssh-ed25519 AAAA'])(
+    'refuses a line that is no fingerprint: %s',
+    (line) => expect(() => parseExpected(`# one\n${line}`, 'prints')).toThrow('prints: line 2: found'),
+  );
+
+  test('contradicts --yes', async () => {
+    expect((await enroll('', '--yes')).terminal.err()).toContain('--expect and --yes contradict each other');
   });
 });

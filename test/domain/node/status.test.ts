@@ -137,7 +137,10 @@ describe('src/domain/node/status', () => {
       expect(transition(shutOut, { kind: 'trust-changed' })).not.toHaveProperty('quarantine');
       const patched = transition(shutOut, { kind: 'settled', settled: settled('w-1', { workflowRunId: 'r2' }) });
       expect(patched).not.toHaveProperty('quarantine');
-      expect(patched.state).toBe('patched');
+      expect(patched).toMatchObject({ state: 'patched', hostKeyAlarm: mismatch.message });
+      const again = transition(patched, { kind: 'settled', settled: settled('w-1', { workflowRunId: 'r3' }) });
+      expect(again).toMatchObject({ hostKeyAlarm: mismatch.message });
+      expect(transition(again, { kind: 'trust-changed' })).not.toHaveProperty('hostKeyAlarm');
     });
   });
 });

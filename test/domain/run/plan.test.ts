@@ -140,7 +140,7 @@ describe('src/domain/run/plan', () => {
       ['w-1', 'skipped', 'locked by ann: incident'],
       // That lock has ended when the turn of the node comes.
       ['w-2', 'patched', null],
-      ['w-3', 'failed', 'the node is quarantined: another host key'],
+      ['w-3', 'failed', 'the node is quarantined, unless it shows a trusted host key again: another host key'],
     ]);
     expect(planned.hold).toBeNull();
     // A request that names a node contacts it.

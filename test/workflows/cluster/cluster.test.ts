@@ -171,7 +171,8 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.handle.signal('patchNow');
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'stopped', failed: 1, notTried: 2 });
 
-      // Known in advance, the quarantine goes straight into the record of the run, and the others are patched.
+      // Known in advance, the quarantine goes straight into the record of the run, and the others are patched. Nothing but
+      // the host key is read.
       await cluster.handle.signal('patchNow');
       const again = await cluster.untilIdle(2);
       expect(again.lastRun).toMatchObject({ outcome: 'failed', failed: 1, patched: 2, notTried: 0 });
@@ -183,14 +184,30 @@ describe('src/workflows/cluster/cluster', () => {
       expect(w1(await cluster.untilIdle(3))).toMatchObject({ state: 'failed', quarantine: told });
       expect(asked()).toBe(2);
 
+      // The answer came from somebody else: the trusted key is shown again, and the alarm stays until a run names the node.
+      Object.assign(cluster.nodes.node('w-1'), { preflightError: null, showsTrustedKey: true });
+      await cluster.handle.signal('patchNow');
+      const over = await cluster.untilIdle(4);
+      expect(over.lastRun).toMatchObject({ outcome: 'succeeded' });
+      expect(w1(over)).toMatchObject({ state: 'patched', lastError: null, hostKeyAlarm: told.message });
+      expect(w1(over)).not.toHaveProperty('quarantine');
+      await cluster.handle.signal('patchNow');
+      expect(w1(await cluster.untilIdle(5))).toMatchObject({ hostKeyAlarm: told.message });
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect(w1(await cluster.untilIdle(6))).not.toHaveProperty('hostKeyAlarm');
+      expect(cluster.nodes.log.filter((line) => line === 'probe w-1')).toHaveLength(2);
+
+      Object.assign(cluster.nodes.node('w-1'), { preflightError: mismatch, showsTrustedKey: false });
+      await cluster.handle.signal('patchNow', { nodes: ['w-1'] });
+      expect(w1(await cluster.untilIdle(7))).toMatchObject({ quarantine: told });
       cluster.nodes.node('w-1').preflightError = null;
       await cluster.apply(trusting(newKey));
       expect(w1(await cluster.status())).not.toHaveProperty('quarantine');
       await cluster.handle.signal('patchNow');
-      const healed = await cluster.untilIdle(4);
+      const healed = await cluster.untilIdle(8);
       expect(healed.lastRun).toMatchObject({ outcome: 'succeeded' });
-      expect(w1(healed)).toMatchObject({ state: 'patched', lastError: null });
-      expect(asked()).toBe(3);
+      expect(w1(healed)).toMatchObject({ state: 'up-to-date', lastError: null });
+      expect(asked()).toBe(7);
     }));
 
   it('continues after a failed node when configured', () =>

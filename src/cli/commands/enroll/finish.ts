@@ -11,6 +11,8 @@ import { plural } from '../../../domain/shared/plural';
 
 export interface EnrolmentOptions {
   yes: boolean;
+  /** All new keys are those that the user has named. */
+  isExpected?: boolean;
   isJson: boolean;
   /** The source of the specs as named by the user. */
   file: string;
@@ -35,6 +37,7 @@ export async function finishEnrolment(
   if (trouble.length > 0) context.setExitCode(1);
   if (fresh.length > 0) say(renderNewKeys(fresh, colors(context)));
   const written: WrittenFile[] = [];
+  if (options.yes && fresh.length > 0) printNote(context, blindly(fresh.length));
   for (const [path, lines] of groupByFile(fresh)) {
     if (!(await mayWrite(context, `write ${plural(lines.length, 'key')} to ${path}?`, options))) continue;
     await appendKnownHosts(path, lines);
@@ -47,13 +50,21 @@ export async function finishEnrolment(
   if (isJson) printJson(context, { nodes: scanned.map(toJson), written });
 }
 
-async function mayWrite(context: CliContext, question: string, { yes, file }: EnrolmentOptions): Promise<boolean> {
-  if (yes) return true;
+function blindly(count: number): string {
+  return `warning: --yes trusts ${count === 1 ? 'this key' : `these ${count} keys`} blindly, whoever has answered: compare the fingerprints with those of the consoles`;
+}
+
+async function mayWrite(
+  context: CliContext,
+  question: string,
+  { yes, isExpected, file }: EnrolmentOptions,
+): Promise<boolean> {
+  if (yes || isExpected === true) return true;
   if (!canAsk(context)) {
     throw new OspatchError({
       type: 'Usage',
       message: 'new host keys have to be confirmed, and there is no terminal to confirm on',
-      remedy: `compare the fingerprints, then: ospatch enroll -f ${file} --yes`,
+      remedy: `put the fingerprints of the consoles into a file, then: ospatch enroll -f ${file} --expect FINGERPRINTS (--yes trusts whatever answers)`,
     });
   }
   if (await confirm(context, question)) return true;
