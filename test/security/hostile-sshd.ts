@@ -20,6 +20,7 @@ export interface HostileServer {
   port: number;
   /** Bytes the system took over for sending, over all connections. */
   sent(): number;
+  connections(): number;
   stop(): void;
 }
 
@@ -75,6 +76,7 @@ export async function startHostile(hostility: Hostility): Promise<HostileServer>
   return {
     port: (tcp.address() as AddressInfo).port,
     sent: () => [...sockets].reduce((sum, { bytesWritten }) => sum + bytesWritten, ended),
+    connections: () => sockets.size,
     stop: () => {
       for (const socket of sockets) socket.destroy();
       tcp.close();

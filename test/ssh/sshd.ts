@@ -9,6 +9,8 @@ import { freePorts } from '../../src/dev/ports';
 import { ensureImage } from '../../tools/lab/images';
 import { mountImage, unmount } from '../../tools/lab/layers';
 import { ensureLabTools } from '../../tools/lab/prerequisites';
+import type { LabSuite } from '../../tools/lab/recipe';
+import { defined } from '../../src/domain/shared/defined';
 import { openRunDir } from '../../tools/lab/run-dir';
 import type { SshTarget } from '../../src/ssh/transport';
 import { waitFor } from '../support/wait-for';
@@ -37,10 +39,12 @@ export interface SshdLab {
   stop(): Promise<void>;
 }
 
-export async function createSshdLab(): Promise<SshdLab> {
+/** `suite`: the Debian release that the servers are of; default: that of the lab. */
+export async function createSshdLab(suite?: LabSuite): Promise<SshdLab> {
   await ensureLabTools(() => undefined);
   const run = await openRunDir(() => undefined);
-  const image = await ensureImage({ updates: 'all', oldBaseFiles: false, labUpdates: [] }, run, () => undefined);
+  const options = { updates: 'all', oldBaseFiles: false, labUpdates: [], ...defined({ suite }) } as const;
+  const image = await ensureImage({ ...options, labUpdates: [] }, run, () => undefined);
   const dir = path.join(run.dir, 'sshd');
   const root = await mountImage(image, dir, { scratch: true });
   const keyDir = path.join(run.dir, 'keys');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import type { OspatchError } from '../../domain/shared/errors';
-import { unreachable } from '../connect-errors';
+import { floods, unreachable } from '../connect-errors';
 import { unavailable } from '../builtin/identity';
 import { ALIAS } from './config';
 import type { LoginAttempt } from '../login-gate';
@@ -65,15 +65,16 @@ export async function logIn(
   });
   closeSync(said);
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs + GRACE_MS);
-  const end = await new Promise<number | null | Error>((resolve) => {
+  const end = await new Promise<{ code: number | null; signal: string | null } | Error>((resolve) => {
     child.once('error', resolve);
-    child.once('exit', resolve);
+    child.once('exit', (code, signal) => resolve({ code, signal }));
   });
   clearTimeout(timer);
-  if (typeof end === 'object' && end !== null) throw noClient(end);
-  if (end === 0 && existsSync(files.socket)) return emptyLogs(files);
+  if (end instanceof Error) throw noClient(end);
+  if (end.code === 0 && existsSync(files.socket)) return emptyLogs(files);
   charge(attempt, readLog(files.log));
-  if (end === null) throw unreachable(target, 'it does not answer');
+  if (end.signal === 'SIGXFSZ') throw floods(target, 'during the login');
+  if (end.code === null) throw unreachable(target, 'it does not answer');
   throw classifyOpensshFailure(target, readLog(files.log), readLog(files.said), jump);
 }
 
