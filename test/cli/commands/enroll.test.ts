@@ -177,7 +177,7 @@ describe('src/cli/commands/enroll --expect', () => {
 
   test.each(['w-1', 'w-1 MD5:00:11', 'w-1 SHA256:short', 'w-1 ssh-ed25519 AAAA'])(
     'refuses a line that is no fingerprint: %s',
-    (line) => expect(() => parseExpected(`# one\n${line}`, 'prints')).toThrow('prints: line 2: found'),
+    (line) => expect(() => parseExpected(`# one\n${line}`, 'prints', fingerprint)).toThrow('prints: line 2: found'),
   );
 
   test('contradicts --yes', async () => {

@@ -5,7 +5,6 @@ import { knownHostsName } from '../../../domain/trust/known-hosts';
 import { OspatchError } from '../../../domain/shared/errors';
 import { codeOf } from '../../../domain/shared/error-code';
 import { plainText } from '../../../domain/shared/text';
-import { fingerprint } from '../../../ssh/host-keys';
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
@@ -13,8 +12,12 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 export type ExpectedKeys = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** `file`: `-` for standard input. @throws OspatchError `Usage` */
-export async function readExpected(file: string, stdin: NodeJS.ReadableStream): Promise<ExpectedKeys> {
-  return parseExpected(await textOf(file, stdin), file === '-' ? 'standard input' : file);
+export async function readExpected(
+  file: string,
+  stdin: NodeJS.ReadableStream,
+  fingerprint: (key: Buffer) => string,
+): Promise<ExpectedKeys> {
+  return parseExpected(await textOf(file, stdin), file === '-' ? 'standard input' : file, fingerprint);
 }
 
 /**
@@ -23,7 +26,7 @@ export async function readExpected(file: string, stdin: NodeJS.ReadableStream): 
  *
  * @throws OspatchError `Usage`
  */
-export function parseExpected(text: string, file: string): ExpectedKeys {
+export function parseExpected(text: string, file: string, fingerprint: (key: Buffer) => string): ExpectedKeys {
   const expected = new Map<string, Set<string>>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [name = '', second = '', third = ''] = line.trim().split(/\s+/);

@@ -54,12 +54,17 @@ export function registerEnroll(program: Command, context: CliContext): void {
         const source = await specSources(context, command, files);
         const { finishEnrolment } = await import('./finish.js');
         const { readExpected } = await import('./expected.js');
+        const { fingerprint } = await import('../../../ssh/host-keys.js');
         // A one-time start in the past is irrelevant to host keys.
         const { clusters } = await requireSpecs(context, source, { requireHostKeys: false, isNew: false });
         const expected =
           expect === undefined
             ? null
-            : await readExpected(expect === '-' ? expect : path.resolve(context.cwd, expect), context.stdin);
+            : await readExpected(
+                expect === '-' ? expect : path.resolve(context.cwd, expect),
+                context.stdin,
+                fingerprint,
+              );
         const scanned = await scanAll(clusters, expected);
         await finishEnrolment(context, scanned, {
           yes,
