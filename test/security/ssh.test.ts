@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Algorithms } from 'ssh2';
@@ -159,6 +159,65 @@ describe('security: a machine that floods', () => {
     });
     await expect(connectSsh(trusting(server.port), options)).rejects.toMatchObject({ type: 'Unreachable' });
     server.stop();
+  });
+
+  describe('with the OpenSSH client', () => {
+    const small = Buffer.alloc(900, 'x');
+    /** Bytes on the disk of the worker, of all connections. */
+    const stored = () => {
+      const bases = readdirSync(tmpdir()).filter((name) => name.startsWith(`ospatch-ssh-${process.pid}-`));
+      const files = bases.flatMap((base) =>
+        readdirSync(path.join(tmpdir(), base), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => path.join(entry.parentPath, entry.name)),
+      );
+      return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+    };
+
+    it('fills no disk during the login', async () => {
+      const server = await hostile({ onHandshake: (send) => flood(send, message(DEBUG, 1, small, '')) });
+      const pool = createTransportPool(options);
+      let most = 0;
+      const watch = setInterval(() => (most = Math.max(most, stored())), 20);
+      try {
+        const call = pool.transport({ ...trusting(server.port), transport: 'openssh' }).exec('true');
+        await expect(call).rejects.toBeInstanceOf(Error);
+      } finally {
+        clearInterval(watch);
+      }
+      expect(most).toBeGreaterThan(0);
+      expect(most).toBeLessThan(20 * MIB);
+      pool.close();
+      server.stop();
+    });
+
+    it('fills no disk after the login, when nobody reads the log any more', async () => {
+      const server = await hostile({
+        onExec: (channel, send) => {
+          channel.exit(0);
+          channel.end();
+          flood(send, message(DEBUG, 0, small, ''));
+        },
+      });
+      const pool = createTransportPool(options);
+      await pool
+        .transport({ ...trusting(server.port), transport: 'openssh' })
+        .exec('true')
+        .catch(() => undefined);
+      let most = 0;
+      const before = server.sent();
+      await waitFor(
+        () => {
+          most = Math.max(most, stored());
+          return server.connections() === 0;
+        },
+        { what: 'the end of the master', pollMs: 20 },
+      );
+      expect(server.sent() - before).toBeLessThan(40 * MIB);
+      expect(most).toBeLessThan(20 * MIB);
+      pool.close();
+      server.stop();
+    });
   });
 
   it('leaves the other machines behind the same jump host alone', async () => {
