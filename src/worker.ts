@@ -9,6 +9,7 @@ import { protocolInterceptor, supportedProtocols, unknownActivity } from './acti
 import { TASK_QUEUE } from './contract/workflow-ids';
 import { HEARTBEAT_INTERVAL_MS } from './domain/node/time-limits';
 import { parsePassphraseCommand } from './ssh/builtin/passphrase';
+import { CryptoPolicyFile } from './ssh/crypto-policy';
 import type { KeyRing } from './encryption/key-ring';
 import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring';
 import { readTemporalConfig } from './temporal-config';
@@ -73,9 +74,12 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
   const config = readTemporalConfig(env, profile);
   const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
   const encryption = keyRingFromEnv(env);
+  const sshInclude = env['OSPATCH_SSH_INCLUDE'] ?? null;
+  // A policy that cannot be used is known now, not at the first node.
+  new CryptoPolicyFile(sshInclude).current();
   return {
     ...defined({ passphraseCommand }),
-    sshInclude: env['OSPATCH_SSH_INCLUDE'] ?? null,
+    sshInclude,
     connection: config.connectionOptions,
     namespace: config.namespace ?? 'default',
     taskQueue: env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,

@@ -183,7 +183,8 @@ async function eachTarget<T>(
   const { parsePassphraseCommand } = await import('../../../ssh/builtin/passphrase.js');
   const { nodes, keyDir } = await helperTargets(context, options);
   const passphraseCommand = parsePassphraseCommand(context.env['OSPATCH_PASSPHRASE_COMMAND']);
-  const results = await onNodes(nodes, { keyDir, ...defined({ passphraseCommand }) }, act);
+  const cryptoPolicy = context.env['OSPATCH_SSH_INCLUDE'];
+  const results = await onNodes(nodes, { keyDir, ...defined({ passphraseCommand, cryptoPolicy }) }, act);
   if (results.some(({ error }) => error !== null)) context.setExitCode(1);
   return results;
 }
