@@ -38,7 +38,12 @@ function unreachable(cluster: TestCluster) {
     close: () => undefined,
   };
   const real = createNodeActivities({
-    pool: { transport: () => transport, ownTransport: () => transport, probeHostKey: () => Promise.resolve(), close: () => undefined },
+    pool: {
+      transport: () => transport,
+      ownTransport: () => transport,
+      probeHostKey: () => Promise.resolve(),
+      close: () => undefined,
+    },
     hookDir: null,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     firstHoldMs: HOLD_MS,
