@@ -10,7 +10,12 @@ const { signal } = new AbortController();
 
 function poolOf(answer: Answer): TransportPool {
   const transport = new FakeTransport([answer]);
-  return { transport: () => transport, ownTransport: () => transport, close: () => undefined };
+  return {
+    transport: () => transport,
+    ownTransport: () => transport,
+    probeHostKey: () => Promise.resolve(),
+    close: () => undefined,
+  };
 }
 
 function asked(answer: Answer, { changes = new ChangesInProgress(), pending = ['powerCycle'] } = {}): Promise<void> {
