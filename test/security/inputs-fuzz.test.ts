@@ -17,9 +17,25 @@ import { createActivities } from '../../src/activities';
 import { INPUT_SCHEMAS } from '../../src/activities/input/schemas';
 import type { AllActivities } from '../../src/activities/input/types';
 import { PolicyFile } from '../../src/policy/policy-file';
+import type * as Gates from '../../src/ssh/login-gate';
 import { keyPair } from '../ssh/support';
 import { CLUSTER_WORKFLOW, NODE_WORKFLOW, validInputs } from '../support/activity-inputs';
 import { FUZZ_SEED, Random } from '../support/fuzz';
+
+// Failed logins are not held back here: each is to reach whatever it can.
+jest.mock('../../src/ssh/login-gate', () => {
+  const actual = jest.requireActual<typeof Gates>('../../src/ssh/login-gate');
+  let seconds = 0;
+  const clock = { now: () => (seconds += 1_000), sleep: () => Promise.resolve() };
+  return {
+    ...actual,
+    LoginGate: class extends actual.LoginGate {
+      constructor() {
+        super(clock);
+      }
+    },
+  };
+});
 
 const NAMES = Object.keys(INPUT_SCHEMAS) as (keyof AllActivities)[];
 const INPUTS = Number(process.env['OSPATCH_FUZZ_INPUTS'] ?? 50);
@@ -29,7 +45,7 @@ const AT_ONCE = 48;
 /** Long enough for a connection on this machine; what goes on longer only repeats it. */
 const ENOUGH_MS = 30;
 const HOOK_MS = 300;
-const LOADS_WITHIN_MS = 2_000;
+const LOADS_WITHIN_MS = 30_000;
 
 const ANYTHING = fc.anything({ maxDepth: 4, maxKeys: 6, withNullPrototype: true, withObjectString: true });
 
@@ -176,6 +192,23 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
     return [...hosts, ...options, ...ports, ...names, ...urls, ...numbers, ...rest];
   }
 
+  /** By field: valid values that the policy does not name. */
+  function elsewhere(): Elsewhere {
+    const ports = forbidden.filter((_one, at) => at !== 1 && at !== 2).map(({ port }) => port);
+    return {
+      host: ['127.0.0.3', '::1', 'localhost', '0.0.0.0'],
+      port: ports,
+      kubeconfig: ['other.yaml', 'in-cluster'],
+      context: ['other'],
+      endpoint: ports.flatMap((port) => [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`]),
+      identity: ['other', 'agent'],
+      user: ['root'],
+      hook: ['wipe'],
+      profile: ['default'],
+      cluster: ['other'],
+    };
+  }
+
   function activitiesUnderTest() {
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
     return createActivities({ ...place, policy: new PolicyFile(place.policy), log });
@@ -201,13 +234,19 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
   it('reach nothing that the policy does not name', async () => {
     const random = new Random(FUZZ_SEED);
     const junk = dictionary();
+    const others = elsewhere();
     const anything = fc.sample(ANYTHING, { numRuns: 500, seed: FUZZ_SEED }).filter((value) => value !== undefined);
     const { activities, close } = activitiesUnderTest();
     const asked = new Set<string>();
     const client = temporalClient(asked);
     const counts = { done: 0, passed: 0 };
 
-    const one = async (name: keyof AllActivities, input: unknown, ms = ENOUGH_MS): Promise<string> => {
+    const one = async (
+      name: keyof AllActivities,
+      input: unknown,
+      ms = ENOUGH_MS,
+      enough?: Listener,
+    ): Promise<string> => {
       const workflowId = name === 'unreachableNodes' ? CLUSTER_WORKFLOW : NODE_WORKFLOW;
       const environment = new MockActivityEnvironment(
         { activityType: name, taskQueue: 'test', workflowExecution: { workflowId, runId: 'r' } },
@@ -220,8 +259,12 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
           (error: unknown) => (error as { type?: string }).type ?? 'failed',
         );
       const timer = setTimeout(() => environment.cancel(), ms);
+      const look = setInterval(() => {
+        if (enough !== undefined && enough.state.connections > 0) environment.cancel();
+      }, 20);
       const end = await ended;
       clearTimeout(timer);
+      clearInterval(look);
       counts.done += 1;
       if (end !== 'Refused' && end !== 'Denied') counts.passed += 1;
       return end;
@@ -230,15 +273,21 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
     /** Takes the next input from all activities in turn. */
     function* work(): Generator<[keyof AllActivities, unknown]> {
       for (let round = 0; round < INPUTS; round += 1) {
-        for (const name of NAMES) yield [name, fuzzed(name, random, junk, anything)];
+        for (const name of NAMES) yield [name, fuzzed(name, random, { junk, anything, others })];
       }
     }
     // What the policy names is reached. This loads the clients, too, which takes longer than what follows.
     const valid = validInputs(ssh.port, secure(aws));
-    for (const name of ['findStaleCordons', 'listNodegroups', 'readFacts'] as const) {
-      await one(name, withoutOpenssh(structuredClone(valid[name]), new Random(1)), LOADS_WITHIN_MS);
-    }
-    expect(await one('powerCycle', valid.powerCycle, LOADS_WITHIN_MS)).toBe('done');
+    const { target } = valid.readFacts;
+    const { jump: hops = [], transport: _transport, ...login } = target.ssh;
+    const [direct, behind] = [
+      { ...target, ssh: login },
+      { ...target, ssh: { ...login, jump: hops } },
+    ];
+    expect(await one('powerCycle', { ...valid.powerCycle, target: direct }, LOADS_WITHIN_MS)).toBe('done');
+    await one('readFacts', { ...valid.readFacts, target: behind }, LOADS_WITHIN_MS, jump);
+    await one('findStaleCordons', valid.findStaleCordons, LOADS_WITHIN_MS, kube);
+    await one('listNodegroups', valid.listNodegroups, LOADS_WITHIN_MS, aws);
     for (const named of [ssh, jump, kube, aws]) expect(named.state.connections).toBeGreaterThan(0);
     counts.done = 0;
     const queue = work();
@@ -258,19 +307,19 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
     expect(marks.filter((mark) => mark !== 'ipmi demo w-1 127.0.0.1')).toEqual([]);
     expect([...asked].filter((workflowId) => !/^cluster\/demo(\/|$)/.test(workflowId))).toEqual([]);
     expect(({} as Record<string, unknown>)['host']).toBeUndefined();
-  }, 600_000);
+  }, 3_600_000);
 
-  function fuzzed(name: keyof AllActivities, random: Random, junk: readonly unknown[], anything: readonly unknown[]) {
+  function fuzzed(name: keyof AllActivities, random: Random, values: Values): unknown {
     const base = structuredClone(validInputs(ssh.port, secure(aws))[name]);
     const plain = withoutOpenssh(base, random);
     switch (random.below(10)) {
       case 0:
-        return random.pick(anything);
+        return random.pick(values.anything);
       case 1:
         return plain;
       default: {
         let input: unknown = plain;
-        for (let changes = random.below(3); changes >= 0; changes -= 1) input = mutated(input, random, junk, anything);
+        for (let changes = random.below(3); changes >= 0; changes -= 1) input = mutated(input, random, values);
         return input;
       }
     }
@@ -293,19 +342,36 @@ function targetsIn(input: unknown): { ssh: Record<string, unknown> }[] {
   );
 }
 
-function mutated(value: unknown, random: Random, junk: readonly unknown[], anything: readonly unknown[]): unknown {
-  const replace = (): unknown => (random.below(4) === 0 ? random.pick(anything) : random.pick(junk));
+type Elsewhere = Readonly<Record<string, readonly unknown[]>>;
+
+interface Values {
+  junk: readonly unknown[];
+  anything: readonly unknown[];
+  others: Elsewhere;
+}
+
+function mutated(value: unknown, random: Random, values: Values, field = ''): unknown {
+  const { junk, anything, others } = values;
+  const replace = (): unknown => {
+    const valid = Object.hasOwn(others, field) ? others[field] : undefined;
+    if (valid !== undefined && random.below(2) === 0) return random.pick(valid);
+    return random.below(4) === 0 ? random.pick(anything) : random.pick(junk);
+  };
   if (typeof value !== 'object' || value === null) return replace();
   const keys = Object.keys(value);
   if (keys.length === 0 || random.below(12) === 0) return replace();
   if (!Array.isArray(value) && random.below(15) === 0) return { ...value, [String(random.pick(junk))]: replace() };
-  const key = random.pick(keys);
+  const named = keys.filter(
+    (key) => Object.hasOwn(others, key) || ['target', 'access', 'ssh', 'jump', 'targets'].includes(key),
+  );
+  const key = random.pick(named.length > 0 && random.below(2) === 0 ? named : keys);
+  const changed = (): unknown => mutated((value as Record<string, unknown>)[key], random, values, key);
   if (Array.isArray(value)) {
     if (random.below(6) === 0) return [...value, ...value, replace()];
-    return value.map((one: unknown, at) => (String(at) === key ? mutated(one, random, junk, anything) : one));
+    return value.map((one: unknown, at) => (String(at) === key ? changed() : one));
   }
   if (random.below(12) === 0) return Object.fromEntries(Object.entries(value).filter(([other]) => other !== key));
-  return { ...value, [key]: mutated((value as Record<string, unknown>)[key], random, junk, anything) };
+  return { ...value, [key]: changed() };
 }
 
 /** Two contexts, of which the policy names one. */

@@ -3,7 +3,7 @@ import { packState } from '../../src/domain/cluster/packed-state';
 import { newClusterState } from '../../src/domain/cluster/state';
 import { clusterSpec } from '../support/builders';
 import type { Command } from '../workflows/sandboxed-workflow';
-import { SandboxedWorkflow, localActivity, resolved, timedOut } from '../workflows/sandboxed-workflow';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, timedOut } from '../workflows/sandboxed-workflow';
 
 const STATE = packState(newClusterState(clusterSpec(['w-1'], {}, 'demo'), null, '2027-01-01T00:00:00Z'));
 
@@ -57,5 +57,24 @@ describe('a cluster started with a state', () => {
     }
     expect(failureIn(commands)).toBe('the state of cluster demo is not usable: version 99');
     await workflow.dispose();
+  });
+});
+
+describe('a workflow that only a cluster starts', () => {
+  const node = { name: 'w-1' };
+  it.each([
+    [
+      'run',
+      'cluster/demo/run/1-x',
+      { cluster: 'demo', run: 1, nodes: [null], restrictions: {}, policy: { limits: {} } },
+    ],
+    ['patchNode', 'cluster/demo/node/w-1', { cluster: 'demo', run: 1, node, policy: {} }],
+    ['updateNodegroup', 'cluster/demo/node/w-1', { cluster: 'demo', nodeGroup: 'w-1', policy: { access: {} } }],
+  ])('ends when somebody else starts it: %s', async (type, workflowId, input) => {
+    for (const parent of [undefined, 'mine', 'cluster/other', 'cluster/other/run/1-x']) {
+      const workflow = await SandboxedWorkflow.createChildOf(parent, workflowId, type, payloadOf(input));
+      expect(failureIn(await workflow.activate())).toContain(`is no ${type} of ospatch; only a cluster starts one`);
+      await workflow.dispose();
+    }
   });
 });

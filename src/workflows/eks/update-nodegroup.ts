@@ -23,7 +23,7 @@ import { toErrorInfo } from '../shared/failures';
 import { publishNodeEnd } from '../shared/search-attributes';
 import { nodePatchQuery } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
-import { isObject, requireOwnId } from '../shared/own-id';
+import { isObject, isRunOf, requireOwnId } from '../shared/own-id';
 import { timedStep } from '../shared/timed-step';
 import { defined } from '../../domain/shared/defined';
 import { timestamp } from '../shared/timestamp';
@@ -45,7 +45,12 @@ export interface UpdateNodegroupInput {
 
 /** @throws ApplicationFailure with the settled record, when the update has failed */
 export async function updateNodegroup(input: UpdateNodegroupInput): Promise<MemberSettled> {
-  requireOwnId((id) => id === nodeWorkflowId(input.cluster, input.nodeGroup) && isObject(input.policy.access));
+  requireOwnId(
+    (id, parent) =>
+      id === nodeWorkflowId(input.cluster, input.nodeGroup) &&
+      isRunOf(input.cluster, parent) &&
+      isObject(input.policy.access),
+  );
   const result = await new NodeGroupUpdate(input).run();
   publishNodeEnd(result.outcome, input.searchAttributes);
   return endNodePatch(result);

@@ -23,7 +23,7 @@ import { endNodePatch } from '../shared/endings';
 import { toErrorInfo } from '../shared/failures';
 import { tellCluster } from '../shared/node-action';
 import { handleInternalSignals } from '../shared/internal-signals';
-import { isObject, requireOwnId } from '../shared/own-id';
+import { isObject, isRunOf, requireOwnId } from '../shared/own-id';
 import { publishNodeEnd } from '../shared/search-attributes';
 import {
   forbidRebootsSignal,
@@ -55,7 +55,10 @@ const UNIT_RETRY_MS = 10_000;
 
 /** @throws ApplicationFailure with the settled record, when the patch has failed */
 export async function patchNode(input: PatchNodeInput): Promise<MemberSettled> {
-  requireOwnId((id) => id === nodeWorkflowId(input.cluster, input.node.name) && isObject(input.policy));
+  requireOwnId(
+    (id, parent) =>
+      id === nodeWorkflowId(input.cluster, input.node.name) && isRunOf(input.cluster, parent) && isObject(input.policy),
+  );
   const work = new NodePatch(input);
   let isHandedOver = false;
   handleInternalSignals(

@@ -24,13 +24,13 @@ import type { RunInput, RunResult } from '../../domain/run/run';
 import { runFailure } from '../../domain/run/run';
 import { endRun } from '../shared/endings';
 import { handleInternalSignals } from '../shared/internal-signals';
-import { isObject, requireOwnId } from '../shared/own-id';
+import { isObject, isRunOf, requireOwnId } from '../shared/own-id';
 import { publishRunEnd } from '../shared/search-attributes';
 import { RunLoop } from './loop';
 
 /** @throws ApplicationFailure `RunFailed` with the report, when the run has failed */
 export async function run(input: RunInput): Promise<RunResult> {
-  requireOwnId((id) => isOwnRun(id, input));
+  requireOwnId((id, parent) => isOwnRun(id, input) && parent === clusterWorkflowId(input.cluster));
   const loop = new RunLoop(input, (progress) => setCurrentDetails(renderRunProgress(progress, input.policy.kind)));
   setHandler(progressQuery, (value) => progressPage(loop.progress(), parsePageRequest(value)), {
     description: `How far the run is, ${memberName(input.policy.kind)} by ${memberName(input.policy.kind)}.`,
@@ -50,5 +50,5 @@ export async function run(input: RunInput): Promise<RunResult> {
 
 function isOwnRun(id: string, { cluster, run: number, nodes, policy, restrictions }: RunInput): boolean {
   const isWhole = Array.isArray(nodes) && isObject(policy) && isObject(restrictions) && isObject(policy.limits);
-  return isWhole && id.startsWith(`${clusterWorkflowId(cluster)}/run/${number}-`);
+  return isWhole && isRunOf(cluster, id, number);
 }
