@@ -242,12 +242,17 @@ describe('a user with nothing but the rule for the helper', () => {
     stdin?: string;
   }
 
+  interface Answer {
+    out: string;
+    failed: boolean;
+  }
+
   /** What each script prints on standard output, all of them in one session. */
-  async function attempt({ name, tool }: Setting, attacks: readonly Attack[]): Promise<string[]> {
+  async function attempt({ name, tool }: Setting, attacks: readonly Attack[]): Promise<Answer[]> {
     const become = tool === 'doas' ? 'doas -n' : 'sudo -n';
     const script = attacks.map(
       ({ script: attack, stdin = '' }, index) =>
-        `printf '${stdin}' >~/in; sh -c ${quoted(attack)} <~/in >~/out 2>~/err; printf '\\n@@ ${index}\\n'; cat ~/out; echo; echo '@@'; cat ~/err`,
+        `printf '${stdin}' >~/in; sh -c ${quoted(attack)} <~/in >~/out 2>~/err; printf '\\n@@ ${index} %s\\n' $?; cat ~/out; echo; echo '@@'; cat ~/err`,
     );
     const target = targetOf(lab.node(name), { user: LAB_USER });
     const { stdout } = await transportTo(pool, target).exec('sh -s', {
@@ -257,20 +262,22 @@ describe('a user with nothing but the rule for the helper', () => {
       .toString()
       .split(/\n@@ \d+\n/)
       .slice(1);
-    expect(parts.length).toBe(attacks.length);
-    return parts.map((part, index) => {
+    expect(parts.length).toBe(2 * attacks.length);
+    return attacks.map(({ script: attack }, index) => {
+      const [code, part = ''] = parts.slice(2 * index);
       const [out = '', err = ''] = part.split('\n@@\n');
       // The payload prints this as root; root's line of the shadow file shows in the same way.
-      if (/uid=0\(|root:[$*!]|ld\.so/.test(part)) throw new Error(`${tool}: ${attacks[index]?.script}: ${out}${err}`);
-      return out;
+      if (/uid=0\(|root:[$*!]|ld\.so/.test(part)) throw new Error(`${tool}: ${attack}: ${out}${err}`);
+      return { out, failed: code !== '0' };
     });
   }
 
-  /** Refused by the tool, which prints nothing on standard output, or by the helper before any effect. */
-  async function refused(setting: Setting, attacks: readonly Attack[]): Promise<void> {
+  /** Refused by the tool, which prints nothing on standard output, or by the helper with one of these reasons. */
+  async function refused(setting: Setting, attacks: readonly Attack[], why: string): Promise<void> {
+    const refusal = new RegExp(`^(?:ospatch 1 state=error why=(?:${why})\\n)?$`);
     const answers = await attempt(setting, attacks);
-    const allowed = answers.flatMap((answer, index) =>
-      /^(?:ospatch 1 state=error why=[a-z-]+\n)?$/.test(answer) ? [] : [`${attacks[index]?.script}: ${answer}`],
+    const allowed = answers.flatMap(({ out, failed }, index) =>
+      (failed || out !== '') && refusal.test(out) ? [] : [`${attacks[index]?.script}: ${out}`],
     );
     expect({ [setting.tool]: allowed }).toEqual({ [setting.tool]: [] });
     expect(await ask(lab.node(setting.name), 'ls /var/lib/ospatch/runs 2>/dev/null | wc -l')).toBe('0');
@@ -279,23 +286,35 @@ describe('a user with nothing but the rule for the helper', () => {
   it(
     'may run the helper; and the payload would be noticed',
     onEach(async (setting, node) => {
-      const [facts] = await attempt(setting, [{ script: '$BECOME $H facts' }]);
-      expect(facts).toMatch(/^ospatch 1 facts\n[\s\S]*\nend\n$/);
+      const [facts = null] = await attempt(setting, [{ script: '$BECOME $H facts' }]);
+      expect(facts?.out).toMatch(/^ospatch 1 facts\n[\s\S]*\nend\n$/);
       await sh(node, '/tmp/evil');
       expect(await ask(node, `grep -c uid=0 ${TRACE}; rm ${TRACE}`)).toBe('1');
     }),
   );
 
   it(
-    'may use no other arguments, and give no other parameters',
+    'may use no other arguments',
     onEach((setting) =>
-      refused(setting, [
-        ...ARGUMENTS.map((list) => ({ script: `$BECOME $H ${list}` })),
-        ...PARAMETERS.flatMap((stdin) => [
+      refused(
+        setting,
+        ARGUMENTS.map((list) => ({ script: `$BECOME $H ${list}` })),
+        'bad-[a-z-]+',
+      ),
+    ),
+  );
+
+  it(
+    'may give no other parameters',
+    onEach((setting) =>
+      refused(
+        setting,
+        PARAMETERS.flatMap((stdin) => [
           { script: `$BECOME $H start ${JOB} plan`, stdin },
           { script: '$BECOME $H pending', stdin },
         ]),
-      ]),
+        'bad-parameter|short-upload',
+      ),
     ),
   );
 
@@ -306,6 +325,7 @@ describe('a user with nothing but the rule for the helper', () => {
       return refused(
         setting,
         options.map((script) => ({ script })),
+        'bad-[a-z-]+',
       );
     }),
   );
@@ -317,13 +337,13 @@ describe('a user with nothing but the rule for the helper', () => {
         setting,
         SURROUNDINGS.map((script) => ({ script, stdin: 'end\\n' })),
       );
-      const odd = answers.flatMap((answer, index) =>
-        answer === '' || /^ospatch 1 (?:facts\n[\s\S]*\nend\n|state=done rc=0 )/.test(answer)
+      const odd = answers.flatMap(({ out }, index) =>
+        out === '' || /^ospatch 1 (?:facts\n[\s\S]*\nend\n|state=done rc=0 )/.test(out)
           ? []
-          : [`${SURROUNDINGS[index]}: ${answer}`],
+          : [`${SURROUNDINGS[index]}: ${out}`],
       );
       expect({ [setting.tool]: odd }).toEqual({ [setting.tool]: [] });
-      expect(answers.filter((answer) => answer !== '').length).toBeGreaterThan(SURROUNDINGS.length / 2);
+      expect(answers.filter(({ out }) => out !== '').length).toBeGreaterThan(SURROUNDINGS.length / 2);
       expect(await ask(node, 'cat /tmp/kept 2>/dev/null')).toBe('');
       const modes = await ask(node, 'stat -c "%u %a" /var/lib/ospatch /var/lib/ospatch/bin /run/ospatch | sort -u');
       expect(modes).toBe('0 700');
@@ -361,9 +381,9 @@ describe('a user with nothing but the rule for the helper', () => {
         { script: `umask 777; ulimit -f 0; ${start('7', 30)} >/dev/null` },
         { script: `until ${start('8', 30)} | grep state=done; do sleep 0.2; done` },
       ]);
-      expect(answers[0]).toBe('');
-      expect(answers[1]).toBe('6\n');
-      expect(answers[5]).toMatch(/^ospatch 1 state=done rc=0 /);
+      expect(answers[0]?.out).toBe('');
+      expect(answers[1]?.out).toBe('6\n');
+      expect(answers[5]?.out).toMatch(/^ospatch 1 state=done rc=0 /);
       const log = await ask(
         node,
         'cd /var/lib/ospatch/runs; ls -d *-plan-1/started | wc -l; find . -maxdepth 1 -perm /077 | wc -l',
@@ -397,7 +417,7 @@ describe('a user with nothing but the rule for the helper', () => {
           setting,
           calls.map((call) => ({ script: `$BECOME $H ${call}`, stdin: 'end\\n' })),
         );
-        expect(answers).toEqual(calls.map(() => expect.stringContaining(exposed)));
+        expect(answers).toEqual(calls.map(() => ({ out: expect.stringContaining(exposed), failed: true })));
       }),
     );
 
@@ -406,7 +426,7 @@ describe('a user with nothing but the rule for the helper', () => {
       if (setting === undefined) throw new Error('no setting');
       const node = lab.node(setting.name);
       await sh(node, `cp -p ${helper.path} /root/kept`);
-      const [answer = ''] = await attempt(setting, [
+      const [answer = { out: 'nothing' }] = await attempt(setting, [
         {
           script: `cd ${directory}; cp $H ~/good; cp /tmp/evil ~/bad; chmod 755 ~/good ~/bad
             (while :; do cp -p ~/bad .x; mv -f .x $H; cp -p ~/good .x; mv -f .x $H; done) & swapping=$!
@@ -416,7 +436,7 @@ describe('a user with nothing but the rule for the helper', () => {
       ]);
       await sh(node, `rm -f ${directory}/.x; mv /root/kept ${helper.path}`);
       // What does run is the right file, and finds that it is not root's.
-      expect(answer.replaceAll(/^ospatch 1 state=error why=exposed at=\S+\n\S+ \S+$/gm, '').trim()).toBe('');
+      expect(answer.out.replaceAll(/^ospatch 1 state=error why=exposed at=\S+\n\S+ \S+$/gm, '').trim()).toBe('');
       expect(await ask(node, `cat ${TRACE} 2>/dev/null`)).toBe('');
     });
 
