@@ -1,6 +1,7 @@
 'use strict';
 /**
- * Writes schema/ospatch.schema.json and the field tables of docs/spec.md from the zod schema of the spec.
+ * Writes schema/ospatch.schema.json and the field tables of docs/spec.md from the zod schema of the spec, and the same for the
+ * policy of a worker: schema/ospatch-policy.schema.json and docs/policy.md.
  * Usage, after a build: node scripts/generate-schema.js [--check]
  * With --check nothing is written; the exit code is 1 when a file is stale.
  */
@@ -10,6 +11,8 @@ const { join } = require('node:path');
 const ROOT = join(__dirname, '..');
 const SCHEMA_FILE = join(ROOT, 'schema', 'ospatch.schema.json');
 const DOCS_FILE = join(ROOT, 'docs', 'spec.md');
+const POLICY_SCHEMA_FILE = join(ROOT, 'schema', 'ospatch-policy.schema.json');
+const POLICY_DOCS_FILE = join(ROOT, 'docs', 'policy.md');
 const TABLES = /(<!-- fields: begin -->\n)[\s\S]*?(<!-- fields: end -->)/;
 
 /** The files and the text each must have, from a JSON Schema of the spec. */
@@ -22,6 +25,20 @@ function generatedFiles(schema) {
         TABLES,
         (_, begin, end) => `${begin}\n${fieldTables(schema)}\n${end}`,
       ),
+    },
+  ];
+}
+
+/** The same for the policy. */
+function policyFiles(schema) {
+  const sections = [];
+  collect('', schema, sections);
+  const tables = sections.map(({ title, rows }) => `### ${title}\n\n${table(rows)}\n`).join('\n');
+  return [
+    { file: POLICY_SCHEMA_FILE, text: `${JSON.stringify(schema, null, 2)}\n` },
+    {
+      file: POLICY_DOCS_FILE,
+      text: readFileSync(POLICY_DOCS_FILE, 'utf8').replace(TABLES, (_, begin, end) => `${begin}\n${tables}\n${end}`),
     },
   ];
 }
@@ -86,8 +103,9 @@ function table(rows) {
 
 function main() {
   const { specJsonSchema } = require('../lib/domain/spec/json-schema');
+  const { policyJsonSchema } = require('../lib/domain/policy/parse');
   const isCheck = process.argv.includes('--check');
-  for (const { file, text } of generatedFiles(specJsonSchema())) {
+  for (const { file, text } of [...generatedFiles(specJsonSchema()), ...policyFiles(policyJsonSchema())]) {
     if (readFileOr(file, '') === text) continue;
     if (isCheck) {
       process.stderr.write(`error: ${file} is stale\n  fix: node scripts/generate-schema.js\n`);
@@ -105,4 +123,4 @@ function readFileOr(file, otherwise) {
 }
 
 if (require.main === module) main();
-module.exports = { generatedFiles };
+module.exports = { generatedFiles, policyFiles };

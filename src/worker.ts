@@ -1,6 +1,4 @@
 /** The worker: runs workflows and activities until it is stopped. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from './activities';
@@ -17,6 +15,7 @@ import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { redactedLog } from './redacted-log';
 import { packageVersion } from './version';
+import { createPrivateDirectory, defaultDirectory } from './worker-directories';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
@@ -86,10 +85,10 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     encryption,
     encryptionRequired: encryptionRequiredFromEnv(env, encryption),
     policyPath: policyPathFromEnv(env),
-    keyDir: env['OSPATCH_KEY_DIR'] ?? join(homedir(), '.ssh'),
+    keyDir: env['OSPATCH_KEY_DIR'] ?? defaultDirectory('keys', env),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
-    kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? join(homedir(), '.kube'),
+    kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? defaultDirectory('kubeconfigs', env),
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
@@ -113,6 +112,7 @@ export async function runWorker(
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude } = options;
+  createDefaultDirectories(options, log);
   const policy = loggedPolicy(options.policyPath, log);
   warnOfPlainText(options.connection, log);
   const { activities, close } = createActivities({
@@ -164,6 +164,19 @@ export async function runWorker(
   } finally {
     await close();
     await connection.close();
+  }
+}
+
+/** A directory that was named is left alone: it may be a mount that is missing. */
+function createDefaultDirectories({ keyDir, kubeconfigDir }: WorkerOptions, log: pino.Logger): void {
+  const isDefault = {
+    keyDir: keyDir === defaultDirectory('keys', process.env),
+    kubeconfigDir: kubeconfigDir === defaultDirectory('kubeconfigs', process.env),
+  };
+  for (const [setting, directory] of Object.entries({ keyDir, kubeconfigDir })) {
+    if (!isDefault[setting as keyof typeof isDefault]) continue;
+    const why = createPrivateDirectory(directory);
+    if (why !== null) log.warn({ directory, why }, 'a directory of the worker cannot be created');
   }
 }
 

@@ -1,6 +1,4 @@
 /** Creates all activities with the resources of one worker. */
-import { join } from 'node:path';
-import { homedir } from 'node:os';
 import { createConnections } from '../kubernetes/client/connections';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
@@ -26,8 +24,8 @@ export interface ActivityDeps {
   hookDir?: string | null;
   /** Directory of the calendar files named in `patching.blackouts`; default none. */
   calendarDir?: string | null;
-  /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`; default `~/.kube`. */
-  kubeconfigDir?: string;
+  /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
+  kubeconfigDir: string;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   sshInclude?: string | null;
@@ -52,7 +50,7 @@ export function createActivities({
   keyDir,
   hookDir = null,
   calendarDir = null,
-  kubeconfigDir = join(homedir(), '.kube'),
+  kubeconfigDir,
   passphraseCommand,
   sshInclude,
   encryptionRequired = false,

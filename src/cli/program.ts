@@ -29,6 +29,7 @@ import { registerNext } from './commands/next';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
 import { registerPlan } from './commands/plan';
+import { registerPolicy } from './commands/policy/index';
 import { registerRbac } from './commands/rbac';
 import { registerRecover } from './commands/recover';
 import { registerRelease } from './commands/release';
@@ -81,6 +82,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerHelper,
   registerSudoers,
   registerRbac,
+  registerPolicy,
   registerWorker,
   registerAudit,
   registerReplay,

@@ -1,5 +1,6 @@
 /** Reads a policy document and the files that it names, and describes what is wrong with them. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseDocuments } from '../client/load/documents';
 import { parsePolicy } from '../domain/policy/parse';
@@ -9,7 +10,7 @@ import { plainText } from '../domain/shared/text';
 import { renderPath } from '../domain/spec/issues';
 import type { KnownHosts } from '../domain/trust/known-hosts';
 import { parseKnownHosts } from '../domain/trust/known-hosts';
-import { checkTrusted, readTrusted } from '../trusted-file';
+import { UntrustedFile, checkTrusted, readTrusted } from '../trusted-file';
 
 const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_COMPANION_BYTES = 8 * 1024 * 1024;
@@ -37,13 +38,18 @@ export interface PolicyProblem {
 
 export type ReadPolicy = { loaded: LoadedPolicy; problems: [] } | { loaded: null; problems: PolicyProblem[] };
 
-/** Never throws for what is wrong with the files. */
-export function readPolicy(path: string): ReadPolicy {
-  const read = readText(path, 'the policy of the worker', MAX_POLICY_BYTES);
+/**
+ * Never throws for what is wrong with the files. `untrusted`: gets why a worker here would not use a file because of its
+ * owner or mode, and the file is read all the same; absent: it is not.
+ */
+export function readPolicy(path: string, untrusted?: string[]): ReadPolicy {
+  const read = readText(path, 'the policy of the worker', MAX_POLICY_BYTES, untrusted);
   if ('problem' in read) return refused([read.problem]);
   const { policy, problems } = parsePolicyText(read.text);
   if (policy === null) return refused(problems);
-  const [knownHosts, signers] = [companion(path, policy, 'knownHosts'), companion(path, policy, 'signers')];
+  const [knownHosts, signers] = (['knownHosts', 'signers'] as const).map((field) =>
+    companion(path, policy, field, untrusted),
+  ) as [Companion, Companion];
   const wrong = [knownHosts, signers].flatMap((one) => (one !== null && 'problem' in one ? [one.problem] : []));
   if (wrong.length > 0) return refused(wrong);
   const loaded: LoadedPolicy = {
@@ -105,26 +111,45 @@ export function describeProblem({ line, field, message }: PolicyProblem): string
   return [...where, message].join(': ');
 }
 
+type Companion = { file: string; text: string } | { problem: PolicyProblem } | null;
+
 function companion(
   policyPath: string,
   policy: WorkerPolicy,
   field: 'knownHosts' | 'signers',
-): { file: string; text: string } | { problem: PolicyProblem } | null {
+  untrusted: string[] | undefined,
+): Companion {
   const name = policy[field];
   if (name === undefined) return null;
   const file = join(dirname(policyPath), name);
-  const read = readText(file, `the file ${name} beside the policy`, MAX_COMPANION_BYTES);
+  const read = readText(file, `the file ${name} beside the policy`, MAX_COMPANION_BYTES, untrusted);
   return 'problem' in read ? { problem: { ...read.problem, field } } : { file, text: read.text };
 }
 
-function readText(file: string, what: string, maxBytes: number): { text: string } | { problem: PolicyProblem } {
+function readText(
+  file: string,
+  what: string,
+  maxBytes: number,
+  untrusted: string[] | undefined,
+): { text: string } | { problem: PolicyProblem } {
   try {
-    const bytes = readTrusted(file, { secret: false, what, maxBytes });
+    const bytes = readBytes(file, what, maxBytes, untrusted);
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (error) {
     if (isOspatchError(error)) return { problem: { field: '', message: `${error.message}; ${error.remedy}` } };
     const message = error instanceof TypeError ? `${what} is not UTF-8 text` : plainText(String(error), 300);
     return { problem: { field: '', message } };
+  }
+}
+
+function readBytes(file: string, what: string, maxBytes: number, untrusted: string[] | undefined): Buffer {
+  try {
+    return readTrusted(file, { secret: false, what, maxBytes });
+  } catch (error) {
+    const isOnlyUntrusted = error instanceof UntrustedFile && ['owner', 'writable'].includes(error.problem);
+    if (untrusted === undefined || !isOnlyUntrusted) throw error;
+    untrusted.push(`${error.message}; ${error.remedy}`);
+    return readFileSync(file);
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { parseAddress } from '../domain/policy/addresses';
 import type { Grant } from '../domain/policy/decide';
+import type { KnowsHost } from '../domain/policy/explain';
 import { OspatchError } from '../domain/shared/errors';
 import { defined } from '../domain/shared/defined';
 import { plainText } from '../domain/shared/text';
@@ -9,7 +10,7 @@ import type { NodeTarget } from '../domain/spec/types';
 import type { Bounded } from '../domain/trust/address-bounds';
 import { canonicalHost } from '../domain/trust/hosts';
 import { knownHostsName, lookUpHostKeys } from '../domain/trust/known-hosts';
-import type { HmacSha1 } from '../domain/trust/known-hosts';
+import type { HmacSha1, KnownHostKeys } from '../domain/trust/known-hosts';
 import type { LoadedPolicy } from './read-policy';
 
 type KnownHosts = LoadedPolicy['knownHosts'];
@@ -55,21 +56,35 @@ function trusted(
   port: number,
   ofMessage: readonly string[],
 ): string[] {
+  const { keys, authorities, revoked } = keysOfHost(entries, host, port);
+  if (keys.length + authorities.length === 0)
+    throw unknownHost(file, cluster, knownHostsName(host, port), revoked.length > 0);
+  return [
+    ...keys,
+    ...authorities.map((key) => `@cert-authority ${key}`),
+    ...revoked.map((key) => `@revoked ${key}`),
+    ...ofMessage.filter((entry) => entry.startsWith('@revoked')),
+  ];
+}
+
+/** The keys of a host in the worker's file. */
+export function keysOfHost(entries: NonNullable<KnownHosts>['entries'], host: string, port: number): KnownHostKeys {
   // An IPv6 address has several forms, and a revoked key must be found under each.
   const names = [...new Set([host, canonicalHost(host), ...usualForms(host)])];
   const found = names.map((name) => lookUpHostKeys(entries, name, port, hmacSha1));
   const revoked = new Set(found.flatMap((one) => one.revoked));
   const left = (keys: string[]): string[] => [...new Set(keys)].filter((key) => !revoked.has(key));
   const keys = left(found.flatMap((one) => one.keys));
-  const authorities = left(found.flatMap((one) => one.authorities));
-  if (keys.length + authorities.length === 0)
-    throw unknownHost(file, cluster, knownHostsName(host, port), revoked.size > 0);
-  return [
-    ...keys,
-    ...authorities.map((key) => `@cert-authority ${key}`),
-    ...[...revoked].map((key) => `@revoked ${key}`),
-    ...ofMessage.filter((entry) => entry.startsWith('@revoked')),
-  ];
+  return { keys, authorities: left(found.flatMap((one) => one.authorities)), revoked: [...revoked] };
+}
+
+/** Whether the worker has a host key of a machine; null: its host keys are those of the spec. */
+export function knowsHost({ knownHosts }: { knownHosts: KnownHosts }): KnowsHost {
+  if (knownHosts === null) return null;
+  return (host, port) => {
+    const { keys, authorities } = keysOfHost(knownHosts.entries, host, port);
+    return keys.length + authorities.length > 0;
+  };
 }
 
 /** The usual short form of an IPv6 address; of an IPv4 address in IPv6 notation that of IPv4. */

@@ -5,6 +5,7 @@ import { runCommand } from '../../src/cli/io/errors';
 import { globalOptions } from '../../src/cli/options/global-options';
 import { buildProgram } from '../../src/cli/program';
 import { OspatchError } from '../../src/domain/shared/errors';
+import { policyJsonSchema } from '../../src/domain/policy/parse';
 import { specJsonSchema } from '../../src/domain/spec/json-schema';
 import { loadSpecs } from '../../src/client/load/spec';
 import { fakeTerminal } from './support';
@@ -192,10 +193,12 @@ describe('src/cli without a server', () => {
     });
 
     it('and the reference page are up to date; after a build, node scripts/generate-schema.js writes them', () => {
-      const { generatedFiles } = jest.requireActual<{
+      const { generatedFiles, policyFiles } = jest.requireActual<{
         generatedFiles(schema: unknown): { file: string; text: string }[];
+        policyFiles(schema: unknown): { file: string; text: string }[];
       }>('../../scripts/generate-schema.js');
-      for (const { file, text } of generatedFiles(specJsonSchema())) expect(readFileSync(file, 'utf8')).toBe(text);
+      const files = [...generatedFiles(specJsonSchema()), ...policyFiles(policyJsonSchema())];
+      for (const { file, text } of files) expect(readFileSync(file, 'utf8')).toBe(text);
     });
   });
 

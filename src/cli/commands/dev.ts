@@ -87,6 +87,7 @@ interface StackPlaces {
   dbFile: string;
   keyDir: string;
   kubeconfigDir: string;
+  policyPath: string | null;
 }
 
 /** For new users: the addresses, the data file, and the next two commands. */
@@ -97,6 +98,7 @@ function describeStack(context: CliContext, at: StackPlaces): string {
     `Web UI    http://127.0.0.1:${at.uiPort}`,
     `Data      ${at.dbFile}`,
     `Keys      ${at.keyDir} and kubeconfigs in ${at.kubeconfigDir}`,
+    `Policy    ${at.policyPath ?? 'none (OSPATCH_POLICY), so the worker does whatever it is asked for'}`,
     '',
     'Everybody with an account on this machine can command this worker, and so use these keys.',
     '',

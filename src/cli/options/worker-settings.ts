@@ -14,11 +14,11 @@ export function checkWorkerSettings(context: CliContext, settings: { keyDir: str
       message: `OSPATCH_LOG_LEVEL: found ${JSON.stringify(logLevel)}; allowed: ${LOG_LEVELS.join(', ')}`,
     });
   }
-  if (!existsSync(keyDir)) {
+  if (!existsSync(keyDir) && context.env['OSPATCH_KEY_DIR'] !== undefined) {
     const warning = colors(context, 'stderr').yellow('warning:');
     printNote(
       context,
-      `${warning} there is no key directory ${keyDir}, so only the identity agent can be used; set OSPATCH_KEY_DIR`,
+      `${warning} there is no key directory ${keyDir}, so only the identity agent can be used; correct OSPATCH_KEY_DIR`,
     );
   }
 }

@@ -55,7 +55,7 @@ const sshFields = {
   identity: field.identity
     .optional()
     .describe(
-      "Name of a private key file in the worker's key directory (OSPATCH_KEY_DIR, default ~/.ssh), or agent for the worker's SSH agent (at most 6 of its keys are offered), or agent:SHA256:FINGERPRINT for one key of it. Never a path. Default: agent.",
+      "Name of a private key file in the worker's key directory (OSPATCH_KEY_DIR, default ~/.config/ospatch/keys, as root /etc/ospatch/keys), or agent for the worker's SSH agent (at most 6 of its keys are offered), or agent:SHA256:FINGERPRINT for one key of it. Never a path. Default: agent.",
     ),
   helper: field
     .choice(HELPER_MODES)

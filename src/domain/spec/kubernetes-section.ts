@@ -121,7 +121,7 @@ const namespacesError = `a list of at most ${MAX_NAMESPACES} namespaces`;
 export const kubernetesSchema = z.strictObject(
   {
     kubeconfig: field.kubeconfig.describe(
-      "Name of a kubeconfig in the worker's directory (OSPATCH_KUBECONFIG_DIR, default ~/.kube), never a path; or in-cluster for a worker that runs as a pod of this cluster.",
+      "Name of a kubeconfig in the worker's directory (OSPATCH_KUBECONFIG_DIR, default ~/.config/ospatch/kubeconfigs, as root /etc/ospatch/kubeconfigs), never a path; or in-cluster for a worker that runs as a pod of this cluster.",
     ),
     context: field.kubeContext.optional().describe('Context of the kubeconfig. Default: its current context.'),
     trustedNamespaces: z

@@ -36,7 +36,8 @@ Examples:
 
 For nodes with ssh.helper: preinstalled. It connects from here, not from the worker, and the user must be root or have
 full sudo -n rights. With -f, user and key are those of the spec unless given; the key is looked up in OSPATCH_KEY_DIR
-(~/.ssh). Host keys are verified as in a run. Each version of ospatch has its own helper; older ones stay until they
+(default: keys in
+~/.config/ospatch, as root in /etc/ospatch). Host keys are verified as in a run. Each version of ospatch has its own helper; older ones stay until they
 are removed (ospatch helper prune).`;
 
 const PRUNE_EXAMPLES = `

@@ -12,6 +12,7 @@ import { readKnownHostsFile } from '../../io/known-hosts-file';
 import { requireSpecs } from '../../options/spec-source';
 import type { SpecSources } from '../../options/spec-source';
 import { sourcesInCommand } from '../../../client/load/sources';
+import { defaultDirectory } from '../../../worker-directories';
 import { defined } from '../../../domain/shared/defined';
 
 export interface TargetOptions {
@@ -44,7 +45,10 @@ export async function helperTargets(context: CliContext, options: TargetOptions)
     identity === undefined || identity === 'agent' ? null : path.resolve(context.cwd, expandHome(identity));
   const keyName = ownKey === null ? identity : path.basename(ownKey);
   return {
-    keyDir: ownKey === null ? (context.env['OSPATCH_KEY_DIR'] ?? path.join(homedir(), '.ssh')) : path.dirname(ownKey),
+    keyDir:
+      ownKey === null
+        ? (context.env['OSPATCH_KEY_DIR'] ?? defaultDirectory('keys', context.env))
+        : path.dirname(ownKey),
     nodes: nodes.map((node) => ({
       ...node,
       ssh: {

@@ -1,0 +1,34 @@
+/**
+ * Where a worker looks for keys and kubeconfigs unless it is told otherwise: in directories of its own, never in those of a
+ * person, because whoever may ask the worker may use all that it finds there. As of other services: in /etc as root, else in
+ * the configuration of the user.
+ */
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+
+export type WorkerDirectory = 'keys' | 'kubeconfigs';
+
+/** For help texts. */
+export const DIRECTORY_RULE = '~/.config/ospatch, as root /etc/ospatch';
+
+export function defaultDirectory(
+  kind: WorkerDirectory,
+  env: NodeJS.ProcessEnv,
+  isRoot = process.geteuid?.() === 0,
+): string {
+  if (isRoot) return join('/etc/ospatch', kind);
+  const given = env['XDG_CONFIG_HOME'] ?? '';
+  // The XDG specification: relative paths are ignored.
+  return join(isAbsolute(given) ? given : join(homedir(), '.config'), 'ospatch', kind);
+}
+
+/** Creates a directory that only its owner may read. Returns why it cannot, or null. */
+export function createPrivateDirectory(directory: string): string | null {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
