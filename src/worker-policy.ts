@@ -1,6 +1,7 @@
 /** The policy of a worker as its log shows it, and what else its owner should know about who may ask. */
 import { resolve } from 'node:path';
 import type { NativeConnectionOptions } from '@temporalio/worker';
+import { isLoopback } from './domain/shared/loopback';
 import { plural } from './domain/shared/plural';
 import { OspatchError } from './domain/shared/errors';
 import { PolicyFile } from './policy/policy-file';
@@ -54,19 +55,11 @@ export function loggedPolicy(path: string | null, log: Log): PolicyFile {
 
 /** Warns when what others could read or change on the way to Temporal are commands with the rights of this worker. */
 export function warnOfPlainText({ address = '127.0.0.1:7233', tls, apiKey }: NativeConnectionOptions, log: Log): void {
-  const isEncrypted = (tls !== undefined && tls !== null && tls !== false) || apiKey !== undefined;
+  const isEncrypted =
+    (tls !== undefined && tls !== null && tls !== false) || (tls === undefined && apiKey !== undefined);
   if (isEncrypted || isLoopback(address)) return;
   log.warn(
     { address },
     'the connection to Temporal has no TLS: whoever is on the way can read requests and make them; see docs/security.md',
   );
-}
-
-/** Of `HOST:PORT`. A Unix socket or a name of this machine never leaves it. */
-export function isLoopback(address: string): boolean {
-  const host = address
-    .replace(/:\d+$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase();
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
 }

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPrivateDirectory, defaultDirectory } from '../src/worker-directories';
-import { isLoopback, loggedPolicy, policyPathFromEnv, warnOfPlainText } from '../src/worker-policy';
+import { isLoopback } from '../src/domain/shared/loopback';
+import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from '../src/worker-policy';
 
 describe('src/worker-directories', () => {
   it('are of the worker, never those of a person', () => {

@@ -27,14 +27,19 @@ const CHANGES: ReadonlySet<string> = new Set(['apply', 'repair', 'restart', 'reb
  * a name is bound. While the policy cannot be used the activity waits, and so does the uncordon of a node until it is allowed
  * again.
  */
-export function authoriseBy(file: PolicyFile, resolve: Resolve = resolveHost): Authorise {
+export function authoriseBy(
+  file: PolicyFile,
+  { resolve = resolveHost, askAgainMs = ASK_AGAIN_MS }: { resolve?: Resolve; askAgainMs?: number } = {},
+): Authorise {
   return async (request, attempt) => {
     const loaded = file.load();
     if (loaded === null) return request.input;
     try {
       return await allowed(loaded, request, attempt, resolve);
     } catch (error) {
-      throw error instanceof OspatchError && error.type === 'Denied' ? afterTheFact(request, attempt, error) : error;
+      throw error instanceof OspatchError && error.type === 'Denied'
+        ? afterTheFact(request, attempt, error, askAgainMs)
+        : error;
     }
   };
 }
@@ -90,11 +95,16 @@ function addressesOf(host: string, resolve: Resolve): Promise<string[]> {
  * A policy may change in the middle of a node patch. The way back into service is not given up: it waits until it is allowed
  * again, or until a person ends the wait with `ospatch release`. A node on which something may still run stays cordoned.
  */
-function afterTheFact(request: ActivityRequest, { attempt }: Delivery, denied: OspatchError): Error {
+function afterTheFact(
+  request: ActivityRequest,
+  { attempt }: Delivery,
+  denied: OspatchError,
+  askAgainMs: number,
+): Error {
   if (request.activity === 'uncordon') {
     const waitingFor = `the policy of the worker to allow the uncordon (${denied.message})`;
-    const wait = { kind: 'policy', observedMs: 0, maxDelayMs: ASK_AGAIN_MS };
-    return new RetryLater(wait, ASK_AGAIN_MS, waitingFor, { cause: denied });
+    const wait = { kind: 'policy', observedMs: 0, maxDelayMs: askAgainMs };
+    return new RetryLater(wait, askAgainMs, waitingFor, { cause: denied });
   }
   if (!CHANGES.has(request.activity) || !(attempt > 1 || hasWatched(request.input))) return denied;
   const { message, remedy, details } = denied;

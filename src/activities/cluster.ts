@@ -52,7 +52,7 @@ export function createClusterActivities(
   ends = new WorkflowEnds(),
   calendarDir: string | null = null,
   rules: AdmissionRules = NO_RULES,
-): ClusterActivities {
+): Omit<ClusterActivities, 'explainPolicy'> {
   const desk = new AdmissionDesk(rules, audit);
   const searchAttributes = rememberSearchAttributes();
   return {

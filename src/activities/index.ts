@@ -12,6 +12,7 @@ import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
 import { PolicyFile } from '../policy/policy-file';
 import { authoriseBy } from './authorise';
+import { createPolicyActivities } from './policy';
 import { guardActivities } from './guard';
 import type { AllActivities } from './input/types';
 import { defined } from '../domain/shared/defined';
@@ -74,6 +75,7 @@ export function createActivities({
     ...createClusterActivities(log, ends, calendarDir, admissionRules(policy, encryptionRequired)),
     ...kubernetesActivities,
     ...createEksActivities({ log, apis }),
+    ...createPolicyActivities(policy),
   };
   return {
     activities: guardActivities(activities, { authorise: authoriseBy(policy), log }),

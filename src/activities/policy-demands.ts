@@ -59,6 +59,7 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
       return [[]];
     // They compute, or read the workflows of the cluster. What a run does then is denied, where a person sees it.
     case 'lastRun':
+    case 'explainPolicy':
     case 'awaitNodePatches':
     case 'awaitWorkflowClosed':
     case 'nextWindows':

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from '@temporalio/client';
 import { Client, Connection } from '@temporalio/client';
 import { TASK_QUEUE } from '../contract/workflow-ids';
 import { defined } from '../domain/shared/defined';
@@ -58,6 +59,12 @@ export interface TemporalSession {
   deadlineMs: number;
   /** Signs requests. Absent: they are not signed. */
   sign?: Sign;
+  /** Absent: not known. */
+  hasTls?: boolean;
+}
+
+function usesTls({ tls, apiKey }: ConnectionOptions): boolean {
+  return (tls !== undefined && tls !== null && tls !== false) || (tls === undefined && apiKey !== undefined);
 }
 
 /**
@@ -98,10 +105,10 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
       taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
       deadlineMs,
       ...defined({ sign }),
+      hasTls: usesTls(config.connectionOptions),
     };
   } catch (error) {
-    const { tls } = config.connectionOptions;
-    throw noServer({ address, tls: tls !== undefined && tls !== null && tls !== false }, error);
+    throw noServer({ address, tls: usesTls(config.connectionOptions) }, error);
   }
 }
 

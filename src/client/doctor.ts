@@ -12,6 +12,7 @@ import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,
   diagnosePlainStarts,
+  diagnosePlainText,
   diagnoseSearchAttributes,
   diagnoseServer,
   diagnoseSite,
@@ -34,6 +35,7 @@ import { findPlainStarts } from './plain-starts';
 import { probeWorkers } from './worker-probe';
 import { requestInspections } from './inspection';
 import { requestKubernetesFindings } from './kubernetes';
+import { requestPolicyFindings } from './policy';
 import type { MachinesRead } from './machines';
 import { findSharedMachines, readAllMachines } from './machines';
 import type { Inspector } from './inspector';
@@ -80,13 +82,14 @@ export class Doctor {
 
   /** Problems of Temporal are findings, not errors. `asked`: the clusters that are diagnosed as well; null: none. */
   async installation(asked: readonly string[] | null): Promise<InstallationDiagnosis> {
-    const { address, namespace } = this.calls.session;
+    const { address, namespace, hasTls = true } = this.calls.session;
     try {
       const version = await this.serverVersion();
       const { findings: workers, hasWorker } = await this.workers();
       const registered = await this.searchAttributes();
       const findings = [
         diagnoseServer({ address, namespace, version }),
+        ...diagnosePlainText({ address, hasTls }),
         ...workers,
         diagnoseSearchAttributes(registered, { address, namespace }),
         ...(await this.stuck(asked)),
@@ -139,12 +142,13 @@ export class Doctor {
   async cluster(spec: ClusterSpec, { hasWorker, file }: ClusterDiagnosisOptions): Promise<ClusterDiagnosis> {
     const { name } = spec;
     if (!hasWorker) return clusterDiagnosis(name, notInspected(spec), []);
-    const [findings, examined, machines] = await Promise.all([
+    const [findings, policy, examined, machines] = await Promise.all([
       this.clusterFindings(spec, file),
+      requestPolicyFindings(this.calls, spec, this.by),
       this.nodes(spec),
       findSharedMachines(this.calls, spec, () => this.otherMachines()),
     ]);
-    return clusterDiagnosis(name, [...findings, ...machines, ...examined.findings], examined.nodes);
+    return clusterDiagnosis(name, [...findings, ...policy, ...machines, ...examined.findings], examined.nodes);
   }
 
   private otherMachines(): Promise<MachinesRead> {

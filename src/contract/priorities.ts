@@ -54,6 +54,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   readLog: PERSON_WAITS,
   findStaleCordons: PERSON_WAITS,
   inspectEksCluster: PERSON_WAITS,
+  explainPolicy: PERSON_WAITS,
   cordon: BEGUN,
   drain: BEGUN,
   apply: BEGUN,
@@ -77,6 +78,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
 /** Constant per workflow: a run and a node patch count as started from the beginning, whatever has triggered them. */
 export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   inspectEks: PERSON_WAITS,
+  inspectPolicy: PERSON_WAITS,
   inspectAvailability: PERSON_WAITS,
   inspectKubernetes: PERSON_WAITS,
   inspectNodes: PERSON_WAITS,

@@ -14,6 +14,7 @@ export const WORKFLOW_TYPES = {
   uncordonNode: 'uncordonNode',
   updateNodegroup: 'updateNodegroup',
   inspectEks: 'inspectEks',
+  inspectPolicy: 'inspectPolicy',
   prefetchNodes: 'prefetchNodes',
   refreshFacts: 'refreshFacts',
 } as const;

@@ -4,6 +4,7 @@ import { cluster } from './cluster/cluster';
 
 export { cluster };
 export { inspectEks } from './inspect/eks';
+export { inspectPolicy } from './inspect/policy';
 export { updateNodegroup } from './eks/update-nodegroup';
 export { inspectAvailability } from './inspect/availability';
 export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './inspect/nodes';

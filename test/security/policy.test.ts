@@ -16,8 +16,8 @@ import { keyPair } from '../ssh/support';
 import { NODE_WORKFLOW, validInputs } from '../support/activity-inputs';
 
 const NAMES = Object.keys(INPUT_SCHEMAS) as (keyof AllActivities)[];
-/** They look at the workflows of their own cluster only. */
-const READS_OWN_WORKFLOWS = ['lastRun', 'awaitNodePatches', 'awaitWorkflowClosed'];
+/** They look at the workflows of their own cluster only, or tell what the policy says of it. */
+const READS_OWN_WORKFLOWS = ['lastRun', 'awaitNodePatches', 'awaitWorkflowClosed', 'explainPolicy'];
 const NEED_A_RULE = NAMES.filter((name) => !isComputation(name) && !READS_OWN_WORKFLOWS.includes(name));
 
 /** Lists of a rule, in its order. */
@@ -89,7 +89,7 @@ describe('the policy of a worker', () => {
     const resolve = (host: string) =>
       ADDRESSES[host] === undefined ? Promise.reject(new Error('no such name')) : Promise.resolve(ADDRESSES[host]);
     const guarded = guardActivities(fakes, {
-      authorise: authoriseBy(new PolicyFile(join(dir, 'policy.yaml')), resolve),
+      authorise: authoriseBy(new PolicyFile(join(dir, 'policy.yaml')), { resolve }),
       log: { info: () => undefined, warn: (fields) => void lines.push(fields), error: () => undefined },
       info: (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'> => ({
         attempt,

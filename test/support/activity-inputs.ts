@@ -3,6 +3,7 @@ import type { AllActivities, InputOf } from '../../src/activities/input/types';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes/types';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeTarget } from '../../src/domain/spec/types';
+import { loginDemands } from '../../src/domain/policy/request';
 import { nodeSpec } from './builders';
 
 export type Inputs = {
@@ -135,5 +136,9 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
     awaitNodePatches: [{ workflowId: NODE_WORKFLOW, workflowRunId: '' }],
     cancelChildren: 'cluster/demo/run/3-abc',
     awaitWorkflowClosed: NODE_WORKFLOW,
+    explainPolicy: {
+      cluster: 'demo',
+      requests: [{ kind: 'login', node: 'w-1', taskQueue: 'ospatch', demands: loginDemands(target) }],
+    },
   };
 }

@@ -13,6 +13,8 @@ import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/wor
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
 import { createClusterActivities } from '../../src/activities/cluster';
+import { createPolicyActivities } from '../../src/activities/policy';
+import { PolicyFile } from '../../src/policy/policy-file';
 import type { AuditRecord, ClusterActivities } from '../../src/contract/activities/cluster';
 import type { KubernetesActivities } from '../../src/contract/activities/kubernetes';
 import type { NodeActivities } from '../../src/contract/activities/node';
@@ -281,6 +283,7 @@ class SimulatedNodes {
   clusterActivities(): ClusterActivities {
     return {
       ...createClusterActivities({ info: () => undefined }),
+      ...createPolicyActivities(new PolicyFile(null)),
       nextWindowsByFiles: (input) =>
         createClusterActivities({ info: () => undefined }, undefined, this.calendarDir).nextWindowsByFiles(input),
       recordAudit: (record) => {

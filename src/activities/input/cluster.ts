@@ -4,6 +4,7 @@ import type {
   AdmissionRequest,
   AuditRecord,
   ClusterActivities,
+  ExplainPolicyInput,
   NextWindowsInput,
   NodePatchExecution,
 } from '../../contract/activities/cluster';
@@ -16,11 +17,18 @@ import * as spec from '../../domain/spec/fields';
 import { scheduleKinds } from '../../domain/spec/schedule-section';
 import { MAX_BLACKOUTS, MAX_NODES, MAX_SCHEDULE_ENTRIES } from '../../domain/spec/types';
 import type { Blackout, ScheduleEntry } from '../../domain/spec/types';
+import type { Demand } from '../../domain/policy/request';
+import { LISTED_FIELDS } from '../../domain/policy/request';
+import type { SpecRequest } from '../../domain/policy/spec-requests';
+import { REQUEST_KINDS } from '../../domain/policy/spec-requests';
+import { access as eksAccess } from './eks';
 import * as field from './fields';
 import { list, object } from './object';
 import type { InputSchemas } from './types';
 
 const MAX_WINDOWS = 1_000;
+const MAX_REQUESTS = 2_000;
+const MAX_DEMANDS = 100;
 
 /** As in a normalised spec, which always says how late a run may start. */
 function entry<T extends { startWithin: z.ZodOptional<z.ZodType<string>> }>({ startWithin, ...shape }: T) {
@@ -97,6 +105,34 @@ const admission = object<AdmissionRequest>({
   chain: z.string({ error: 'a digest' }).regex(/^[0-9a-f]{0,64}$/, { error: 'a digest' }),
 });
 
+const path = field.singleLine(200);
+const demand = z.discriminatedUnion(
+  'kind',
+  [
+    z.object({
+      ...{ kind: z.literal('listed'), path, field: z.enum(LISTED_FIELDS) },
+      value: z.union([field.singleLine(300), spec.wholeNumber(0, 65_535)]),
+    }),
+    z.object({ kind: z.literal('host'), path, host: spec.host }),
+    z.object({
+      ...{ kind: z.literal('jumpHost'), path, host: spec.host, port: spec.wholeNumber(1, 65_535) },
+      ...{ user: spec.userName, identity: spec.identity },
+    }),
+    z.object({
+      ...{ kind: z.literal('kubeconfig'), path },
+      access: z.object({ kubeconfig: spec.kubeconfig, context: spec.kubeContext.optional() }),
+    }),
+    z.object({ kind: z.literal('aws'), path, access: eksAccess }),
+  ],
+  { error: 'a demand' },
+) as unknown as z.ZodType<Demand>;
+const specRequest = object<SpecRequest>({
+  kind: z.enum(REQUEST_KINDS, { error: REQUEST_KINDS.join(', ') }),
+  node: spec.nodeName.nullable(),
+  taskQueue: spec.taskQueue,
+  demands: list(demand, MAX_DEMANDS),
+});
+
 const execution = object<NodePatchExecution>({ workflowId: field.workflowId, workflowRunId: field.workflowRunId });
 
 export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
@@ -126,5 +162,9 @@ export const CLUSTER_INPUTS: InputSchemas<ClusterActivities> = {
   }),
   awaitNodePatches: list(execution, MAX_NODES),
   cancelChildren: field.workflowId,
+  explainPolicy: object<ExplainPolicyInput>({
+    cluster: spec.clusterName,
+    requests: list(specRequest, MAX_REQUESTS),
+  }),
   awaitWorkflowClosed: field.workflowId,
 };

@@ -19,7 +19,7 @@ import type { InputSchemas } from './types';
 const MAX_WHAT_CHARS = 600;
 
 const { region, cluster, profile, endpoint } = eksFields.shape;
-const access = object<EksAccess>({ region, cluster, profile, endpoint });
+export const access = object<EksAccess>({ region, cluster, profile, endpoint });
 
 const groupForm = 'the name of a node group';
 const nodeGroup = z.string({ error: groupForm }).regex(NODE_GROUP_NAME, { error: groupForm });

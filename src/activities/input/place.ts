@@ -129,6 +129,7 @@ function namedBy(request: ActivityRequest): Named {
     case 'nextWindowsByFiles':
     case 'lastRun':
     case 'admit':
+    case 'explainPolicy':
       return { clusters: [request.input.cluster], members: [] };
     case 'recordAudit':
       return { clusters: [request.input.cluster], members: [request.input.result.node] };

@@ -1,6 +1,8 @@
 import type { Blackout, ClusterSpec, ScheduleEntry } from '../../domain/spec/types';
 import type { CalendarAhead } from '../../domain/schedule/window';
 import type { MemberSettled, PatchRecord } from '../../domain/cluster/member';
+import type { ExplainedRequest } from '../../domain/policy/explain';
+import type { SpecRequest } from '../../domain/policy/spec-requests';
 import type { RunTrigger } from '../../domain/run/run';
 
 export interface NextWindowsInput {
@@ -88,6 +90,26 @@ export interface NodePatchExecution {
   workflowRunId: string;
 }
 
+/** What a cluster will ask the workers of one task queue for. */
+export interface ExplainPolicyInput {
+  cluster: string;
+  requests: SpecRequest[];
+}
+
+/** What a worker answers about its policy. */
+export interface PolicyAnswer {
+  /** Null: it has none, and does whatever it is asked for. */
+  policy: { digest: string; rules: number; knownHosts: boolean } | null;
+  /** Why its policy cannot be used; null: it can. */
+  problem: string | null;
+  /** The requests that are denied, at most 100. */
+  denied: ExplainedRequest[];
+  /** Number of requests that are denied. */
+  deniedCount: number;
+  /** Rules that allow the others. */
+  rules: string[];
+}
+
 /** `settled` is null when the end is unknown because the patch was terminated, or because Temporal has deleted it. */
 export interface NodePatchEnd extends NodePatchExecution {
   settled: MemberSettled | null;
@@ -135,6 +157,8 @@ export interface ClusterActivities {
   lastRun(input: { cluster: string; createdAt: string; after: number }): Promise<number>;
   /** Waits until one of these node patches has ended, following resets; returns all that have ended about then. */
   awaitNodePatches(patches: NodePatchExecution[]): Promise<NodePatchEnd[]>;
+  /** What the policy of the worker allows of the requests. Reaches nothing. */
+  explainPolicy(input: ExplainPolicyInput): Promise<PolicyAnswer>;
   /** Cancels all children left running by an ended workflow. */
   cancelChildren(workflowId: string): Promise<void>;
   /** Waits until no workflow with this id is running. */

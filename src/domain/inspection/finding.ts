@@ -10,6 +10,7 @@ export const CHECKS = [
   'namespace',
   'search-attributes',
   'worker',
+  'policy',
   // A cluster.
   'spec',
   'schedule',

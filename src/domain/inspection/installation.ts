@@ -6,6 +6,7 @@ import { rejectionOf } from '../cluster/messages';
 import type { ClusterSpec } from '../spec/types';
 import type { StuckCluster } from './stuck';
 import { SEARCH_ATTRIBUTE_TYPES } from '../shared/search-attributes';
+import { isLoopback } from '../shared/loopback';
 import { plainText } from '../shared/text';
 import type { Where } from './where';
 import { whereFlags } from './where';
@@ -30,6 +31,18 @@ export function diagnoseServer({ address, namespace, version }: ServerSeen): Fin
     );
   }
   return ok('temporal', `Temporal answers at ${address}${text}, namespace ${namespace}`);
+}
+
+/** What is said on the way to another machine can be read and changed there. */
+export function diagnosePlainText({ address, hasTls }: { address: string; hasTls: boolean }): Finding[] {
+  if (hasTls || isLoopback(address)) return [];
+  return [
+    warning(
+      'temporal',
+      `the connection to Temporal at ${address} has no TLS: whoever is on the way can read requests and make them`,
+      'set TEMPORAL_TLS, or tls in the profile; see docs/security.md#temporal',
+    ),
+  ];
 }
 
 /** A missing or unparsable version, as with Temporal Cloud, counts as recent enough. */

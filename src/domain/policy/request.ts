@@ -10,8 +10,16 @@ export interface PolicyRequest {
 }
 
 /** Lists of a rule whose entries are compared with one value. */
-export type ListedField =
-  'ports' | 'users' | 'identities' | 'powerCycleHooks' | 'rebootCommands' | 'calendars' | 'taskQueues';
+export const LISTED_FIELDS = [
+  'ports',
+  'users',
+  'identities',
+  'powerCycleHooks',
+  'rebootCommands',
+  'calendars',
+  'taskQueues',
+] as const;
+export type ListedField = (typeof LISTED_FIELDS)[number];
 
 /** `path`: the field of the spec, for messages, e.g. `ssh.user`. */
 export type Demand = { path: string } & (

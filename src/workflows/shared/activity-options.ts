@@ -87,6 +87,13 @@ export const inspection = proxyActivities<NodeActivities>({
   retry: { maximumAttempts: 2 },
 });
 
+/** The same for what a worker knows by itself. */
+export const policyInspection = proxyActivities<Pick<ClusterActivities, 'explainPolicy'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToStartTimeout: '20 seconds',
+  retry: { maximumAttempts: 2 },
+});
+
 /** How long somebody at a terminal waits for a Kubernetes API server, in milliseconds. */
 export const API_ANSWERS_WITHIN_MS = 90_000;
 
