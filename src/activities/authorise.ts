@@ -83,7 +83,7 @@ async function checkNow(cluster: string, { rule, limits }: Grant, resolve: Resol
   for (const { host, networks, path } of limits) {
     const addresses = await addressesOf(host, resolve);
     const isWithin = addresses.length > 0 && addresses.every((address) => isAddressIn(address, networks));
-    if (!isWithin) throw new OspatchError(outsideBounds(host, { cluster, rule, path, networks }, addresses));
+    if (!isWithin) throw new OspatchError(outsideBounds(host, { cluster, rule, path, networks }, addresses.length > 0));
   }
 }
 

@@ -40,5 +40,5 @@ export async function addressesWithin(
   }
   const allowed = found.filter((address) => isAddressIn(address, bounds.networks));
   if (allowed.length > 0) return allowed.slice(0, MAX_ADDRESSES);
-  throw new OspatchError(outsideBounds(target.host, bounds, found));
+  throw new OspatchError(outsideBounds(target.host, bounds, found.length > 0));
 }

@@ -45,9 +45,11 @@ describe('a name that the policy allows at addresses in a network', () => {
     const before = connections.size;
     const denied = await run({ host: 'localhost', ...within('10.0.0.0/8', '2001:db8::/32') }).catch((e: unknown) => e);
     expect(isOspatchError(denied) && denied.type).toBe('Denied');
-    expect((denied as Error).message).toMatch(
-      /host localhost resolves to .*127\.0\.0\.1.*only at addresses in 10\.0\.0\.0\/8/,
+    expect((denied as Error).message).toContain(
+      'host localhost leads to an address outside of the networks of its rule demo',
     );
+    // No DNS for whoever may ask.
+    expect((denied as Error).message).not.toMatch(/127\.0\.0\.1|10\.0\.0\.0/);
     expect([server.logins, connections.size]).toEqual([logins, before]);
   });
 

@@ -224,9 +224,9 @@ describe('the policy of a worker', () => {
 
     it.each([
       ['inside', null],
-      ['outside', 'resolves to 192.0.2.1'],
-      ['both', 'resolves to 10.0.0.5, 192.0.2.1'],
-      ['mapped', 'resolves to ::ffff:192.0.2.1'],
+      ['outside', 'leads to an address outside'],
+      ['both', 'leads to an address outside'],
+      ['mapped', 'leads to an address outside'],
       ['nowhere', 'does not resolve'],
     ])('hands the name %s to a program only when all its addresses are allowed', async (host, why) => {
       write({ rules: RULES });

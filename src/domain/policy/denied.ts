@@ -44,17 +44,18 @@ function fieldsOf(missing: readonly Missing[]): string {
   return [...new Set(missing.map(({ field }) => field))].join(', ');
 }
 
-/** A name that resolves to addresses outside of what a rule allows. */
-export function outsideBounds(
-  host: string,
-  { cluster, rule, path, networks }: AddressBounds,
-  addresses: readonly string[],
-): ErrorInfo {
-  const found = addresses.length === 0 ? 'does not resolve' : `resolves to ${addresses.slice(0, MAX_SHOWN).join(', ')}`;
+/**
+ * A name that leads outside of what a rule allows. Neither the addresses nor the networks are named: whoever may ask a worker
+ * must not be able to ask its DNS for any name.
+ */
+export function outsideBounds(host: string, { cluster, rule, path }: AddressBounds, isKnown: boolean): ErrorInfo {
+  const found = isKnown
+    ? 'leads to an address outside of the networks'
+    : 'does not resolve on the worker to an address in the networks';
   return {
     type: 'Denied',
-    message: `the policy of the worker denies a request for the cluster ${plainText(cluster, MAX_VALUE_CHARS)}: ${path} ${plainText(host, MAX_VALUE_CHARS)} ${found}, and the rule ${rule} allows the name only at addresses in ${networks.slice(0, MAX_SHOWN).join(', ')}`,
-    remedy: `correct the name in DNS, or ask the owner of the worker to allow it in the rule ${rule} (hosts)`,
+    message: `the policy of the worker denies a request for the cluster ${plainText(cluster, MAX_VALUE_CHARS)}: ${path} ${plainText(host, MAX_VALUE_CHARS)} ${found} of its rule ${rule}`,
+    remedy: `correct the name in DNS, or ask the owner of the worker to allow the name or its address in the rule ${rule} (hosts)`,
     details: { cluster: plainText(cluster, MAX_VALUE_CHARS), rule, missing: [{ field: 'hosts', path }] },
   };
 }
