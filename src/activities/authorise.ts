@@ -97,11 +97,11 @@ function addressesOf(host: string, resolve: Resolve): Promise<string[]> {
  */
 function afterTheFact(
   request: ActivityRequest,
-  { attempt }: Delivery,
+  { attempt, isRetried }: Delivery,
   denied: OspatchError,
   askAgainMs: number,
 ): Error {
-  if (request.activity === 'uncordon') {
+  if (request.activity === 'uncordon' && isRetried) {
     const waitingFor = `the policy of the worker to allow the uncordon (${denied.message})`;
     const wait = { kind: 'policy', observedMs: 0, maxDelayMs: askAgainMs };
     return new RetryLater(wait, askAgainMs, waitingFor, { cause: denied });

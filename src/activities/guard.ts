@@ -9,7 +9,9 @@ import type { ErrorInfo } from '../domain/shared/errors';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { RetryLater } from '../retry/slot-release';
+import { defined } from '../domain/shared/defined';
 import { toApplicationFailure } from './errors';
+import { isRetriedForEver } from './heartbeat';
 import { oversized } from './input/object';
 import type { ActivityRequest } from './input/place';
 import { isComputation, misplaced, placeOf } from './input/place';
@@ -18,7 +20,10 @@ import { INPUT_SCHEMAS } from './input/schemas';
 import type { ActivityLog } from './node';
 
 /** How an activity has reached this worker. */
-export type Delivery = Pick<Info, 'taskQueue' | 'attempt'>;
+export interface Delivery extends Pick<Info, 'taskQueue' | 'attempt'> {
+  /** Without end; absent for what a person waits for at a terminal. */
+  isRetried: boolean;
+}
 
 /**
  * Throws, with the error for the user, unless this worker may do what is requested. Returns the input for the activity, in
@@ -30,7 +35,7 @@ export interface GuardDeps {
   authorise: Authorise;
   log: ActivityLog;
   /** For tests; default: that of the activity in progress. */
-  info?: () => Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'>;
+  info?: () => Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue' | 'retryPolicy'>;
 }
 
 type AnyActivity = (input: unknown) => Promise<unknown>;
@@ -50,13 +55,17 @@ function guard(
   { authorise, log, info = activityInfo }: GuardDeps,
 ): (...inputs: unknown[]) => Promise<unknown> {
   return async (...inputs) => {
-    const { workflowExecution, attempt, taskQueue } = info();
+    const { workflowExecution, attempt, taskQueue, retryPolicy } = info();
     const workflowId = workflowExecution?.workflowId ?? '';
     const fields = { activity, workflowId: plainText(workflowId, 300) };
     const check = async (): Promise<unknown> => {
       const input = readInput(activity, inputs);
       if (isComputation(activity)) return input;
-      return authorise(placed(activity, input, workflowId), { attempt, taskQueue });
+      return authorise(placed(activity, input, workflowId), {
+        attempt,
+        taskQueue,
+        isRetried: isRetriedForEver(defined({ retryPolicy })),
+      });
     };
     const input = await check().catch((error: unknown) => {
       const { cause } = error instanceof RetryLater ? error : { cause: error };

@@ -163,7 +163,7 @@ function waitedMs({ unreachableMs, others, waits = {} }: HeartbeatDetails, kind:
 type Info = ReturnType<typeof activityInfo>;
 
 /** An activity with few attempts, for an interactive command, must not spend them on waiting. */
-function isRetriedForEver({ retryPolicy }: Info): boolean {
+export function isRetriedForEver({ retryPolicy }: Pick<Info, 'retryPolicy'>): boolean {
   const { maximumAttempts } = retryPolicy ?? { maximumAttempts: 1 };
   return maximumAttempts === undefined || maximumAttempts === 0 || maximumAttempts === Infinity;
 }

@@ -23,7 +23,7 @@ function setUp({ workflowId = NODE_WORKFLOW, authorise }: { workflowId?: string;
       },
     ]),
   ) as unknown as AllActivities;
-  const info = (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'> => ({
+  const info = (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue' | 'retryPolicy'> => ({
     taskQueue: 'ospatch',
     attempt: 1,
     workflowExecution: { workflowId, runId: 'r' },

@@ -98,6 +98,10 @@ describe('a run through a worker with a policy', () => {
       const waiting = async () => (await node().describe()).raw.pendingActivities?.[0]?.lastFailure?.message;
       await waitFor(async () => /to allow the uncordon/.test((await waiting()) ?? ''), { what: 'the wait' });
       expect([...cluster.kubernetes.cordons.keys()]).toEqual(['w-1']);
+      // A person at a terminal gets the answer at once.
+      await expect(cluster.client.uncordon(cluster.name, 'w-1')).rejects.toMatchObject({
+        type: expect.stringMatching(/Denied|Refused/),
+      });
       write(cluster, { kubeconfigs });
       await cluster.untilIdle(1);
       expect(cluster.kubernetes.cordons.size).toBe(0);

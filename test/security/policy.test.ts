@@ -91,9 +91,10 @@ describe('the policy of a worker', () => {
     const guarded = guardActivities(fakes, {
       authorise: authoriseBy(new PolicyFile(join(dir, 'policy.yaml')), { resolve }),
       log: { info: () => undefined, warn: (fields) => void lines.push(fields), error: () => undefined },
-      info: (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue'> => ({
+      info: (): Pick<Info, 'workflowExecution' | 'attempt' | 'taskQueue' | 'retryPolicy'> => ({
         attempt,
         taskQueue,
+        retryPolicy: {},
         workflowExecution: { workflowId, runId: 'r' },
       }),
     }) as unknown as Record<string, (input: unknown) => Promise<unknown>>;

@@ -94,6 +94,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   NoWorker: 'worker',
   WorkerProtocol: 'worker',
   Stuck: 'cluster',
+  Denied: 'policy',
 };
 
 /** An error that would end a run, as a finding. */

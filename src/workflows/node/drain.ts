@@ -34,7 +34,7 @@ import type { NodePatchPolicy } from '../../domain/run/run';
 import type { NodeSpec } from '../../domain/spec/types';
 import type { Options } from '../shared/activity-options';
 import { kubernetes, optionsFor } from '../shared/activity-options';
-import { isTimeout, toErrorInfo } from '../shared/failures';
+import { denialIn, isTimeout, toErrorInfo } from '../shared/failures';
 import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
 import type { NodeOutage } from './outage';
@@ -226,9 +226,9 @@ export class NodeDrain {
       // The node is as it was found, and up to date.
       if (isCancellation(failure)) return;
       this.record.fail(
-        isTimeout(failure)
+        isTimeout(failure) && denialIn(failure) === null
           ? apiSilent(node.name, policy.unreachableTimeoutMs)
-          : toErrorInfo(failure, `the uncordon of ${node.name}`),
+          : (denialIn(failure) ?? toErrorInfo(failure, `the uncordon of ${node.name}`)),
       );
     }
   }
@@ -301,6 +301,8 @@ export function uncordonOwn(
       else await wait.run(() => remove(wait));
       return null;
     } catch (failure) {
+      const denied = denialIn(failure);
+      if (denied !== null) return denied;
       return isTimeout(failure) ? UNCORDON_TIMED_OUT : toErrorInfo(failure, `the uncordon of ${node.name}`);
     }
   });

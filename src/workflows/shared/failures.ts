@@ -76,6 +76,14 @@ export function isTimeout(failure: unknown): boolean {
   );
 }
 
+/** Why the policy of a worker did not allow the last attempt of an activity that was given up; null: for another reason. */
+export function denialIn(failure: unknown): ErrorInfo | null {
+  const cause = failure instanceof ActivityFailure ? failure.cause : undefined;
+  const last = cause instanceof TimeoutFailure ? cause.cause : cause;
+  const info = last instanceof ApplicationFailure ? fromApplicationFailure(last) : null;
+  return info?.type === 'Denied' ? info : null;
+}
+
 /** Whether no worker has taken the activity up in time. */
 export function isNotTakenUp(failure: unknown): boolean {
   return (
