@@ -2,6 +2,7 @@
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from './activities';
+import type { ActivityLog } from './activities/node';
 import { requiredEncryption } from './activities/required-encryption';
 import { protocolInterceptor, supportedProtocols, unknownActivity } from './activities/protocol';
 import { TASK_QUEUE } from './contract/workflow-ids';
@@ -168,7 +169,7 @@ export async function runWorker(
 }
 
 /** A directory that was named is left alone: it may be a mount that is missing. */
-function createDefaultDirectories({ keyDir, kubeconfigDir }: WorkerOptions, log: pino.Logger): void {
+function createDefaultDirectories({ keyDir, kubeconfigDir }: WorkerOptions, log: ActivityLog): void {
   const isDefault = {
     keyDir: keyDir === defaultDirectory('keys', process.env),
     kubeconfigDir: kubeconfigDir === defaultDirectory('kubeconfigs', process.env),
