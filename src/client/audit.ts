@@ -8,12 +8,13 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { Admission } from '../contract/activities/cluster';
 import { clusterWorkflowId } from '../contract/workflow-ids';
-import { MAX_SENTENCE, SIGNALS } from '../domain/cluster/messages';
+import { MAX_SENTENCE, SIGNALS, parseMessage } from '../domain/cluster/messages';
 import { CANCELLED_BY } from '../domain/cluster/requests';
 import type { RequestSignature } from '../domain/cluster/signature';
 import { isSignature } from '../domain/cluster/signature';
 import { signedText } from '../domain/cluster/signed-text';
-import { STEERING } from '../domain/cluster/steering';
+import { parseSpecMessage } from '../domain/cluster/spec-message';
+import { STEERING, parseSteering } from '../domain/cluster/steering';
 import { commandOf } from '../domain/cluster/verbs';
 import { defined } from '../domain/shared/defined';
 import { plainText } from '../domain/shared/text';
@@ -102,6 +103,8 @@ class Audit {
   /** Id of the call that has created the cluster, which asks for its answer by it. */
   private createdBy: unknown = null;
   private isFirst = true;
+  /** Messages of this execution about which nobody could say anything. */
+  private failedAnswers = 0;
 
   constructor(private readonly options: AuditOptions) {}
 
@@ -123,7 +126,14 @@ class Audit {
     });
     this.pending = [];
     await this.start(first, started);
-    for (const event of all.slice(1)) await this.event(event);
+    this.failedAnswers = 0;
+    let decidedUpTo = 0;
+    for (const event of all.slice(1)) {
+      await this.event(event);
+      if (event.workflowTaskCompletedEventAttributes) decidedUpTo = Number(event.eventId);
+    }
+    // A cluster that did not come into being answers nothing.
+    if (all.every((event) => !event.workflowExecutionFailedEventAttributes)) this.assertAnswered(decidedUpTo);
     this.isFirst = false;
   }
 
@@ -165,6 +175,7 @@ class Audit {
     if (marker?.markerName === LOCAL_ACTIVITY) {
       const answer = admissionIn(await this.decode(marker.details?.['result']?.payloads));
       if (answer !== null) this.answer(event, answer);
+      else if (marker.failure) this.failedAnswers += 1;
     }
   }
 
@@ -209,10 +220,28 @@ class Audit {
     }
   }
 
+  /** What a cluster can read is answered by a worker before the cluster acts; `upTo`: the last event at which it acted. */
+  private assertAnswered(upTo: number): void {
+    const open = this.pending.filter(
+      ({ entry, name, value }) => entry.event < upTo && isReadable(name, value) && !this.asksForAnswer(name, value),
+    );
+    for (const { entry } of open.slice(this.failedAnswers)) {
+      this.problem(
+        entry.event,
+        `no worker has answered ${entry.request}: the answer was left out, or the cluster could not read the request`,
+      );
+    }
+  }
+
+  private asksForAnswer(name: string, value: unknown): boolean {
+    const fields = recordOf(value);
+    return name === 'applySpec' && fields !== null && Object.keys(fields).every((field) => field === 'applyId');
+  }
+
   /** An update without a spec is accepted from the call that has created the cluster only. */
   private assertAnswerable(event: Event, value: unknown): void {
     const fields = recordOf(value);
-    if (fields === null || Object.keys(fields).some((field) => field !== 'applyId')) return;
+    if (fields === null || !this.asksForAnswer('applySpec', value)) return;
     if (fields['applyId'] !== this.createdBy)
       this.problem(
         Number(event.eventId),
@@ -268,6 +297,14 @@ class Audit {
       return UNREADABLE;
     }
   }
+}
+
+/** Whether the cluster asks a worker about the message; it refuses a malformed one itself. */
+function isReadable(name: string, value: unknown): boolean {
+  if (name === 'recover') return true;
+  const steering = STEERING.find((one) => one === name);
+  if (steering !== undefined) return parseSteering(steering, value).ok;
+  return name === 'applySpec' ? parseSpecMessage(value).ok : parseMessage(value).ok;
 }
 
 /** Stands for what cannot be decoded here. */

@@ -422,6 +422,14 @@ describe('src/workflows/cluster/admission', () => {
         const changed = text.slice(0, index) + text.slice(index).replace(data, bytes.toString('base64'));
         expect([bytes.toString(), await auditOf(changed)]).not.toEqual([bytes.toString(), 0]);
       }
+      // All answers are left out, so that nothing contradicts a changed message.
+      const numbered = (kept: typeof history.events) =>
+        historyToJSON({
+          events: (kept ?? []).map((event, index) => ({ ...event, eventId: Long.fromNumber(index + 1) })),
+        });
+      expect(
+        await auditOf(numbered(history.events?.filter((event) => !event.markerRecordedEventAttributes))),
+      ).toBeGreaterThan(0);
       // A message is left out, with its answer.
       const events = history.events ?? [];
       const pause = events.findIndex(

@@ -23,7 +23,7 @@ export function renderAudit(
   const verified = requests.filter(({ verdict }) => verdict === 'verified').length;
   const counted = `${plural(requests.length, 'request')} in ${plural(executions, 'history').replace(/historys$/, 'histories')}, ${verified} verified`;
   const summary = isSound
-    ? `${counted}; nothing was changed or left out; the last link of the chain is ${chain.slice(0, 16)}`
+    ? `${counted}; nothing was changed or left out; the last link of the chain is ${chain === '' ? 'none' : chain.slice(0, 16)}`
     : color.red(`${counted}; ${invalid} invalid, ${plural(problems.length, 'problem')}`);
   return [...list, ...wrong, summary].join('\n');
 }
