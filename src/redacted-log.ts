@@ -1,6 +1,7 @@
 /** The log of the worker: JSON lines without secrets, whatever a library puts into an error. */
 import type { DestinationStream, Logger, LoggerOptions } from 'pino';
 import pino from 'pino';
+import { defined } from './domain/shared/defined';
 import { redactSecrets } from './domain/shared/redact';
 
 /** Fields are nested three deep at most, errors with their causes deeper. */
@@ -32,7 +33,7 @@ function clean(value: unknown, depth: number): unknown {
   if (depth === 0) return '...';
   if (value instanceof Error) {
     const { name, message, stack, cause } = value;
-    const fields = { ...value, name, message, stack, ...(cause === undefined ? {} : { cause }) };
+    const fields = { ...value, name, message, stack, ...defined({ cause }) };
     // pino shows the class of an error.
     const copy = Object.create(Object.getPrototypeOf(value) as object) as object;
     return Object.assign(copy, clean(fields, depth - 1));
