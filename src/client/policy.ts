@@ -14,8 +14,8 @@ import type { TemporalCalls } from './temporal-calls';
 /** Above the limits of the activity at all task queues, which are asked at the same time. */
 const LIMIT_MS = 60_000;
 
-/** Nodes of one spec are alike; more requests would not fit into one message. */
-const MAX_REQUESTS = 2_000;
+/** Nodes of one spec are alike, and a worker compares each request with all rules. */
+const MAX_REQUESTS = 500;
 
 /** Task queues without workers are left out; they have findings of their own. */
 export async function requestPolicyFindings(calls: TemporalCalls, spec: ClusterSpec, by: string): Promise<Finding[]> {
@@ -41,7 +41,10 @@ export async function requestPolicyFindings(calls: TemporalCalls, spec: ClusterS
         }),
       LIMIT_MS,
     );
-    return policyFindings(seen);
+    const more = requests.length - MAX_REQUESTS;
+    if (more <= 0) return policyFindings(seen);
+    const message = `of the requests that the spec will make, ${more} were not compared with the policy`;
+    return [...policyFindings(seen), warning('policy', message, 'ospatch policy explain shows all of them')];
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     return [

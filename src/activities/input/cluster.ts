@@ -27,8 +27,9 @@ import { list, object } from './object';
 import type { InputSchemas } from './types';
 
 const MAX_WINDOWS = 1_000;
-const MAX_REQUESTS = 2_000;
-const MAX_DEMANDS = 100;
+/** Each is compared with all rules for the cluster. */
+const MAX_REQUESTS = 500;
+const MAX_DEMANDS = 60;
 
 /** As in a normalised spec, which always says how late a run may start. */
 function entry<T extends { startWithin: z.ZodOptional<z.ZodType<string>> }>({ startWithin, ...shape }: T) {

@@ -62,7 +62,7 @@ export const OTHER_COMMANDS: Readonly<Record<string, string>> = {
   ...same(['ping', 'health', 'diagnose', 'debug', 'troubleshoot'], '`ospatch doctor` names what would stop a run'),
   ...same(['why', 'reason'], '`ospatch explain NAME` says why a cluster or a node is not being patched'),
   ...same(['log'], '`ospatch logs NAME NODE` prints the log of a node, `ospatch events NAME` what happened'),
-  ...same(['audit', 'who'], '`ospatch events NAME` shows what happened, and who did it'),
+  ...same(['who'], '`ospatch events NAME` shows what happened, and who did it'),
   ...same(
     ['scan', 'keyscan', 'ssh-keyscan', 'trust'],
     '`ospatch enroll -f FILE` reads host keys and adds them to known_hosts',
