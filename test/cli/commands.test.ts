@@ -58,7 +58,7 @@ describe('src/cli/commands', () => {
     const file = ['validate', 'next', 'enroll', 'diff', 'apply'].includes(name) ? ['-f', 'x.yaml'] : [];
     const reason = name === 'lock' ? ['--reason', 'x'] : [];
     const { err, code } = await run([name, ...file, ...reason, 'demo', 'w-1', 'one-too-many']);
-    const isHelper = name === 'helper' || name === 'policy';
+    const isHelper = ['helper', 'policy', 'audit'].includes(name);
     expect(err).toMatch(isHelper ? /unknown command/ : /too many arguments|found "demo" after -f|found 3 names/);
     expect(code).toBe(2);
   });
