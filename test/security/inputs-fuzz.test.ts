@@ -151,7 +151,9 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
       });
     }
     const profile = 'aws_access_key_id = AKIASIMULATED0000001\naws_secret_access_key = simulated\n';
-    writeFileSync(path.join(root, 'aws'), `[ops]\n${profile}[default]\n${profile}[profile ops]\n${profile}`);
+    writeFileSync(path.join(root, 'aws'), `[ops]\n${profile}[default]\n${profile}[profile ops]\n${profile}`, {
+      mode: 0o600,
+    });
     const rule = {
       ...{ name: 'demo', clusters: ['demo'], hosts: ['127.0.0.1/32'], ports: [ssh.port], users: ['ospatch'] },
       ...{ identities: ['demo'], jumpHosts: ['127.0.0.2'], kubeconfigs: [{ file: 'prod.yaml', contexts: ['prod'] }] },
