@@ -97,9 +97,10 @@ export async function findWorkflowOfRun(
   return executions[0]?.execution?.workflowId ?? null;
 }
 
-/** A Temporal failure ends the workflow; any other error fails only the workflow task. */
+/** A Temporal failure ends the workflow; any other error fails only the workflow task. A failure for users has no stack. */
 function hasEnded({ error }: Record<string, unknown>): boolean {
-  return error instanceof Error && HAS_ENDED.test(error.stack ?? '');
+  if (!(error instanceof Error)) return false;
+  return error.stack === undefined || error.stack === '' || HAS_ENDED.test(error.stack);
 }
 
 /** The core passes the debug format of a Rust structure. */

@@ -40,10 +40,13 @@ describe('src/temporal-log', () => {
     ]);
   });
 
-  test('does not announce a retry of an ended workflow', async () => {
+  test.each([
+    ['with a stack', 'ApplicationFailure: n1 was unreachable\n    at failed (workflow-bundle.js:1:1)'],
+    ['without one, as failures for users', ''],
+  ])('does not announce a retry of an ended workflow, %s', async (_, stack) => {
     const { log, lines } = logged();
     const error = new Error('n1 was unreachable');
-    error.stack = 'ApplicationFailure: n1 was unreachable\n    at failed (workflow-bundle.js:1:1)';
+    error.stack = stack;
     const meta = { runId: RUN, workflowId: 'cluster/lab/node/n1', error };
     await log.write({ level: 'WARN', message: 'Workflow failed', meta });
     expect(lines).toEqual([
