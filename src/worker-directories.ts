@@ -3,9 +3,10 @@
  * person, because whoever may ask the worker may use all that it finds there. As of other services: in /etc as root, else in
  * the configuration of the user.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
+import { codeOf } from './domain/shared/error-code';
 
 export type WorkerDirectory = 'keys' | 'kubeconfigs';
 
@@ -26,9 +27,29 @@ export function defaultDirectory(
 /** Creates a directory that only its owner may read. Returns why it cannot, or null. */
 export function createPrivateDirectory(directory: string): string | null {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    create(directory);
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** `recursive` of Node.js never returns where a file system answers ENOENT below a directory that exists, such as /proc. */
+function create(directory: string): void {
+  try {
+    createOne(directory);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(directory) === directory) throw error;
+    create(dirname(directory));
+    createOne(directory);
+  }
+}
+
+function createOne(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another worker may start at the same time.
+    if (codeOf(error) !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
   }
 }
