@@ -1,6 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { reportError } from '../../src/cli/io/errors';
+import { ApplicationFailure } from '@temporalio/common';
+import { OspatchError } from '../../src/domain/shared/errors';
 import { redactedLog } from '../../src/redacted-log';
 
 /** What libraries quote in their errors: addresses, headers, keys, fields. */
@@ -27,6 +29,40 @@ describe('the log of the worker', () => {
     expect(JSON.parse(lines[2] ?? '')).toMatchObject({
       err: { type: 'Error', stack: expect.stringContaining('secrets') },
     });
+  });
+});
+
+describe('an error that is not like others', () => {
+  const logged = (fields: object): Record<string, unknown> => {
+    const lines: string[] = [];
+    redactedLog('info', { write: (line) => void lines.push(line) }).info(fields, 'a step failed');
+    return JSON.parse(lines.join('')) as Record<string, unknown>;
+  };
+
+  it('is logged when its class is one of Temporal', () => {
+    const cause = ApplicationFailure.nonRetryable('password=planted-1', 'Aws', [{ at: new Date(0) }]);
+    const err = new OspatchError({ type: 'Aws', message: 'AWS does not answer' }, { cause });
+    const line = logged({ err, failures: [cause], at: new Date(0) });
+    expect(line).toMatchObject({ msg: 'a step failed', at: '1970-01-01T00:00:00.000Z' });
+    expect(JSON.stringify(line)).toContain('AWS does not answer');
+    expect(JSON.stringify(line)).not.toContain('planted');
+  });
+
+  it('has no secret when the error is its own JSON', () => {
+    const err = Object.assign(new Error('x'), { toJSON: () => ({ header: 'Authorization: Bearer planted-1' }) });
+    expect(JSON.stringify(logged({ err, sent: { toJSON: () => 'password=planted-2' } }))).not.toContain('planted');
+  });
+
+  it('does not end the worker, whatever the error contains', () => {
+    const round: Record<string, unknown> = {};
+    round['self'] = round;
+    const trap = {
+      get password(): string {
+        throw new Error('no');
+      },
+    };
+    expect(logged({ round })).toMatchObject({ msg: 'a step failed' });
+    expect(logged({ trap })).toMatchObject({ msg: 'a step failed', unlogged: 'Error' });
   });
 });
 
