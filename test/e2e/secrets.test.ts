@@ -24,6 +24,8 @@ const SECRET = 'hunter2-4f9c';
 const BASIC = Buffer.from(`robot:${SECRET}`).toString('base64');
 /** In the environment of the worker, which root sees in a process list. */
 const ENV_SECRET = 'planted-7d1a90';
+/** The key of the worker, with a passphrase. */
+const SEALED_KEY = 'sealed';
 const KEY_BODY = 'c2VjcmV0LWtleS1ib2R5LTRmOWM';
 
 /** Prints typical output, then fails, so that the end of the log enters the history. */
@@ -51,7 +53,8 @@ beforeAll(async () => {
     AWS_SECRET_ACCESS_KEY: ENV_SECRET,
   });
   // The passphrase of the key is a secret too.
-  const file = path.join(stack.lab.keyDir, stack.lab.keyName);
+  const file = path.join(stack.lab.keyDir, SEALED_KEY);
+  writeFileSync(file, readFileSync(path.join(stack.lab.keyDir, stack.lab.keyName)), { mode: 0o600 });
   await mustRun('ssh-keygen', ['-q', '-p', '-P', '', '-N', SECRET, '-f', file]);
   writeFileSync(`${file}.passphrase`, SECRET, { mode: 0o600 });
   key = readFileSync(file, 'utf8');
@@ -102,7 +105,11 @@ describe('e2e/secrets', () => {
     const source = `deb http://robot:${SECRET}@127.0.0.1:${port}/debian bookworm main`;
     await node.exec(`echo '${source}' >/etc/apt/sources.list.d/secret.list
       echo 'Debug::Acquire::http "true";' >/etc/apt/apt.conf.d/99debug; printf '%s' 'password = ${SECRET}' >>/etc/motd`);
-    const file = stack.writeSpec({ name: 'plain', patching: '{patchOnBoot: false, rebootIfRequired: false}' });
+    const file = stack.writeSpec({
+      name: 'plain',
+      identity: SEALED_KEY,
+      patching: '{patchOnBoot: false, rebootIfRequired: false}',
+    });
     await cli('enroll', '-f', file, '--yes');
     await cli('apply', '-f', file);
     await cli('check', 'plain');
@@ -180,7 +187,11 @@ describe('e2e/secrets', () => {
     });
 
     it('a cluster is patched as usual, and Temporal holds nothing readable', async () => {
-      const file = stack.writeSpec({ name: 'vault', patching: '{patchOnBoot: true, rebootIfRequired: false}' });
+      const file = stack.writeSpec({
+        name: 'vault',
+        identity: SEALED_KEY,
+        patching: '{patchOnBoot: true, rebootIfRequired: false}',
+      });
       const applied = await withKeys('apply', '-f', file, '--wait');
       expect(applied.stdout).toContain('vault created');
       const status = await withKeys('status', 'vault', '-o', 'json');

@@ -52,6 +52,8 @@ interface SpecOptions {
   /** Default: all nodes of the lab. */
   nodes?: string[];
   user?: string;
+  /** File in the key directory. Default: the key of the lab. */
+  identity?: string;
   /** More fields of the cluster's `ssh`, as YAML flow text without braces. */
   ssh?: string;
   /** The section `kubernetes`, as YAML flow text. */
@@ -99,7 +101,7 @@ export async function startProduct(
       const file = `${options.name}.yaml`;
       const wanted = options.nodes ?? machines.nodes.map((node) => node.name);
       const nodes = machines.nodes.filter((node) => wanted.includes(node.name));
-      writeFileSync(path.join(dir, file), specText({ ...options, nodes, identity: machines.keyName }));
+      writeFileSync(path.join(dir, file), specText({ identity: machines.keyName, ...options, nodes }));
       return file;
     },
     status: (cluster) => client.status(cluster),
