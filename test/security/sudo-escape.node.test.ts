@@ -260,7 +260,7 @@ describe('a user with nothing but the rule for the helper', () => {
     });
     const parts = stdout
       .toString()
-      .split(/\n@@ \d+\n/)
+      .split(/\n@@ \d+ (\d+)\n/)
       .slice(1);
     expect(parts.length).toBe(2 * attacks.length);
     return attacks.map(({ script: attack }, index) => {
@@ -358,7 +358,7 @@ describe('a user with nothing but the rule for the helper', () => {
       const where = ['--host', node.host, '--port', String(node.port), '--known-hosts', knownHosts];
       const login = ['--login', 'root', '--identity', `${lab.keyDir}/${lab.keyName}`];
       const { code, stdout, stderr } = await runOffline(['sudoers', ...where, ...login, '--user', LAB_USER]);
-      expect({ code, stdout }).toEqual({ code: 0, stdout: `${sudoersRule(helper, LAB_USER, form).text}\n` });
+      expect({ code, stdout }).toEqual({ code: 0, stdout: sudoersRule(helper, LAB_USER, form).text });
       expect(stderr).toMatch(new RegExp(`: ${tool}( [0-9.p]+)?; the rule is accepted there\n$`));
     }),
   );
