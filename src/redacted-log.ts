@@ -40,7 +40,7 @@ function clean(value: unknown, depth: number): unknown {
   if (depth === 0) return '...';
   if (value instanceof Error) {
     const { name, message, stack, cause } = value;
-    const fields = { ...value, name, message, stack, ...defined({ cause }) };
+    const fields = { ...(value as object), name, message, stack, ...defined({ cause }) };
     // pino shows the class of an error. Its prototype may have fields that cannot be assigned to, such as Temporal's names.
     const copy = Object.getOwnPropertyDescriptors(clean(fields, depth - 1) as object);
     return Object.create(Object.getPrototypeOf(value) as object, copy) as object;

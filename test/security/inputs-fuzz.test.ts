@@ -281,7 +281,8 @@ describe(`the activities with ${INPUTS} inputs each (OSPATCH_FUZZ_SEED=${FUZZ_SE
     // What the policy names is reached. This loads the clients, too, which takes longer than what follows.
     const valid = validInputs(ssh.port, secure(aws));
     const { target } = valid.readFacts;
-    const { jump: hops = [], transport: _transport, ...login } = target.ssh;
+    const { jump: hops = [], ...login } = target.ssh;
+    delete login.transport;
     const [direct, behind] = [
       { ...target, ssh: login },
       { ...target, ssh: { ...login, jump: hops } },
