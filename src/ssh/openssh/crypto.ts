@@ -24,12 +24,15 @@ export function cryptoLines(
   // Revoked ones as well, so that the client sees them and says so.
   const keys = hostKeys.map((entry) => entry.replace(/^@revoked /, ''));
   const trusted = known(pinnedAlgorithms(parsePins(keys)), signatures);
+  const usable = [...trusted, ...(hasAuthority ? certificates : [])];
+  // Last: a machine without a trusted type shows the key that it has, which is rejected, and an error can name that key.
+  const others = plain.filter((name) => !usable.includes(name) && policy.hostKeys?.includes(name) !== false);
   const login = [...plain, ...known(plain.map(certificateOf), signatures)].join(',');
   return [
     `KexAlgorithms ${pick(policy.kex, known([...POST_QUANTUM_KEX, ...KEX], kex), 'key exchanges')}`,
     `Ciphers ${pick(policy.ciphers, known(CIPHERS, ciphers), 'ciphers')}`,
     `MACs ${pick(policy.macs, known(MACS, macs), 'MACs')}`,
-    `HostKeyAlgorithms ${pick(policy.hostKeys, [...trusted, ...(hasAuthority ? certificates : [])], 'host key algorithms of this machine')}`,
+    `HostKeyAlgorithms ${[pick(policy.hostKeys, usable, 'host key algorithms of this machine'), ...others].join(',')}`,
     'Compression no',
     // Names that depend on the version; each client takes those that it knows.
     'IgnoreUnknown PubkeyAcceptedAlgorithms,PubkeyAcceptedKeyTypes,CASignatureAlgorithms,RequiredRSASize',
