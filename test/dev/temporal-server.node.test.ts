@@ -62,7 +62,11 @@ describe('src/dev/temporal-server', () => {
           resolve(statusCode),
         ).once('error', reject);
       });
-    expect(await ask({ host: `localhost:${port}` })).toBe(200);
+    // The UI starts after the server.
+    await waitFor(async () => (await ask({ host: `localhost:${port}` })) === 200, {
+      what: 'the UI',
+      timeoutMs: 60_000,
+    });
     expect(await ask({ host: `evil.example:${port}` })).toBe(403);
     expect(await ask({ host: `127.0.0.1:${port}`, origin: 'http://evil.example' })).toBe(403);
     const listening = await portsOf(server.pid ?? 0);

@@ -516,6 +516,15 @@ export class TestCluster {
     return this.handle.query(statusQuery);
   }
 
+  /** Undefined right after a raw start, or on a busy machine. */
+  async statusIfAnswered(): Promise<StatusPage | undefined> {
+    return this.status().catch((error: unknown) => {
+      const text = `${String(error)} ${String((error as Error).cause)}`;
+      if (!/is being checked|query timed out/.test(text)) throw error;
+      return undefined;
+    });
+  }
+
   /** The client of a person. */
   get client(): ClusterClient {
     const { env } = this;
@@ -554,11 +563,7 @@ export class TestCluster {
   /** Advances the server's time until the status matches, at most 3,600 ticks. */
   async until(what: string, wanted: (status: StatusPage) => boolean): Promise<StatusPage> {
     for (let polls = 0; polls < 3600; polls += 1) {
-      const status = await this.status().catch((error: unknown) => {
-        // Right after a raw start, or on a busy machine.
-        const text = `${String(error)} ${String((error as Error).cause)}`;
-        if (!/is being checked|query timed out/.test(text)) throw error;
-      });
+      const status = await this.statusIfAnswered();
       if (status !== undefined && wanted(status)) return status;
       await this.tick();
     }

@@ -88,7 +88,7 @@ describe('tools/kube/control-plane', () => {
   it('gives the user ospatch exactly the permissions of the manifest', async () => {
     const api = as('ospatch');
     expect((await api.list<V1Node>({ kind: 'Node' })).length).toBe(2);
-    await api.patch({ kind: 'Node', name: 'w-1' }, { metadata: { annotations: { seen: 'yes' } } });
+    await api.patch({ kind: 'Node', name: 'w-1' }, { metadata: { annotations: { 'ospatch/baseline': '{}' } } });
     expect(await api.call('GET', '/readyz?verbose')).toContain('[+]etcd ok');
     const forbidden = [
       () => api.delete({ kind: 'Pod', name: 'any' }),
@@ -99,6 +99,8 @@ describe('tools/kube/control-plane', () => {
       () => api.call('GET', '/api/v1/namespaces'),
     ];
     for (const call of forbidden) expect(await rejection(call())).toMatchObject({ code: 403 });
+    const other = api.patch({ kind: 'Node', name: 'w-1' }, { metadata: { annotations: { seen: 'yes' } } });
+    expect(await rejection(other)).toMatchObject({ code: 422 });
   });
 
   it('rejects an expired and an unknown token', async () => {

@@ -29,7 +29,9 @@ afterAll(() => harness.stop());
 async function untilEnded(cluster: TestCluster, fleet: SimulatedFleet): Promise<void> {
   fleet.recover();
   for (let waits = 0; waits < MAX_WAITS; waits += 1) {
-    const { run, lastRun, paused } = await cluster.status();
+    const status = await cluster.statusIfAnswered();
+    if (status === undefined) continue;
+    const { run, lastRun, paused } = status;
     if (run === null && lastRun !== null) return;
     const send = (name: string, message: object): Promise<unknown> =>
       cluster.handle.executeUpdate(name, { args: [message] }).catch(() => undefined);
