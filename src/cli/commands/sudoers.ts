@@ -153,7 +153,7 @@ async function ask(context: CliContext, options: SudoersOptions): Promise<Asked>
       }
       const verdict = checked.every(({ value }) => value === 'accepted')
         ? 'the rule is accepted there'
-        : 'the rule was not checked there, for want of visudo';
+        : 'the rule was not checked there, because visudo is missing';
       const names = [...new Set(tools.map(({ name }) => name))].join(', ');
       printNote(context, `${nodes.length === 1 ? first.node : `${nodes.length} nodes`}: ${names}; ${verdict}`);
     },

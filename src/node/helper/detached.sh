@@ -11,7 +11,7 @@ can_detach() {
   for tool in setsid flock timeout; do command -v "$tool" >/dev/null 2>&1 || return 1; done
 }
 
-# With the surroundings that systemd would give it: no variable and no descriptor of the caller.
+# With the environment that systemd would give it: no variable and no descriptor of the caller.
 detach() {
   (
     exec 8<&-
