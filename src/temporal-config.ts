@@ -36,6 +36,11 @@ export function readTemporalConfig(
   }
 }
 
+/** An API key implies TLS, unless TLS is turned off. */
+export function usesTls({ tls, apiKey }: { tls?: unknown; apiKey?: unknown }): boolean {
+  return (tls !== undefined && tls !== null && tls !== false) || (tls === undefined && apiKey !== undefined);
+}
+
 /** The parser quotes the lines around a fault, which may hold an API key. */
 function firstLine(error: Error): string {
   const line = 'line' in error && typeof error.line === 'number' ? `, line ${error.line}` : '';

@@ -5,6 +5,7 @@ import { isLoopback } from './domain/shared/loopback';
 import { plural } from './domain/shared/plural';
 import { OspatchError } from './domain/shared/errors';
 import { PolicyFile } from './policy/policy-file';
+import { usesTls } from './temporal-config';
 
 /** The used part of a pino logger. */
 interface Log {
@@ -54,10 +55,9 @@ export function loggedPolicy(path: string | null, log: Log): PolicyFile {
 }
 
 /** Warns when what others could read or change on the way to Temporal are commands with the rights of this worker. */
-export function warnOfPlainText({ address = '127.0.0.1:7233', tls, apiKey }: NativeConnectionOptions, log: Log): void {
-  const isEncrypted =
-    (tls !== undefined && tls !== null && tls !== false) || (tls === undefined && apiKey !== undefined);
-  if (isEncrypted || isLoopback(address)) return;
+export function warnOfPlainText(options: NativeConnectionOptions, log: Log): void {
+  const { address = '127.0.0.1:7233' } = options;
+  if (usesTls(options) || isLoopback(address)) return;
   log.warn(
     { address },
     'the connection to Temporal has no TLS: whoever is on the way can read requests and make them; see docs/security.md',

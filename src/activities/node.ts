@@ -150,15 +150,15 @@ export function createNodeActivities(deps: NodeActivityDeps): OnNode {
           },
           hold: hold('others', { firstMs: deps.firstHoldMs }),
         });
-        const changes = limits.giveUpAs === 'UnreachableAfterChange';
+        const isChange = limits.giveUpAs === 'UnreachableAfterChange';
         const limit = new StepLimit({
           ...{ node: target.name, step, limitMs: stepLimitMs(limits) },
           elapsedMs: () => (limits.jobMs ?? 0) + elapsedMs(),
           // A caller that asks for no notice has had one.
-          noticeDue: changes ? limits.noticeAfterMs !== undefined && limits.jobMs === undefined : undefined,
+          noticeDue: isChange ? limits.noticeAfterMs !== undefined && limits.jobMs === undefined : undefined,
         });
         const session = { node, reachability, others, jobs: (details.jobs ??= {}), signal, now, show, limit };
-        return await body(changes ? { ...session, transaction } : session);
+        return await body(isChange ? { ...session, transaction } : session);
       } finally {
         if (ownLogin) transport.close();
       }

@@ -5,7 +5,7 @@ import { isUnsuccessful } from '../domain/run/run';
 import { isGrpcServiceError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
-import { WORKFLOW_TYPES } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, clusterOfWorkflowId } from '../contract/workflow-ids';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { readHealth } from './cluster-health';
 import { readStuckRun } from './run-health';
@@ -145,7 +145,7 @@ async function* find({ client, namespace }: TemporalSession, condition: string):
 }
 
 function nameOf({ execution }: Execution): string {
-  return (execution?.workflowId ?? '').replace(/^cluster\//, '');
+  return clusterOfWorkflowId(execution?.workflowId ?? '');
 }
 
 function startOf({ startTime }: Execution): number {

@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from '@temporalio/client';
 import { Client, Connection } from '@temporalio/client';
 import { TASK_QUEUE } from '../contract/workflow-ids';
 import { defined } from '../domain/shared/defined';
@@ -9,7 +8,7 @@ import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { CALL_RETRIES } from '../call-retries';
 import { noServer, unreachableServer } from './errors';
 import { connectProblem } from './reachability';
-import { readTemporalConfig } from '../temporal-config';
+import { readTemporalConfig, usesTls } from '../temporal-config';
 import type { Sign } from './signed-message';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
@@ -61,10 +60,6 @@ export interface TemporalSession {
   sign?: Sign;
   /** Absent: not known. */
   hasTls?: boolean;
-}
-
-function usesTls({ tls, apiKey }: ConnectionOptions): boolean {
-  return (tls !== undefined && tls !== null && tls !== false) || (tls === undefined && apiKey !== undefined);
 }
 
 /**

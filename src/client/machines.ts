@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isOspatchError } from '../domain/shared/errors';
 import type { Finding } from '../domain/inspection/finding';
 import { ok } from '../domain/inspection/finding';
-import { WORKFLOW_TYPES } from '../contract/workflow-ids';
+import { WORKFLOW_TYPES, clusterOfWorkflowId } from '../contract/workflow-ids';
 import type { Machine } from '../domain/node/machines';
 import { KnownMachines, machinesOf, sharedMachines, sharedMachineWarnings } from '../domain/node/machines';
 import type { MemberStatus } from '../domain/cluster/member';
@@ -81,7 +81,7 @@ async function runningClusters(calls: TemporalCalls, except: string | undefined)
     return await calls.call(null, async () => {
       const names: string[] = [];
       for await (const { workflowId } of calls.session.client.workflow.list({ query })) {
-        const name = workflowId.replace(/^cluster\//, '');
+        const name = clusterOfWorkflowId(workflowId);
         if (name !== except) names.push(name);
       }
       return names.sort();

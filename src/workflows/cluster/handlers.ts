@@ -360,7 +360,7 @@ class Handlers {
 
   /** The call that has started this workflow only asks what became of its spec, which was admitted with the start. */
   private needsNobody(name: string, message: SpecMessage): boolean {
-    return name === 'applySpec' && message.spec === undefined && message.applyId === this.cluster.state.createdBy;
+    return name === 'applySpec' && message.spec === undefined && this.isOfCreator(message);
   }
 
   private nodeAction(value: unknown): void {
@@ -381,10 +381,14 @@ class Handlers {
 
   /** Only the call that has started this workflow has sent its spec before, and may leave it out. */
   private withSpec(message: SpecMessage): SpecMessage {
-    if (message.spec === undefined && message.applyId !== this.cluster.state.createdBy) {
+    if (message.spec === undefined && !this.isOfCreator(message)) {
       throw ApplicationFailure.nonRetryable(NO_SPEC, SPEC_MISSING);
     }
     return message;
+  }
+
+  private isOfCreator({ applyId }: SpecMessage): boolean {
+    return applyId === this.cluster.state.createdBy;
   }
 
   private rejectWhenRemoving(): void {

@@ -6,7 +6,7 @@ import { unpackState } from '../../domain/cluster/packed-state';
 import { noteCreation } from '../../domain/cluster/requests';
 import { NO_FIRST_SPEC, parseSpecMessage } from '../../domain/cluster/spec-message';
 import { migrate } from '../../domain/cluster/migrate';
-import { clusterWorkflowId } from '../../contract/workflow-ids';
+import { clusterOfWorkflowId, clusterWorkflowId } from '../../contract/workflow-ids';
 import { defined } from '../../domain/shared/defined';
 import { noteChain } from '../../domain/cluster/admissions';
 import { isContinued, starterIdentity } from '../shared/sender';
@@ -92,7 +92,7 @@ export async function firstState(inputs: readonly unknown[]): Promise<FirstState
  */
 async function recoveredState(input: { state: unknown }): Promise<FirstState> {
   const { workflowId } = workflowInfo();
-  const cluster = workflowId.replace(/^cluster\//, '');
+  const cluster = clusterOfWorkflowId(workflowId);
   if (workflowId !== clusterWorkflowId(cluster)) {
     throw specFailure(`${workflowId} is no id of a cluster, so it cannot go on from a state; use \`ospatch recover\``);
   }
