@@ -45,6 +45,12 @@ const FORM = z.object({
   schedule: thing,
   runs: z.array(z.looseObject({ number: z.int().min(1), startedAt: when })),
   events: thing,
+  totals: z
+    .object({
+      counts: z.record(z.string(), z.record(z.string(), z.number())),
+      steps: z.record(z.string(), z.object({ counts: z.array(z.number()), sum: z.number() })),
+    })
+    .optional(),
   admissions: z.looseObject({ chain: z.string() }).optional(),
   answered: z.array(z.looseObject({ id: z.string() })),
   loopError: z.string().optional(),

@@ -22,6 +22,8 @@ import type { Amount, ClusterSpec, NodeSpec, PatchableSpec, SelfManagedSpec } fr
 import { newSchedule, unload } from './schedule-state';
 import type { OpenWindow, ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
+import type { Totals } from './totals';
+import { countTotal, countWork } from './totals';
 import { diffSpecs } from '../spec/diff';
 import { nodeNames, renamedNodes, trustKey } from '../spec/renamed-nodes';
 import { isEks } from '../eks/node-groups';
@@ -133,6 +135,8 @@ export interface ClusterState {
   runs: RunSummary[];
   /** What has happened, and who did it. */
   events: EventLog;
+  /** What is counted for metrics. Absent: nothing was yet. */
+  totals?: Totals;
   /** The messages that were let in. Absent: none was. */
   admissions?: Admissions;
   /** Answers by request id, for repeated requests. */
@@ -344,6 +348,7 @@ export function settleNodes(state: ClusterState, run: ActiveRun, settled: readon
   if (fresh.size === 0) return;
   for (const { node, outcome } of fresh.values()) run.done[node] = outcome;
   noteSettled(state, run, [...fresh.values()], now);
+  for (const one of fresh.values()) countSettled(state, one);
   // A node of the same name that was added again during the run is a different node, unknown to the run.
   for (const name of run.removed) fresh.delete(name);
   state.nodes = state.nodes.map((node) => {
@@ -532,6 +537,8 @@ function summaryOfCancelled(
 
 /** `now`: ISO 8601; `at`: the start of the window. */
 export function recordWindow(state: ClusterState, at: string, result: string, now: string): void {
+  // A window within a blackout is left out on purpose.
+  if (result.startsWith('missed') && !result.startsWith('missed (blackout')) countTotal(state, 'windowsMissed', []);
   note(state, { kind: 'window', window: at, result }, now);
 }
 
@@ -546,6 +553,10 @@ export function closeWindow(state: ClusterState, window: OpenWindow, now: string
 /** Records an event at `now` (ISO 8601). */
 export function note(state: ClusterState, fact: EventFact, now: string): void {
   recordEvent(state.events, fact, now);
+}
+
+function countSettled(state: ClusterState, settled: MemberSettled): void {
+  if (settled.kind === 'node' && settled.work !== undefined) countWork(state, settled.work);
 }
 
 function noteSettled(state: ClusterState, { number }: ActiveRun, ends: readonly MemberSettled[], now: string): void {
@@ -578,6 +589,7 @@ function noteHostKey(
 
 function noteEnded(state: ClusterState, summary: RunSummary): void {
   const { number, outcome, endedAt, cancelledBy, error } = summary;
+  countTotal(state, 'runs', [summary.trigger, outcome]);
   const counts: [NodeOutcome, number][] = [
     ['patched', summary.patched],
     ['up-to-date', summary.upToDate],

@@ -6,6 +6,7 @@ import type { NodeOutcome, NodeReading, NodeSettled } from './status';
 import { MAX_ERROR_MESSAGE, toNodeError } from './status';
 import type { NodeWarning } from './warning';
 import { MAX_STATUS_WARNINGS } from './warning';
+import { workOf } from './work';
 import type { OutdatedCode } from './outdated-code';
 import { runsOutdated } from './outdated-code';
 import type { IneffectiveReboot } from './reboot';
@@ -188,6 +189,7 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     ...defined({ pendingUpdates: result.pendingUpdates ?? undefined }),
     error: result.error === null ? null : toNodeError(result.error),
     ...defined({
+      work: workOf(result),
       ineffectiveReboot: result.ineffectiveReboot,
       seconds: result.changes.length > 0 || result.reboots > 0 ? secondsOf(result, result.waitedMs) : undefined,
     }),

@@ -4,6 +4,7 @@ import type { IneffectiveReboot } from './reboot';
 import type { NodeRole } from '../spec/types';
 import type { NodeWarning } from './warning';
 import { plainText } from '../shared/text';
+import type { PatchWork } from './work';
 import { defined } from '../shared/defined';
 import { KEPT_DURATIONS } from '../run/forecast';
 
@@ -141,6 +142,8 @@ export interface NodeSettled extends CommonSettled {
   ineffectiveReboot?: IneffectiveReboot;
   /** Pending updates of a node without a complete reading. Absent: unknown, or part of the reading. */
   pendingUpdates?: number;
+  /** For the totals of the cluster. Absent: nothing was done, or the cluster has counted it. */
+  work?: PatchWork;
 }
 
 export function newNodeStatus(name: string, role: NodeRole, bootPatch: BootPatch): NodeStatus {

@@ -79,7 +79,7 @@ function briefSettled(settled: MemberSettled): MemberSettled {
   return { ...(settled.kind === 'node' ? withoutIneffectiveReboot(settled) : settled), reading: null, error };
 }
 
-function withoutIneffectiveReboot({ ineffectiveReboot: _, ...settled }: NodeSettled): NodeSettled {
+function withoutIneffectiveReboot({ ineffectiveReboot: _, work: __, ...settled }: NodeSettled): NodeSettled {
   return settled;
 }
 

@@ -6,6 +6,7 @@ import type { NodeError, NodeReading } from '../node/status';
 import { NODE_OUTCOMES, toNodeError } from '../node/status';
 import { parseIneffectiveReboot } from '../node/reboot';
 import { parseWarnings } from '../node/warning';
+import { parseWork } from '../node/work';
 import { ERROR_TYPES } from '../shared/errors';
 import { plainText } from '../shared/text';
 import { MAX_NODES, ON_EXCEEDED, ON_WINDOW_END } from '../spec/types';
@@ -162,6 +163,7 @@ export function parseSettled(value: unknown): MemberSettled | null {
     ...defined({
       pendingUpdates: typeof one['pendingUpdates'] === 'number' ? one['pendingUpdates'] : undefined,
       ineffectiveReboot: ineffectiveReboot ?? undefined,
+      work: parseWork(one['work']),
     }),
   };
 }
