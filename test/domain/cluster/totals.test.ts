@@ -50,7 +50,12 @@ describe('src/domain/cluster/totals', () => {
     const one = { ...settled('w-1'), work: WORK };
     settleNodes(state, run, [one], T1);
     settleNodes(state, run, [one], T1);
-    settleReport(state, run, [one, { ...settled('w-2', { outcome: 'failed' as const }), work: { steps: [], rebootFailed: true } }], T1);
+    settleReport(
+      state,
+      run,
+      [one, { ...settled('w-2', { outcome: 'failed' as const }), work: { steps: [], rebootFailed: true } }],
+      T1,
+    );
     expect(state.totals?.counts.transactions).toEqual({ changed: 1 });
     expect(state.totals?.counts.reboots).toEqual({ completed: 1, failed: 1 });
     expect(state.totals?.steps.apply).toMatchObject({ sum: 42.5 });
@@ -118,7 +123,7 @@ describe('src/domain/node/work', () => {
   it('survives the way to the cluster, and drops what nobody can have measured', () => {
     const one = { ...settled('w-1'), work: WORK };
     expect(parseSettled(JSON.parse(JSON.stringify(one)))).toMatchObject({ work: WORK });
-    const forged = { steps: [['apply', -1], ['rm', 1], 'x', ['drain', 1e999]], transaction: 'a', reboots: -4 };
+    const forged = { steps: [['apply', -1], ['rm', 1], 'x', ['drain', Infinity]], transaction: 'a', reboots: -4 };
     expect(parseWork(forged)).toEqual({ steps: [] });
     expect(parseWork('x')).toBeUndefined();
   });
