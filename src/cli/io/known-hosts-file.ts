@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { OspatchError } from '../../domain/shared/errors';
 import { codeOf } from '../../domain/shared/error-code';
-
-const NEW_FILE_MODE = 0o644;
+import { replaceFile } from './replace-file';
 
 /** Content of a known_hosts file; empty when it does not exist. */
 export async function readKnownHostsFile(path: string): Promise<string> {
@@ -15,29 +13,18 @@ export async function readKnownHostsFile(path: string): Promise<string> {
   }
 }
 
-/**
- * Appends lines to a known_hosts file atomically: the file is replaced by a new one, so that a reader sees all lines or
- * none. A symbolic link is preserved.
- */
+/** Appends lines to a known_hosts file atomically: a reader sees all lines or none. */
 export async function appendKnownHosts(path: string, lines: readonly string[]): Promise<void> {
-  const target = await realpath(path).catch(() => path);
-  const before = await readKnownHostsFile(target);
+  const before = await readKnownHostsFile(path);
   const text = `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n`;
-  const temporary = `${target}.${randomUUID()}.tmp`;
+  await writeKnownHostsFile(path, text);
+}
+
+/** @throws OspatchError `Usage` */
+export async function writeKnownHostsFile(path: string, text: string): Promise<void> {
   try {
-    const mode = (await stat(target).catch(() => null))?.mode ?? NEW_FILE_MODE;
-    const file = await open(temporary, 'wx', NEW_FILE_MODE);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    // The umask may have removed permissions that readers need.
-    await chmod(temporary, mode & 0o777);
-    await rename(temporary, target);
+    await replaceFile(path, text);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw cannot('write', path, error);
   }
 }

@@ -119,7 +119,7 @@ function warningOf(machine: Machine, twin: Machine): NodeWarning {
   }
   const sameKey = twin.hostKeys.some((key) => machine.hostKeys.some((own) => keyOf(own) === keyOf(key)));
   const [what, remedy] = sameKey
-    ? ['host key', 'rm /etc/ssh/ssh_host_*; ssh-keygen -A, then ospatch enroll']
+    ? ['host key', 'rm /etc/ssh/ssh_host_*; ssh-keygen -A, then ospatch enroll -f FILE --replace NODE']
     : ['machine id', 'rm /etc/machine-id; systemd-machine-id-setup'];
   return {
     kind: 'shared-machine',

@@ -128,7 +128,7 @@ function parseHash(hosts: string): KnownHostsEntry['hash'] {
 }
 
 /** Shell-like match: `*` any text, `?` any one character. Linear time in both. */
-function matchesPattern(pattern: string, name: string): boolean {
+export function matchesPattern(pattern: string, name: string): boolean {
   let p = 0;
   let n = 0;
   let star = -1;

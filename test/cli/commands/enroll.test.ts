@@ -165,7 +165,7 @@ describe('src/cli/commands/enroll --expect', () => {
       `[127.0.0.1]:${servers[0]?.port} ${keys['w-1'].public}`,
       `[127.0.0.1]:${port} ${keys['w-2'].public}`,
     ]);
-    expect(terminal.err()).toMatch(/WARNING: w-3 .* has another host key than the file of --expect says: it shows/);
+    expect(terminal.err()).toMatch(/WARNING: w-3 .* has another host key than --expect says: it shows/);
     expect(terminal.exitCode()).toBe(1);
   });
 

@@ -8,8 +8,16 @@ import { plainText } from '../../../domain/shared/text';
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
+/** The fingerprints that a machine may have, each with its key, `TYPE BASE64`, where the user gave that. */
+export type ExpectedOfMachine = ReadonlyMap<string, string | null>;
+
 /** By name: that of a node in the spec, or an address, `ADDRESS:PORT` or `[ADDRESS]:PORT`. */
-export type ExpectedKeys = ReadonlyMap<string, ReadonlySet<string>>;
+export type ExpectedKeys = ReadonlyMap<string, ExpectedOfMachine>;
+
+/** Whether `text` is a fingerprint itself, and not the name of a file. */
+export function isFingerprint(text: string): boolean {
+  return FINGERPRINT.test(text);
+}
 
 /** `file`: `-` for standard input. @throws OspatchError `Usage` */
 export async function readExpected(
@@ -27,7 +35,7 @@ export async function readExpected(
  * @throws OspatchError `Usage`
  */
 export function parseExpected(text: string, file: string, fingerprint: (key: Buffer) => string): ExpectedKeys {
-  const expected = new Map<string, Set<string>>();
+  const expected = new Map<string, Map<string, string | null>>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [name = '', second = '', third = ''] = line.trim().split(/\s+/);
     if (name === '' || name.startsWith('#')) continue;
@@ -41,19 +49,19 @@ export function parseExpected(text: string, file: string, fingerprint: (key: Buf
     }
     const print = key === null ? second : fingerprint(Buffer.from(key.split(' ')[1] ?? '', 'base64'));
     const wanted = name.toLowerCase();
-    expected.set(wanted, (expected.get(wanted) ?? new Set()).add(print));
+    expected.set(wanted, (expected.get(wanted) ?? new Map<string, string | null>()).set(print, key));
   }
   return expected;
 }
 
-/** The fingerprints that this machine may have; empty: the file does not mention it. */
+/** Empty: the file does not mention this machine. */
 export function expectedOf(
   expected: ExpectedKeys,
   { name, host, port }: { name: string; host: string; port: number },
-): ReadonlySet<string> {
+): ExpectedOfMachine {
   // That of the address alone is for the default port only, as in known_hosts.
   const names = new Set([name.toLowerCase(), knownHostsName(host, port), `${host.toLowerCase()}:${port}`]);
-  return new Set([...names].flatMap((one) => [...(expected.get(one) ?? [])]));
+  return new Map([...names].flatMap((one) => [...(expected.get(one) ?? [])]));
 }
 
 async function textOf(file: string, stdin: NodeJS.ReadableStream): Promise<string> {

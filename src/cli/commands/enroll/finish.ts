@@ -33,7 +33,7 @@ export async function finishEnrolment(
   const fresh = scanned.filter(({ found }) => found.state === 'new');
   const trouble = scanned.filter(({ found }) => found.state === 'refused' || found.state === 'unreachable');
   const say = (line: string): void => (isJson ? printNote : print)(context, line);
-  for (const line of renderTrouble(trouble, colors(context, 'stderr'))) printNote(context, line);
+  for (const line of renderTrouble(trouble, colors(context, 'stderr'), file)) printNote(context, line);
   if (trouble.length > 0) context.setExitCode(1);
   if (fresh.length > 0) say(renderNewKeys(fresh, colors(context)));
   const written: WrittenFile[] = [];

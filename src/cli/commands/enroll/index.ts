@@ -2,27 +2,33 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { LoadedCluster } from '../../../client/load/spec';
 import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
-import type { NodeSpec } from '../../../domain/spec/types';
 import type { ScannedHostKey } from '../../../ssh/builtin/scan';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { outputOption } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
+import { REFUSED } from '../../render/enroll';
 import type { ScannedNode } from '../../render/enroll';
+import { ListOption } from '../../options/repeated';
 import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../../options/spec-source';
 import { sourcesInCommand } from '../../../client/load/sources';
 import type { ExpectedKeys } from './expected';
+import { machinesOf } from './machines';
+import type { Machine } from './machines';
 
 const EXAMPLES = `
 Examples:
   ospatch enroll -f prod-eu.yaml
   ospatch enroll -f prod-eu.yaml --expect fingerprints.txt
   ospatch enroll -f prod-eu.yaml --yes
+  ospatch enroll -f prod-eu.yaml --replace w-1          # w-1 was rebuilt and has new host keys
 
 Compare the fingerprints with what the consoles of the nodes show: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 With --expect the file has one line for each node, NAME SHA256:... or NAME TYPE BASE64, as read on its console or from
 its cloud; a node that shows another key, or that the file does not name, is refused.
-Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is never replaced.
+Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is replaced with
+--replace only: in known_hosts, in the spec, in the known_hosts file of OSPATCH_POLICY, and in the cluster in force, where it
+ends the quarantine of the node. Without a terminal, --replace needs --expect with the fingerprint or a file of them.
 Jump hosts are read too; a node behind one is not: put its key into the file yourself.
 The exit code is 1 when a node was unreachable or shows another key than the known one.`;
 
@@ -32,6 +38,8 @@ const SCANS_AT_ONCE = 16;
 interface EnrollOptions {
   yes?: boolean;
   expect?: string;
+  replace: readonly string[];
+  apply: boolean;
   output: OutputFormat;
 }
 
@@ -43,37 +51,66 @@ export function registerEnroll(program: Command, context: CliContext): void {
     .addOption(fileOption())
     .option(
       '--expect <file>',
-      'write without confirmation the keys whose fingerprints are in the file, and no others; - for standard input',
+      'write without confirmation the keys whose fingerprints are in the file, and no others; - for standard input; with --replace also a fingerprint itself',
     )
+    .addOption(
+      new ListOption(
+        '--replace <node>',
+        'this node, or jump host by its address, was rebuilt: replace its host keys; may be given several times',
+      )
+        .default([])
+        .argParser((name, earlier: string[]) => [...earlier, name]),
+    )
+    .option('--no-apply', 'with --replace: change the files only, not the cluster in force')
     .option('--yes', 'write without confirmation: whoever answers at the address now is trusted blindly')
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
-    .action((files: string[], { yes = false, expect, output }: EnrollOptions, command: Command) =>
-      runCommand(context, async () => {
-        if (yes && expect !== undefined) throw bothWays();
-        const source = await specSources(context, command, files);
-        const { finishEnrolment } = await import('./finish.js');
-        const { readExpected } = await import('./expected.js');
-        const { fingerprint } = await import('../../../ssh/host-keys.js');
-        // A one-time start in the past is irrelevant to host keys.
-        const { clusters } = await requireSpecs(context, source, { requireHostKeys: false, isNew: false });
-        const expected =
-          expect === undefined
-            ? null
-            : await readExpected(
-                expect === '-' ? expect : path.resolve(context.cwd, expect),
-                context.stdin,
-                fingerprint,
-              );
-        const scanned = await scanAll(clusters, expected);
-        await finishEnrolment(context, scanned, {
-          yes,
-          isExpected: expected !== null,
-          isJson: output === 'json',
-          file: sourcesInCommand(source),
-        });
-      }),
+    .action((files: string[], options: EnrollOptions, command: Command) =>
+      runCommand(context, () => enroll(context, command, files, options)),
     );
+}
+
+async function enroll(
+  context: CliContext,
+  command: Command,
+  files: readonly string[],
+  { yes = false, expect, replace, apply, output }: EnrollOptions,
+): Promise<void> {
+  if (replace.length > 0 && yes && expect === undefined) throw blindReplacement();
+  if (replace.length === 0 && yes && expect !== undefined) throw bothWays();
+  if (replace.length === 0 && !apply) throw noApplyAlone();
+  const source = await specSources(context, command, files);
+  const isJson = output === 'json';
+  if (replace.length > 0) {
+    const { replaceKeys } = await import('./replace.js');
+    const expected = expect === undefined ? null : await expectedOfReplaced(context, expect, replace);
+    return replaceKeys(context, command, source, { names: replace, expected, isJson, apply });
+  }
+  const expected = expect === undefined ? null : await expectedKeys(context, expect);
+  const { finishEnrolment } = await import('./finish.js');
+  // A one-time start in the past is irrelevant to host keys.
+  const { clusters } = await requireSpecs(context, source, { requireHostKeys: false, isNew: false });
+  const scanned = await scanAll(clusters, expected);
+  const file = sourcesInCommand(source);
+  await finishEnrolment(context, scanned, { yes, isExpected: expected !== null, isJson, file });
+}
+
+async function expectedOfReplaced(
+  context: CliContext,
+  expect: string,
+  replace: readonly string[],
+): Promise<ExpectedKeys | string> {
+  const { isFingerprint } = await import('./expected.js');
+  if (!isFingerprint(expect)) return expectedKeys(context, expect);
+  if (replace.length === 1) return expect;
+  throw oneFingerprint(replace.length);
+}
+
+async function expectedKeys(context: CliContext, expect: string): Promise<ExpectedKeys> {
+  const { readExpected } = await import('./expected.js');
+  const { fingerprint } = await import('../../../ssh/host-keys.js');
+  const file = expect === '-' ? expect : path.resolve(context.cwd, expect);
+  return readExpected(file, context.stdin, fingerprint);
 }
 
 async function scanAll(clusters: readonly LoadedCluster[], expected: ExpectedKeys | null): Promise<ScannedNode[]> {
@@ -93,32 +130,6 @@ async function scanAll(clusters: readonly LoadedCluster[], expected: ExpectedKey
   });
 }
 
-/** A node or a jump host. */
-interface Machine {
-  name: string;
-  host: string;
-  port: number;
-  hostKeys: string[];
-  /** The jump host in front of the machine; enrolment does not connect through it. */
-  behind: string | null;
-}
-
-/** Jump hosts first, without duplicates. */
-function machinesOf(nodes: readonly NodeSpec[]): Machine[] {
-  const hops = new Map<string, Machine>();
-  for (const { jump = [] } of nodes.map(({ ssh }) => ssh)) {
-    for (const [index, { host, port, hostKeys }] of jump.entries()) {
-      const key = JSON.stringify([host, port]);
-      const behind = jump[index - 1]?.host ?? null;
-      if (!hops.has(key)) hops.set(key, { name: `jump host ${host}`, host, port, hostKeys, behind });
-    }
-  }
-  const own = nodes.map(({ name, host, ssh, hostKeys }) => {
-    return { name, host, port: ssh.port, hostKeys, behind: ssh.jump?.at(-1)?.host ?? null };
-  });
-  return [...hops.values(), ...own];
-}
-
 async function scan(
   { name, host, port, hostKeys, behind }: Machine,
   knownHosts: string,
@@ -132,6 +143,8 @@ async function scan(
   if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'trusted' };
   if (behind !== null) {
     if (trustsAnything(hostKeys, false)) return { state: 'trusted' };
+    const given = await keyGivenFor({ name, host, port }, expected);
+    if (given !== null) return given;
     const why = `${name} is behind the jump host ${behind}, and \`ospatch enroll\` connects directly only; read its key on its console, or there with ssh-keyscan -p ${port} ${host}, and put it into known_hosts or hostKeys`;
     return { state: 'unreachable', why };
   }
@@ -143,9 +156,9 @@ async function scan(
     const { type, base64, fingerprint } = await scanning;
     const key = `${type} ${base64}`;
     const { revoked } = hostKeysFor(knownHosts, host, port, hmacSha1);
-    if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: 'has a host key that is @revoked' };
+    if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: REFUSED.revoked };
     if (hostKeys.includes(key)) return { state: 'known', fingerprint };
-    if (pins.length > 0) return { state: 'refused', type, fingerprint, why: 'has another host key than the known one' };
+    if (pins.length > 0) return { state: 'refused', type, fingerprint, why: REFUSED.known };
     if (expected === null) return { state: 'new', type, base64, fingerprint };
     return await compare({ name, host, port }, { type, base64, fingerprint }, expected);
   } catch (error) {
@@ -153,6 +166,19 @@ async function scan(
     // The scan error contains the address instead of the name.
     return { state: 'unreachable', why: error.message.replace(host, name) };
   }
+}
+
+/** A machine that is not connected to is trusted by its whole key in the file of --expect, not by a fingerprint. */
+async function keyGivenFor(
+  machine: { name: string; host: string; port: number },
+  expected: ExpectedKeys | null,
+): Promise<ScannedNode['found'] | null> {
+  if (expected === null) return null;
+  const { expectedOf } = await import('./expected.js');
+  const [print, key] = [...expectedOf(expected, machine)].find(([, one]) => one !== null) ?? [];
+  if (print === undefined || key === undefined || key === null) return null;
+  const [type = '', base64 = ''] = key.split(' ');
+  return { state: 'new', type, base64, fingerprint: print };
 }
 
 /** The key that the machine shows and the file expects, of whatever type; every other one is refused. */
@@ -166,7 +192,7 @@ async function compare(
   const { scanHostKey } = await import('../../../ssh/builtin/scan.js');
   const wanted = expectedOf(expected, machine);
   const { type, fingerprint } = shown;
-  if (wanted.size === 0) return { state: 'refused', type, fingerprint, why: 'is not named in the file of --expect' };
+  if (wanted.size === 0) return { state: 'refused', type, fingerprint, why: REFUSED.notNamed };
   if (wanted.has(fingerprint)) return { state: 'new', ...shown };
   // The file may have the fingerprint of another of its keys.
   for (const other of HOST_KEY_TYPES.filter((one) => one !== type)) {
@@ -174,7 +200,32 @@ async function compare(
     const found = await scanHostKey(machine.host, machine.port, SCAN_TIMEOUT_MS, pins).catch(() => null);
     if (found !== null && wanted.has(found.fingerprint)) return { state: 'new', ...found };
   }
-  return { state: 'refused', type, fingerprint, why: 'has another host key than the file of --expect says' };
+  return { state: 'refused', type, fingerprint, why: REFUSED.expected };
+}
+
+function blindReplacement(): OspatchError {
+  return new OspatchError({
+    type: 'Usage',
+    message:
+      '--yes with --replace: a changed host key is never trusted blindly, because an attacker would show one too',
+    remedy: 'read the fingerprint on the console of the node and give it with --expect FINGERPRINT',
+  });
+}
+
+function oneFingerprint(nodes: number): OspatchError {
+  return new OspatchError({
+    type: 'Usage',
+    message: `--expect: found one fingerprint for ${nodes} nodes; allowed: a fingerprint for one node of --replace, or a file with a line for each`,
+    remedy: 'put lines of NAME SHA256:... into a file, and name that file',
+  });
+}
+
+function noApplyAlone(): OspatchError {
+  return new OspatchError({
+    type: 'Usage',
+    message: '--no-apply without --replace; enrolment never changes a cluster in force',
+    remedy: 'leave out --no-apply',
+  });
 }
 
 function bothWays(): OspatchError {
