@@ -15,6 +15,7 @@ import { readTemporalConfig } from './temporal-config';
 import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { redactedLog } from './redacted-log';
+import { podUidFromEnv } from './kubernetes/drain/own-worker';
 import { packageVersion } from './version';
 import { createPrivateDirectory, defaultDirectory } from './worker-directories';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
@@ -44,6 +45,8 @@ export interface WorkerOptions {
   calendarDir: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
+  /** UID of the pod in which this worker runs; null or absent: it is no pod. */
+  podUid?: string | null;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   /** File of the system-wide crypto policy, in the form of ssh_config; null or absent: none. */
@@ -63,7 +66,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_LOG_LEVEL`.
  *
@@ -90,6 +93,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
     kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? defaultDirectory('kubeconfigs', env),
+    podUid: podUidFromEnv(env),
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
@@ -112,7 +116,7 @@ export async function runWorker(
   });
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
-  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude } = options;
+  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude, podUid } = options;
   createDefaultDirectories(options, log);
   const policy = loggedPolicy(options.policyPath, log);
   warnOfPlainText(options.connection, log);
@@ -122,7 +126,7 @@ export async function runWorker(
     hookDir,
     calendarDir,
     kubeconfigDir,
-    ...defined({ passphraseCommand, sshInclude, encryptionRequired: options.encryptionRequired }),
+    ...defined({ passphraseCommand, sshInclude, podUid, encryptionRequired: options.encryptionRequired }),
     log,
   });
   const supported = supportedProtocols(packageVersion());

@@ -27,6 +27,8 @@ export interface ActivityDeps {
   calendarDir?: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
+  /** UID of the pod in which this worker runs; default null: it is no pod. */
+  podUid?: string | null;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   sshInclude?: string | null;
@@ -52,6 +54,7 @@ export function createActivities({
   hookDir = null,
   calendarDir = null,
   kubeconfigDir,
+  podUid = null,
   passphraseCommand,
   sshInclude,
   encryptionRequired = false,
@@ -62,7 +65,7 @@ export function createActivities({
 }: ActivityDeps): Activities {
   const nodeActivities = createNodeActivities({ pool, log, hookDir, ...defined({ now }) });
   const connections = createConnections({ kubeconfigDir });
-  const kubernetesActivities = createKubernetesActivities({ connections, log, ...defined({ now }) });
+  const kubernetesActivities = createKubernetesActivities({ connections, log, podUid, ...defined({ now }) });
   const apis = new EksApis();
   const ends = new WorkflowEnds();
   const activities: AllActivities = {

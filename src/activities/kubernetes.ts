@@ -33,6 +33,8 @@ export interface KubernetesActivityDeps {
   now?: () => number;
   /** How long a node must stay healthy; default 5 s. */
   settledMs?: number;
+  /** UID of the pod in which this worker runs; default null: it is no pod. */
+  podUid?: string | null;
   /** How long allowed calls may be rejected as forbidden; default 20 s. */
   forbiddenGraceMs?: number;
 }
@@ -73,7 +75,7 @@ export function createKubernetesActivities(deps: KubernetesActivityDeps): Kubern
         retryPolicy: policy(elapsedMs()),
         signal,
         now,
-        ...defined({ forbiddenGraceMs: deps.forbiddenGraceMs }),
+        ...defined({ forbiddenGraceMs: deps.forbiddenGraceMs, podUid: deps.podUid }),
         observedMs: details.unreachableMs,
         onObserved: (ms) => {
           details.unreachableMs = ms;

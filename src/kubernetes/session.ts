@@ -42,6 +42,8 @@ export interface KubeProgress {
 export interface KubeSession {
   api: KubernetesApi;
   target: KubeNode;
+  /** UID of the pod in which this worker runs; null: it is no pod. */
+  podUid: string | null;
   /** Retries until the server answers, or the limit of the retry policy is exceeded. */
   reach<T>(ask: (api: KubernetesApi) => Promise<T>): Promise<T>;
   /** The same for changes: a server that answers reads may still reject changes. */
@@ -81,10 +83,13 @@ export interface SessionOptions {
   forbiddenGraceMs?: number;
   /** Ends the attempt after a while without an answer. Absent: the attempt waits in place. */
   hold?: Hold;
+  /** UID of the pod in which this worker runs; absent or null: it is no pod. */
+  podUid?: string | null;
 }
 
 export function createSession(options: SessionOptions): KubeSession {
   const { api, target, retryPolicy, signal, now, show, forbiddenGraceMs = FORBIDDEN_GRACE_MS, hold } = options;
+  const { podUid = null } = options;
   const reads = new ObservedTimes(options.observedMs ?? 0, options.onObserved);
   const changes = new ObservedTimes(options.changes?.observedMs ?? 0, options.changes?.onObserved);
   let wasUnavailable = false;
@@ -143,7 +148,7 @@ export function createSession(options: SessionOptions): KubeSession {
   const pause = async (ms: number): Promise<void> => {
     await sleep(Math.max(0, ms), undefined, { signal });
   };
-  return { api, target, reach, change, show, pause, now };
+  return { api, target, podUid, reach, change, show, pause, now };
 }
 
 function timedOut(target: KubeNode, cause: ApiError, observedMs: number): OspatchError {

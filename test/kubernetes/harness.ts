@@ -43,11 +43,12 @@ export interface Harness {
   stop(): Promise<void>;
 }
 
-export async function setUp(options: { callTimeoutMs?: number } = {}): Promise<Harness> {
+export async function setUp(options: { callTimeoutMs?: number; podUid?: string } = {}): Promise<Harness> {
   const api = await new FakeApi().start();
-  const connections = createConnections({ kubeconfigDir: api.directory, ...options });
+  const { podUid = null, ...calls } = options;
+  const connections = createConnections({ kubeconfigDir: api.directory, ...calls });
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const activities = createKubernetesActivities({ connections, log, settledMs: 500, forbiddenGraceMs: 1_000 });
+  const activities = createKubernetesActivities({ connections, log, podUid, settledMs: 500, forbiddenGraceMs: 1_000 });
   const heartbeats: Harness['heartbeats'] = [];
   const environmentFor = (info: object) => {
     const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });

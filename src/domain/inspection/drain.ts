@@ -1,9 +1,9 @@
 /** Findings of the Kubernetes inspection, for a node and for a cluster. */
 import type { ErrorInfo } from '../shared/errors';
 import type { Finding } from './finding';
-import { findingOfError, ok, problem, warning } from './finding';
+import { findingOfError, findingOfWarning, ok, problem, warning } from './finding';
 import { worstFirst, worstOf } from '../shared/severity';
-import type { CordonOwner, DrainPreview } from '../kubernetes/types';
+import type { CordonOwner, DrainPreview, OwnWorker } from '../kubernetes/types';
 import { plainText } from '../shared/text';
 
 /** The drain preview of a node, or why there is none. */
@@ -31,7 +31,7 @@ export function withDrain<I extends { node: string; findings: Finding[] }>(inspe
 
 function drainFindings(node: string, check: DrainCheck): Finding[] {
   if (!check.ok) return [findingOfError(check.error, check.error.type === 'Policy' ? 'reboot-owners' : 'drain')];
-  const { blockers, pending, cordonedBy, evict, nodeName, ended, otherOwners } = check.preview;
+  const { blockers, pending, cordonedBy, evict, nodeName, ended, otherOwners, worker } = check.preview;
   const found = listed(blockers).map((one) =>
     problem('drain', `the node cannot be drained: ${one}`, `remove the cause, then run \`ospatch doctor\` again`),
   );
@@ -50,8 +50,15 @@ function drainFindings(node: string, check: DrainCheck): Finding[] {
         : warning('reboot-owners', other.message, other.remedy),
     );
   }
+  if (worker !== undefined) found.push(workerFinding(worker));
   if (ended !== undefined) found.push(warning('kubernetes', ended.message, ended.remedy));
   return found;
+}
+
+/** A run never takes its own worker down without having said so. */
+function workerFinding({ namespace, name, warning: alone }: OwnWorker): Finding {
+  if (alone !== null) return findingOfWarning(alone);
+  return ok('worker', `a drain moves the worker ${namespace}/${name} off this node, and another worker goes on`);
 }
 
 /** `inWork`: nodes in progress, whose cordon is not stale. */

@@ -118,6 +118,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'reboot-ineffective': 'reboot',
   'boot-id-shared': 'boot',
   'shared-machine': 'nodes',
+  'only-worker': 'worker',
   'facts-incomplete': 'facts',
   other: 'other',
 };

@@ -143,6 +143,16 @@ export interface KubernetesBaseline {
   daemonsetsNotReady: string[];
 }
 
+/** `stays`: it is not evicted and comes back with its node. `moves`: it is evicted, and another worker goes on. */
+export type OwnWorkerFate = 'stays' | 'moves';
+
+/** The pod of the worker that looked, on the node that it looked at. */
+export interface OwnWorker extends PodName {
+  fate: OwnWorkerFate;
+  /** What whoever starts a run should know beforehand; null: nothing. */
+  warning: NodeWarning | null;
+}
+
 /** What a drain of a node would do now; computed without changes. */
 export interface DrainPreview {
   nodeName: string;
@@ -165,6 +175,8 @@ export interface DrainPreview {
   otherOwners?: NodeWarning[];
   /** The Kubernetes version of the node has reached its end of life. */
   ended?: NodeWarning;
+  /** The worker that looked runs on this node. Absent: another one, or it is no pod. */
+  worker?: OwnWorker;
 }
 
 /** The result of draining a node. */

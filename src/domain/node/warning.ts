@@ -22,6 +22,8 @@ export const WARNING_KINDS = [
   'boot-id-shared',
   // Other updaters.
   'shared-machine',
+  // The worker itself.
+  'only-worker',
   // Unreadable facts.
   'facts-incomplete',
   'other',

@@ -16,6 +16,8 @@ import type { ControllerView, NodeView } from './api';
 import { defined } from '../../domain/shared/defined';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+/** Of the cluster autoscaler: names of volumes that do not keep a pod on its node. */
+const LOSABLE_VOLUMES_ANNOTATION = 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes';
 const CORDON_TAINT = 'node.kubernetes.io/unschedulable';
 const MAX_MESSAGE = 200;
 
@@ -64,10 +66,18 @@ export function toPodView({ metadata, spec, status }: V1Pod): PodView {
     deletionAtMs: metadata?.deletionTimestamp === undefined ? null : new Date(metadata.deletionTimestamp).getTime(),
     controller: controllerOf(metadata),
     isMirror: Object.hasOwn(metadata?.annotations ?? {}, MIRROR_ANNOTATION),
-    hasEmptyDir: (spec?.volumes ?? []).some(({ emptyDir }) => emptyDir !== undefined && emptyDir !== null),
+    hasEmptyDir: hasEmptyDir(metadata, spec),
     toleratesCordon: toleratesCordon(spec),
     finalizers: metadata?.finalizers ?? [],
   };
+}
+
+/** An emptyDir whose owner has said that it may be lost does not count. */
+function hasEmptyDir(metadata: V1ObjectMeta | undefined, spec: V1PodSpec | undefined): boolean {
+  const lost = (metadata?.annotations?.[LOSABLE_VOLUMES_ANNOTATION] ?? '').split(',').map((name) => name.trim());
+  return (spec?.volumes ?? []).some(
+    ({ name, emptyDir }) => emptyDir !== undefined && emptyDir !== null && !lost.includes(name),
+  );
 }
 
 export function controllerOf(metadata: V1ObjectMeta | undefined): ControllerRef | null {

@@ -10,11 +10,16 @@ import {
 import type { DrainPolicy } from '../../domain/kubernetes/types';
 import type { PodVerdict, PodView } from '../../domain/kubernetes/pod-filter';
 import { hasEnded, isDaemonSetPod, podFilter } from '../../domain/kubernetes/pod-filter';
+import { OWN_WORKER_STAYS } from '../../domain/kubernetes/own-worker';
 import { withCapacity } from './budget-capacity';
+import { ownWorkerAmong } from './own-worker';
 import type { KubeSession } from '../session';
 
 /** Maximum pods named in a message. */
 const MAX_NAMED = 5;
+
+/** Of the worker that drains the node itself, when there is no other. */
+const STAYS: PodVerdict = { do: 'stay', why: OWN_WORKER_STAYS };
 
 export interface ClassifiedPod {
   pod: PodView;
@@ -42,7 +47,9 @@ export async function judge(
     nowMs: session.now(),
     hasDaemonSet: (namespace, name) => daemonSets.has(`${namespace}/${name}`),
   });
-  return pods.map((pod) => ({ pod, verdict: verdictOf(pod) }));
+  const own = await ownWorkerAmong(session, pods);
+  const staysUid = own?.fate === 'stays' ? session.podUid : null;
+  return pods.map((pod) => ({ pod, verdict: pod.uid === staysUid ? STAYS : verdictOf(pod) }));
 }
 
 /** All budgets, with their capacity where they affect these evictions. */

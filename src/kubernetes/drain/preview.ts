@@ -7,6 +7,7 @@ import { kubeletEndOfLife } from '../../domain/kubernetes/end-of-life';
 import { hasEnded } from '../../domain/kubernetes/pod-filter';
 import type { NodeView } from '../client/api';
 import { readOwnNode } from './node-identity';
+import { ownWorkerAmong } from './own-worker';
 import { assertNoRebootOwners } from './reboot-owners';
 import { addWorkloads } from './workloads';
 import type { KubeNode, MachineIdentity } from '../../domain/kubernetes/types';
@@ -31,6 +32,10 @@ export async function drainPreview(
   const foreign = foreignOwner(session.target, node);
   const state = cordonState(node);
   const by = foreign === null ? state.by : 'others';
+  const worker = await ownWorkerAmong(
+    session,
+    judged.map(({ pod }) => pod),
+  );
   const ended = kubeletEndOfLife(node.kubeletVersion, Date.now());
   return {
     nodeName: node.name,
@@ -56,6 +61,7 @@ export async function drainPreview(
     ],
     pending: findWaits(judged, budgets).map((wait) => `a drain would wait for ${wait}`),
     ...defined({ otherOwners: otherOwners.length === 0 ? undefined : otherOwners, ended: ended ?? undefined }),
+    ...defined({ worker: worker ?? undefined }),
   };
 }
 

@@ -89,6 +89,7 @@ export class NodeDrain {
 
     const noted = newDrainRecord(target.nodeName, preview.cordonedBy);
     this.record.result.drain = noted;
+    this.warnOfWorker(preview);
     const owner = { cluster, node: node.name, run, token: this.record.result.token };
     const input = { target, machine, owner, unreachableTimeoutMs };
     this.gates.window.noteCordon();
@@ -100,6 +101,11 @@ export class NodeDrain {
       ...input,
       planned: { evict: preview.evict, workloads: preview.workloads ?? [] },
     });
+  }
+
+  /** A run that stands still while its only worker is away with the node has said so before. */
+  private warnOfWorker({ worker }: DrainPreview): void {
+    if (worker !== undefined && worker.warning !== null) this.record.addWarning(worker.warning);
   }
 
   /** What the drain would do; null when it must not begin, and the record says why. */
