@@ -31,7 +31,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal|monitoring)\\.test\\.ts$',
       ],
     },
     {
@@ -48,6 +48,8 @@ module.exports = {
       testMatch: ['<rootDir>/test/workflows/**/*.test.ts', '<rootDir>/test/security/**/*.temporal.test.ts'],
     },
     { ...slow, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
+    // With the real programs that read what ospatch shows.
+    { ...slow, displayName: 'monitoring', testMatch: ['<rootDir>/test/**/*.monitoring.test.ts'] },
     { ...slow, displayName: 'upgrade', testMatch: ['<rootDir>/test/upgrade/**/*.test.ts'] },
     { ...slow, displayName: 'record', testMatch: ['<rootDir>/test/replay/**/*.record.ts'] },
     {

@@ -10,6 +10,7 @@
 #   kubernetes   a Kubernetes control plane
 #   python       the Temporal SDK of Python
 #   go-client    the client in Go of docs/messages.md
+#   monitoring   Prometheus and promtool
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,7 +58,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters | terminal) "setup_$part" ;;
-    temporal | test-server | lab | kubernetes | python | go-client) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes | python | go-client | monitoring) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

@@ -1,12 +1,13 @@
 /**
  * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
- * [kubernetes] [python] [go-client]
+ * [kubernetes] [python] [go-client] [monitoring]
  */
 import type { Log } from '../src/dev/host';
 import { findGoClient } from './go-client';
 import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from '../src/dev/temporal-binary';
+import { findMonitoring } from './monitoring';
 import { findPythonSdk } from './python-sdk';
 import { findTestServer } from './test-server';
 
@@ -25,6 +26,7 @@ const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   kubernetes: findControlPlaneProgram,
   python: findPythonSdk,
   'go-client': findGoClient,
+  monitoring: findMonitoring,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
 };
 

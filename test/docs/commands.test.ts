@@ -12,7 +12,9 @@ const ROOT = path.join(__dirname, '../..');
 
 const DOCUMENTS = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...readdirSync(path.join(ROOT, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+  ...['docs', 'docs/runbooks'].flatMap((dir) =>
+    readdirSync(path.join(ROOT, dir)).flatMap((name) => (name.endsWith('.md') ? [`${dir}/${name}`] : [])),
+  ),
 ];
 
 /** Not run: they change the machine of the reader, or need what a test has not. Those of docs/messages.md are run by their own test. */
@@ -37,6 +39,10 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   cd: 'changes the directory',
   umask: 'a setting of the shell',
   '[': 'a test of the shell',
+  curl: 'asks the exporter of the reader; test/monitoring scrapes one',
+  promtool: 'run by test/monitoring on the same files',
+  systemctl: 'on the machine of a worker',
+  journalctl: 'on the machine of a worker',
   visudo: 'on the machine that manages the rules; test/node/sudoers.test.ts checks the rule',
 };
 

@@ -11,9 +11,9 @@ function text(...names: string[]): string {
 }
 
 function markdownFiles(): string[] {
-  const docs = readdirSync(path.join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
-  const top = readdirSync(ROOT).filter((name) => name.endsWith('.md'));
-  return [...top, ...docs.map((name) => `docs/${name}`)];
+  const pages = (dir: string): string[] =>
+    readdirSync(path.join(ROOT, dir)).flatMap((name) => (name.endsWith('.md') ? [path.join(dir, name)] : []));
+  return [...pages('.'), ...pages('docs'), ...pages('docs/runbooks')];
 }
 
 describe('published documents', () => {
