@@ -16,6 +16,7 @@ import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { redactedLog } from './redacted-log';
 import { podUidFromEnv } from './kubernetes/drain/own-worker';
+import { ServiceManager } from './service-manager';
 import { packageVersion } from './version';
 import { createPrivateDirectory, defaultDirectory } from './worker-directories';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
@@ -164,11 +165,25 @@ export async function runWorker(
       'worker started',
     );
     onReady(worker);
-    await worker.run();
+    await runAsService(worker, new ServiceManager({ env: process.env, log }), `polls ${taskQueue} in ${namespace}`);
     log.info('worker stopped');
   } finally {
     await close();
     await connection.close();
+  }
+}
+
+/** Runs the worker to its end, and tells systemd when it polls and when it stops. */
+async function runAsService(worker: Worker, service: ServiceManager, status: string): Promise<void> {
+  const stopping = (): void => void service.stopping('hands over what runs; jobs on nodes continue');
+  process.once('SIGTERM', stopping);
+  try {
+    const ended = worker.run();
+    service.ready(status, () => worker.getState() === 'RUNNING');
+    await ended;
+  } finally {
+    process.off('SIGTERM', stopping);
+    await service.stopping('stopped');
   }
 }
 
