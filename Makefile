@@ -1,6 +1,6 @@
 # All targets for developers and CI. Each target first installs its prerequisites.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults test-systems lint format build lab bench bench-fleet bench-run mutations clean
+.PHONY: help demo test test-unit test-docs test-faults test-systems docs lint format build lab bench bench-fleet bench-run mutations clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ test-faults: ## Inject every fault at every step on real nodes, and print the re
 
 test-systems: ## Patch every available real system, and print the results (needs root, 30 min)
 	@scripts/test-systems.sh
+
+docs: ## Build the documentation site from docs/ into site/dist/, and check every link
+	@scripts/setup.sh site
+	@cd site && npm run --silent build
 
 lint: ## Check formatting, rules, types and shell scripts
 	@scripts/setup.sh deps linters

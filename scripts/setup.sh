@@ -4,6 +4,7 @@
 #   build        lib/ (needs deps)
 #   linters      shellcheck
 #   terminal     tmux, which records terminals in tests
+#   site         the generator of the documentation site
 #   temporal     the Temporal development server        (these five need deps;
 #   test-server  the test server that skips time         all of them are kept in
 #   lab          the images of the node lab (root)       the cache directory)
@@ -42,6 +43,15 @@ setup_build() {
   npm run --silent build
 }
 
+# Apart from the packages of the product, which never depends on these.
+setup_site() {
+  check_node
+  if [ ! site/node_modules/.package-lock.json -ot site/package-lock.json ]; then return; fi
+  echo "Installing the generator of the site (usually 30 s) ..."
+  npm ci --prefix site --ignore-scripts --no-audit --no-fund --loglevel=error
+  touch site/node_modules/.package-lock.json
+}
+
 setup_linters() { install_program shellcheck; }
 
 setup_terminal() { install_program tmux; }
@@ -57,7 +67,7 @@ install_program() {
 prepare=()
 for part in "$@"; do
   case $part in
-    deps | build | linters | terminal) "setup_$part" ;;
+    deps | build | linters | terminal | site) "setup_$part" ;;
     temporal | test-server | lab | kubernetes | python | go-client | monitoring) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac

@@ -25,3 +25,12 @@ export function fencedBlocks(text: string, language?: string): FencedBlock[] {
   }
   return blocks.filter((block) => language === undefined || block.language === language);
 }
+
+/** The text without its fenced blocks, its code in sentences and its comments; lines stay lines. */
+export function withoutCode(text: string): string {
+  const blank = (found: string): string => found.replace(/[^\n]/g, '');
+  return text
+    .replace(/^ *```[\s\S]*?^ *```/gm, blank)
+    .replace(/<!--[\s\S]*?-->/g, blank)
+    .replace(/`[^`\n]+`/g, (code) => code.replace(/[<>[\]()#]/g, ''));
+}

@@ -25,7 +25,7 @@ const documentError = 'a mapping with apiVersion, name, type, patching, ssh and 
 
 const header = {
   apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe('Version of this format.'),
-  name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/<name>.'),
+  name: field.clusterName.describe('Name of the cluster, a DNS label. The Temporal workflow id is cluster/NAME.'),
   description: field.description.optional().describe('Free text, shown to users.'),
 };
 

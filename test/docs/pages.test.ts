@@ -1,0 +1,81 @@
+/** The pages of docs/: each has a place on the site, every anchor exists, and every type of error is explained. */
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { ERROR_TYPES } from '../../src/domain/shared/errors';
+import { withoutCode } from '../support/markdown';
+
+const ROOT = path.join(__dirname, '../..');
+const { slug } = jest.requireActual<{ slug(text: string): string }>('../../site/slug.js');
+const { groups, unlisted } = jest.requireActual<{
+  groups(): { title: string; pages: [title: string, page: string][] }[];
+  unlisted(): string[];
+}>('../../site/navigation.js');
+const { errorTypes, errorPage } = jest.requireActual<{ errorTypes(): string[]; errorPage(): string }>(
+  '../../scripts/generate-error-reference.js',
+);
+
+const read = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
+
+function documents(): string[] {
+  const docs = readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
+  const top = readdirSync(ROOT).filter((name) => name.endsWith('.md'));
+  return [...top, ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+}
+
+function headings(text: string, level = '#{1,6}'): string[] {
+  return [...withoutCode(text).matchAll(new RegExp(`^${level} +(.+?) *$`, 'gm'))].map(([, title = '']) => title);
+}
+
+/** Anchors of a page, as the code host and the site make them. */
+function anchors(text: string): Set<string> {
+  const seen = new Map<string, number>();
+  return new Set(
+    headings(text).map((title) => {
+      const anchor = slug(title.replace(/[`*]/g, '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1'));
+      const times = seen.get(anchor) ?? 0;
+      seen.set(anchor, times + 1);
+      return times === 0 ? anchor : `${anchor}-${times}`;
+    }),
+  );
+}
+
+describe('the pages of docs/', () => {
+  it('have a place in the navigation of the site, and one title each', () => {
+    expect(unlisted()).toEqual([]);
+    const pages = groups().flatMap((group) => group.pages.map(([, page]) => page));
+    expect(pages.length).toBe(new Set(pages).size);
+    expect(pages.filter((page) => headings(read(`docs/${page}.md`), '#').length !== 1)).toEqual([]);
+  });
+
+  it('have no dead anchor', () => {
+    const known = new Map(documents().map((name) => [name, anchors(read(name))]));
+    const dead = documents().flatMap((name) =>
+      [...withoutCode(read(name)).matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)].flatMap(([, target = '', anchor = '']) => {
+        const file = target === '' ? name : path.posix.join(path.posix.dirname(name), target);
+        return known.get(file)?.has(anchor) === false ? [`${name}: ${target}#${anchor}`] : [];
+      }),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  it('have no text in angle brackets, which neither the code host nor the site shows', () => {
+    const hidden = documents().flatMap((name) =>
+      [...withoutCode(read(name)).matchAll(/(?<!\\)<(?!!--)\/?[a-zA-Z][^>]*>/g)].map(([text]) => `${name}: ${text}`),
+    );
+    expect(hidden).toEqual([]);
+  });
+});
+
+describe('docs/troubleshooting.md', () => {
+  it('explains every type of error, and no other', () => {
+    const [, byType = ''] = read('docs/troubleshooting.md').split('\n## By type\n');
+    expect(headings(byType, '###').sort()).toEqual([...ERROR_TYPES].sort());
+  });
+});
+
+describe('docs/errors.md', () => {
+  it('is what scripts/generate-error-reference.js writes, with every type', () => {
+    expect(errorTypes()).toEqual([...ERROR_TYPES]);
+    expect(read('docs/errors.md')).toBe(errorPage());
+  });
+});
