@@ -10,6 +10,7 @@ const require = createRequire(new URL('../package.json', import.meta.url));
 const navigation = require('./navigation.js');
 const { slug } = require('./slug.js');
 
+const VUE = path.dirname(require.resolve('vue/package.json'));
 const DOCS = fileURLToPath(new URL('../../docs', import.meta.url));
 const REPOSITORY = 'https://github.com/ospatch/ospatch';
 
@@ -57,7 +58,12 @@ export default defineConfig({
   },
   vite: {
     // The pages are outside of this folder, from where nobody would find it.
-    resolve: { dedupe: ['vue'] },
+    resolve: {
+      alias: [
+        { find: /^vue$/, replacement: path.join(VUE, 'dist/vue.runtime.esm-bundler.js') },
+        { find: /^vue\/server-renderer$/, replacement: path.join(VUE, 'server-renderer/index.mjs') },
+      ],
+    },
     server: { fs: { allow: [path.dirname(DOCS)] } },
   },
   themeConfig: {

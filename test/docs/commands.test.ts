@@ -12,8 +12,8 @@ const ROOT = path.join(__dirname, '../..');
 
 const DOCUMENTS = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...['docs', 'docs/runbooks'].flatMap((dir) =>
-    readdirSync(path.join(ROOT, dir)).flatMap((name) => (name.endsWith('.md') ? [`${dir}/${name}`] : [])),
+  ...readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).flatMap((name) =>
+    name.endsWith('.md') ? [`docs/${name}`] : [],
   ),
 ];
 
@@ -43,17 +43,27 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   promtool: 'run by test/monitoring on the same files',
   systemctl: 'on the machine of a worker',
   journalctl: 'on the machine of a worker',
+  export: 'a setting of the shell',
+  kill: 'ends a job of the shell',
+  mktemp: 'makes a directory',
+  sleep: 'waits',
+  xargs: 'repeats a command of ospatch',
   visudo: 'on the machine that manages the rules; test/node/sudoers.test.ts checks the rule',
 };
 
 interface Example {
   where: string;
   words: string[];
+  /** Why nothing of it is tried, as the page says: `<!-- not run: reason -->` before the block. */
+  notRun: string | undefined;
 }
+
+const notRun = (notes: readonly string[]): string | undefined =>
+  notes.flatMap((note) => /^not run: (.+)/.exec(note)?.[1] ?? [])[0];
 
 function examples(): Example[] {
   return DOCUMENTS.flatMap((name) =>
-    fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8')).flatMap(({ language, line, code }) => {
+    fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8')).flatMap(({ language, line, code, notes }) => {
       // A block without a language is a command and perhaps its output, so only commands of ospatch are known as such.
       if (!['', 'sh', 'console', 'bash'].includes(language)) return [];
       const lines =
@@ -63,7 +73,12 @@ function examples(): Example[] {
               .filter((text) => /^(\$ )?([A-Z_]+=\S+ )*ospatch |\| ospatch /.test(text))
               .join('\n')
           : code;
-      return shellCommands(lines.replace(/^\$ /gm, '')).map((words) => ({ where: `${name}:${line}`, words }));
+      const commands = language === 'console' ? (lines.match(/^\$ .*(\n> .*)*/gm) ?? []).join('\n') : lines;
+      return shellCommands(commands.replace(/^[$>] /gm, '')).map((words) => ({
+        where: `${name}:${line}`,
+        words,
+        notRun: notRun(notes),
+      }));
     }),
   );
 }
@@ -73,7 +88,7 @@ function inlineUsages(): Example[] {
   return DOCUMENTS.filter((name) => name !== 'CHANGELOG.md').flatMap((name) => {
     const text = readFileSync(path.join(ROOT, name), 'utf8').replace(/^ *```[\s\S]*?^ *```/gm, '');
     return [...text.matchAll(/`(ospatch [a-z][^`]*)`/g)].flatMap(([, code = '']) =>
-      shellCommands(code.replace(/\s+/g, ' ')).map((words) => ({ where: name, words })),
+      shellCommands(code.replace(/\s+/g, ' ')).map((words) => ({ where: name, words, notRun: undefined })),
     );
   });
 }
@@ -100,7 +115,8 @@ async function problemOf({ where, words }: Example): Promise<string[]> {
 }
 
 /** Whether what a command of this repository names is there. */
-function missing({ where, words }: Example): string[] {
+function missing({ where, words, notRun: reason }: Example): string[] {
+  if (reason !== undefined) return [];
   const [program = '', ...rest] = words;
   if (program === 'make') {
     const targets = readFileSync(path.join(ROOT, 'Makefile'), 'utf8');

@@ -5,22 +5,32 @@ export interface FencedBlock {
   /** Line of its first line of code, from 1 on. */
   line: number;
   code: string;
+  /** The comments right before it, such as `not run: reason`. */
+  notes: string[];
 }
 
 /** The fenced blocks of a document; with `language` only those. */
 export function fencedBlocks(text: string, language?: string): FencedBlock[] {
   const blocks: FencedBlock[] = [];
-  let open: { language: string; line: number; lines: string[]; indent: number } | null = null;
+  let open: { language: string; line: number; lines: string[]; indent: number; notes: string[] } | null = null;
+  let notes: string[] = [];
   for (const [at, line] of text.split('\n').entries()) {
     const fence = /^( *)```(\S*)/.exec(line);
     if (fence === null) {
       open?.lines.push(line.slice(open.indent));
+      const note = /^ *<!-- (.*) -->$/.exec(line)?.[1];
+      if (note !== undefined) notes.push(note);
+      else if (line.trim() !== '') notes = [];
       continue;
     }
-    if (open === null) open = { language: fence[2] ?? '', line: at + 2, lines: [], indent: (fence[1] ?? '').length };
-    else {
-      blocks.push({ language: open.language, line: open.line, code: open.lines.join('\n') });
+    if (open === null) {
+      open = { language: fence[2] ?? '', line: at + 2, lines: [], indent: (fence[1] ?? '').length, notes };
+      notes = [];
+    } else {
+      const { language, line: first, lines, notes: before } = open;
+      blocks.push({ language, line: first, code: lines.join('\n'), notes: before });
       open = null;
+      notes = [];
     }
   }
   return blocks.filter((block) => language === undefined || block.language === language);

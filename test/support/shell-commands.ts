@@ -1,7 +1,9 @@
 /** The simple commands of a shell example, as words. Enough shell for the documents: quotes, pipes, lists, redirections, comments. */
 
 /** Operators after which a new command begins. */
-const SEPARATORS = /^(\|\|?|&&|;|\(|\))$/;
+const SEPARATORS = /^(\|\|?|&&|&|;|\(|\))$/;
+
+const KEYWORDS = new Set(['until', 'while', 'do', 'done', 'if', 'then', 'else', 'fi', '!', '&', '{', '}']);
 
 export function shellCommands(code: string): string[][] {
   const commands: string[][] = [];
@@ -16,15 +18,15 @@ export function shellCommands(code: string): string[][] {
   }
   end();
   return commands.map(withoutRedirections).flatMap((words) => {
-    // Settings of the environment come before the command.
-    const first = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
-    return first < 0 ? [] : [words.slice(first)];
+    // Keywords of the shell and settings of the environment come before the command.
+    const first = words.findIndex((word) => !/^[A-Z_]+=/.test(word) && !KEYWORDS.has(word));
+    return first < 0 || words[0] === 'for' ? [] : [words.slice(first)];
   });
 }
 
 function tokens(code: string): string[] {
   const found: string[] = [];
-  const pattern = /\s*?(\n|#[^\n]*|\|\|?|&&|;|[()]|[0-9]?>>?|<|(?:"(?:\\.|[^"])*"|'[^']*'|\\.|[^\s|&;()<>"'])+)/g;
+  const pattern = /\s*?(\n|#[^\n]*|\|\|?|&&|&|;|[()]|[0-9]?>>?|<|(?:"(?:\\.|[^"])*"|'[^']*'|\\.|[^\s|&;()<>"'])+)/g;
   for (const [, token = ''] of code.replace(/[ \t]+/g, ' ').matchAll(pattern)) {
     if (!token.startsWith('#')) found.push(token === '\n' ? token : unquoted(token));
   }
