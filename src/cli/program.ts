@@ -23,6 +23,7 @@ import { registerExplain } from './commands/explain';
 import { registerGet } from './commands/get';
 import { registerHelper } from './commands/helper';
 import { registerHistory } from './commands/history';
+import { registerInit } from './commands/init';
 import { registerList } from './commands/list';
 import { registerLogs } from './commands/logs';
 import { registerNext } from './commands/next';
@@ -52,6 +53,7 @@ type RegisterCommand = (program: Command, context: CliContext) => void;
  * instant.
  */
 const COMMANDS: readonly RegisterCommand[] = [
+  registerInit,
   registerValidate,
   registerNext,
   registerCalendar,

@@ -1,13 +1,12 @@
 import path from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { LoadedCluster } from '../../../client/load/spec';
-import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
-import type { ScannedHostKey } from '../../../ssh/builtin/scan';
+import { OspatchError } from '../../../domain/shared/errors';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { outputOption } from '../../io/output';
 import type { OutputFormat } from '../../io/output';
-import { REFUSED } from '../../render/enroll';
 import type { ScannedNode } from '../../render/enroll';
 import { ListOption } from '../../options/repeated';
 import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../../options/spec-source';
@@ -32,7 +31,6 @@ ends the quarantine of the node. Without a terminal, --replace needs --expect wi
 Jump hosts are read too; a node behind one is not: put its key into the file yourself.
 The exit code is 1 when a node was unreachable or shows another key than the known one.`;
 
-const SCAN_TIMEOUT_MS = 10_000;
 const SCANS_AT_ONCE = 16;
 
 interface EnrollOptions {
@@ -40,6 +38,8 @@ interface EnrollOptions {
   expect?: string;
   replace: readonly string[];
   apply: boolean;
+  admin?: string;
+  adminIdentity?: string;
   output: OutputFormat;
 }
 
@@ -61,6 +61,10 @@ export function registerEnroll(program: Command, context: CliContext): void {
         .default([])
         .argParser((name, earlier: string[]) => [...earlier, name]),
     )
+    .addOption(
+      new Option('--admin <user>', 'with --replace: prepare the node again, logged in as root or with full sudo -n'),
+    )
+    .option('--admin-identity <file>', 'private key for --admin (default: agent)')
     .option('--no-apply', 'with --replace: change the files only, not the cluster in force')
     .option('--yes', 'write without confirmation: whoever answers at the address now is trusted blindly')
     .addOption(outputOption())
@@ -74,17 +78,20 @@ async function enroll(
   context: CliContext,
   command: Command,
   files: readonly string[],
-  { yes = false, expect, replace, apply, output }: EnrollOptions,
+  { yes = false, expect, replace, apply, admin: user, adminIdentity, output }: EnrollOptions,
 ): Promise<void> {
   if (replace.length > 0 && yes && expect === undefined) throw blindReplacement();
   if (replace.length === 0 && yes && expect !== undefined) throw bothWays();
-  if (replace.length === 0 && !apply) throw noApplyAlone();
+  if (replace.length === 0 && !apply) throw onlyWithReplace('--no-apply');
+  if (replace.length === 0 && user !== undefined) throw onlyWithReplace('--admin');
   const source = await specSources(context, command, files);
   const isJson = output === 'json';
   if (replace.length > 0) {
     const { replaceKeys } = await import('./replace.js');
     const expected = expect === undefined ? null : await expectedOfReplaced(context, expect, replace);
-    return replaceKeys(context, command, source, { names: replace, expected, isJson, apply });
+    const { parseAdmin } = await import('../init/answers.js');
+    const admin = user === undefined ? null : { user: parseAdmin(user), identity: adminIdentity ?? 'agent' };
+    return replaceKeys(context, command, source, { names: replace, expected, isJson, apply, admin });
   }
   const expected = expect === undefined ? null : await expectedKeys(context, expect);
   const { finishEnrolment } = await import('./finish.js');
@@ -122,85 +129,13 @@ async function scanAll(clusters: readonly LoadedCluster[], expected: ExpectedKey
     work.push(...machinesOf(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
   }
   const { mapConcurrently } = await import('../../../domain/shared/map-concurrently.js');
+  const { scanMachine } = await import('./scan.js');
   return mapConcurrently(work, SCANS_AT_ONCE, async ({ cluster, machine, knownHosts }) => {
-    const found = await scan(machine, knownHosts, expected);
+    const found = await scanMachine(machine, knownHosts, expected);
     const { spec, knownHostsPath } = cluster;
     const { name: node, host, port } = machine;
     return { cluster: spec.name, node, host, port, knownHostsPath, found };
   });
-}
-
-async function scan(
-  { name, host, port, hostKeys, behind }: Machine,
-  knownHosts: string,
-  expected: ExpectedKeys | null,
-): Promise<ScannedNode['found']> {
-  const { scanHostKey } = await import('../../../ssh/builtin/scan.js');
-  const { parsePins } = await import('../../../ssh/host-keys.js');
-  const { hostKeysFor } = await import('../../../domain/trust/known-hosts.js');
-  const { trustsAnything } = await import('../../../domain/trust/host-keys.js');
-  const { hmacSha1 } = await import('../../../client/load/host-keys.js');
-  if (hostKeys.some((entry) => entry.startsWith('@cert-authority'))) return { state: 'trusted' };
-  if (behind !== null) {
-    if (trustsAnything(hostKeys, false)) return { state: 'trusted' };
-    const given = await keyGivenFor({ name, host, port }, expected);
-    if (given !== null) return given;
-    const why = `${name} is behind the jump host ${behind}, and \`ospatch enroll\` connects directly only; read its key on its console, or there with ssh-keyscan -p ${port} ${host}, and put it into known_hosts or hostKeys`;
-    return { state: 'unreachable', why };
-  }
-  try {
-    const pins = parsePins(hostKeys);
-    const anyKey = (): Promise<ScannedHostKey> => scanHostKey(host, port, SCAN_TIMEOUT_MS);
-    // Without a key of the known types the machine closes the connection; then its actual key is read for the report.
-    const scanning = pins.length === 0 ? anyKey() : scanHostKey(host, port, SCAN_TIMEOUT_MS, pins).catch(anyKey);
-    const { type, base64, fingerprint } = await scanning;
-    const key = `${type} ${base64}`;
-    const { revoked } = hostKeysFor(knownHosts, host, port, hmacSha1);
-    if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: REFUSED.revoked };
-    if (hostKeys.includes(key)) return { state: 'known', fingerprint };
-    if (pins.length > 0) return { state: 'refused', type, fingerprint, why: REFUSED.known };
-    if (expected === null) return { state: 'new', type, base64, fingerprint };
-    return await compare({ name, host, port }, { type, base64, fingerprint }, expected);
-  } catch (error) {
-    if (!isOspatchError(error)) throw error;
-    // The scan error contains the address instead of the name.
-    return { state: 'unreachable', why: error.message.replace(host, name) };
-  }
-}
-
-/** A machine that is not connected to is trusted by its whole key in the file of --expect, not by a fingerprint. */
-async function keyGivenFor(
-  machine: { name: string; host: string; port: number },
-  expected: ExpectedKeys | null,
-): Promise<ScannedNode['found'] | null> {
-  if (expected === null) return null;
-  const { expectedOf } = await import('./expected.js');
-  const [print, key] = [...expectedOf(expected, machine)].find(([, one]) => one !== null) ?? [];
-  if (print === undefined || key === undefined || key === null) return null;
-  const [type = '', base64 = ''] = key.split(' ');
-  return { state: 'new', type, base64, fingerprint: print };
-}
-
-/** The key that the machine shows and the file expects, of whatever type; every other one is refused. */
-async function compare(
-  machine: { name: string; host: string; port: number },
-  shown: ScannedHostKey,
-  expected: ExpectedKeys,
-): Promise<ScannedNode['found']> {
-  const { expectedOf } = await import('./expected.js');
-  const { HOST_KEY_TYPES } = await import('../../../domain/trust/host-keys.js');
-  const { scanHostKey } = await import('../../../ssh/builtin/scan.js');
-  const wanted = expectedOf(expected, machine);
-  const { type, fingerprint } = shown;
-  if (wanted.size === 0) return { state: 'refused', type, fingerprint, why: REFUSED.notNamed };
-  if (wanted.has(fingerprint)) return { state: 'new', ...shown };
-  // The file may have the fingerprint of another of its keys.
-  for (const other of HOST_KEY_TYPES.filter((one) => one !== type)) {
-    const pins = [{ type: other, blob: Buffer.alloc(0) }];
-    const found = await scanHostKey(machine.host, machine.port, SCAN_TIMEOUT_MS, pins).catch(() => null);
-    if (found !== null && wanted.has(found.fingerprint)) return { state: 'new', ...found };
-  }
-  return { state: 'refused', type, fingerprint, why: REFUSED.expected };
 }
 
 function blindReplacement(): OspatchError {
@@ -220,11 +155,11 @@ function oneFingerprint(nodes: number): OspatchError {
   });
 }
 
-function noApplyAlone(): OspatchError {
+function onlyWithReplace(option: string): OspatchError {
   return new OspatchError({
     type: 'Usage',
-    message: '--no-apply without --replace; enrolment never changes a cluster in force',
-    remedy: 'leave out --no-apply',
+    message: `${option} without --replace`,
+    remedy: `leave out ${option}, or name the rebuilt node with --replace NODE`,
   });
 }
 

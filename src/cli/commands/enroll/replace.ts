@@ -22,6 +22,10 @@ import type { SpecSources } from '../../options/spec-source';
 import { addressText, renderTrouble } from '../../render/enroll';
 import { renderChanged } from '../../render/replace';
 import type { ShownKey } from '../../render/replace';
+import { defaultDirectory } from '../../../worker-directories';
+import type { Admin } from '../init/answers';
+import { publicKeyOf } from '../init/keys';
+import { prepareAndReport } from '../init/prepare';
 import type { ExpectedKeys, ExpectedOfMachine } from './expected';
 import { expectedOf } from './expected';
 import type { Machine } from './machines';
@@ -41,6 +45,8 @@ export interface ReplaceOptions {
   isJson: boolean;
   /** The cluster in force is told. */
   apply: boolean;
+  /** Who prepares the machines again; null: nobody. */
+  admin: Admin | null;
 }
 
 /** A machine, and every file with keys of it. */
@@ -81,7 +87,8 @@ export async function replaceKeys(
     written.push(...files.map((file) => ({ file, node: result.place.machine.name })));
   }
   const applied = options.apply && done.length > 0 ? await tellClusters(context, command, source, done) : [];
-  if (!isJson) printNext(context, source, done, applied);
+  if (options.admin !== null) await prepareAgain(context, source, done, options.admin, isJson);
+  if (!isJson) printNext(context, source, options.admin === null ? done : [], applied);
   else printJson(context, { nodes: results.flatMap(toJson), written, applied });
 }
 
@@ -269,6 +276,28 @@ async function tellClusters(
   return trustAgain(command, specs, machines);
 }
 
+/** The account, the key, the helper and the rule went with the old installation. */
+async function prepareAgain(
+  context: CliContext,
+  source: SpecSources,
+  done: readonly Result[],
+  admin: Admin,
+  isJson: boolean,
+): Promise<void> {
+  const keyDir = context.env['OSPATCH_KEY_DIR'] ?? defaultDirectory('keys', context.env);
+  const { clusters } = await requireSpecs(context, source, { requireHostKeys: false, isNew: false });
+  for (const { spec } of clusters) {
+    if (spec.type !== 'self-managed') continue;
+    const nodes = spec.nodes.filter(({ host, ssh }) =>
+      done.some(({ place: { machine } }) => machine.host === host && machine.port === ssh.port),
+    );
+    for (const node of nodes) {
+      const publicKey = await publicKeyOf(keyDir, node.ssh.identity);
+      await prepareAndReport(context, { ...spec, nodes: [node] }, { admin, publicKey, keys: { keyDir }, isJson });
+    }
+  }
+}
+
 function printNext(
   context: CliContext,
   source: SpecSources,
@@ -294,7 +323,7 @@ function printNext(
   );
   if (bare.length === 0) return;
   const nodes = bare.map((name) => ` --node ${name}`).join('');
-  print(context, 'a rebuilt node needs its helper and its sudo rule again:');
+  print(context, 'a rebuilt node needs its helper and its sudo rule again, placed by --admin USER, or by:');
   print(context, `  ospatch helper install -f ${file}${nodes} --user root`);
   print(context, `  ospatch sudoers -f ${file}${nodes}`);
 }
