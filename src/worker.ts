@@ -23,6 +23,9 @@ import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-polic
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
 import { limitOptions, workerLimitsFromEnv } from './worker-limits';
+import type { ListenAddress } from './exporter/endpoints';
+import { serveWorker } from './exporter/worker-endpoints';
+import { METRICS_SETTING, Readiness, metricsAddressFromEnv, sdkMetrics } from './worker-metrics';
 import type { WorkflowCode } from './workflow-code';
 import { activityCode, workflowCode } from './workflow-code';
 import { defined } from './domain/shared/defined';
@@ -60,6 +63,8 @@ export interface WorkerOptions {
   limits: WorkerLimits;
   /** Name of the Worker Deployment; null or absent: the worker is not versioned. */
   deployment?: string | null;
+  /** Where metrics, `/healthz` and `/readyz` are served; null or absent: nowhere. */
+  metrics?: ListenAddress | null;
   logLevel: string;
   /** Receives log lines; default standard output. */
   logTo?: { write(line: string): void };
@@ -69,7 +74,7 @@ export interface WorkerOptions {
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
  * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
- * `OSPATCH_LOG_LEVEL`.
+ * `OSPATCH_METRICS`, `OSPATCH_LOG_LEVEL`.
  *
  * @throws OspatchError `Usage`
  */
@@ -97,6 +102,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     podUid: podUidFromEnv(env),
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
+    metrics: metricsAddressFromEnv(env),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
   };
 }
@@ -111,10 +117,35 @@ export async function runWorker(
 ): Promise<void> {
   const log = redactedLog(options.logLevel, options.logTo);
   const temporalLog = new TemporalLog(log);
+  const readiness = new Readiness();
+  const endpoints = options.metrics
+    ? await serveWorker(options.metrics, METRICS_SETTING, () => readiness.problem())
+    : null;
   Runtime.install({
     logger: temporalLog.logger,
-    telemetryOptions: { logging: { filter: { core: 'WARN' }, forward: {} } },
+    telemetryOptions: {
+      logging: { filter: { core: 'WARN' }, forward: {} },
+      ...defined({ metrics: endpoints === null ? undefined : sdkMetrics(endpoints.sdkAddress) }),
+    },
   });
+  try {
+    await connectAndRun(options, { log, temporalLog, readiness, onReady });
+  } finally {
+    await endpoints?.close();
+  }
+}
+
+interface WorkerContext {
+  log: ReturnType<typeof redactedLog>;
+  temporalLog: TemporalLog;
+  readiness: Readiness;
+  onReady: (worker: Worker) => void;
+}
+
+async function connectAndRun(
+  options: WorkerOptions,
+  { log, temporalLog, readiness, onReady }: WorkerContext,
+): Promise<void> {
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude, podUid } = options;
@@ -164,6 +195,7 @@ export async function runWorker(
       { taskQueue, namespace, address: options.connection.address, ...encrypted, ...versioned },
       'worker started',
     );
+    readiness.watch(worker, connection);
     onReady(worker);
     await runAsService(worker, new ServiceManager({ env: process.env, log }), `polls ${taskQueue} in ${namespace}`);
     log.info('worker stopped');

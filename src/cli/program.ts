@@ -20,6 +20,7 @@ import { registerDoctor } from './commands/doctor';
 import { registerEnroll } from './commands/enroll';
 import { registerEvents } from './commands/events';
 import { registerExplain } from './commands/explain';
+import { registerExporter } from './commands/exporter';
 import { registerGet } from './commands/get';
 import { registerHelper } from './commands/helper';
 import { registerHistory } from './commands/history';
@@ -86,6 +87,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRbac,
   registerPolicy,
   registerWorker,
+  registerExporter,
   registerAudit,
   registerReplay,
   registerCodecServer,

@@ -13,7 +13,7 @@ import type { TemporalSession } from './connection';
 import type { TemporalCalls } from './temporal-calls';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
-type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
+export type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 
 export interface ClusterListItem {
   cluster: string;
@@ -56,7 +56,7 @@ const MAX_ENDED = 1_000;
 const GRPC_INVALID_ARGUMENT = 3;
 
 /** Set by servers from 1.30 on for workflows whose tasks have failed or timed out several times in a row. */
-const WITH_PROBLEMS = 'TemporalReportedProblems IS NOT NULL';
+export const WITH_PROBLEMS = 'TemporalReportedProblems IS NOT NULL';
 
 /** Sorted by name. */
 export async function listClusters(calls: TemporalCalls): Promise<ClusterListItem[]> {
@@ -132,9 +132,13 @@ async function readEnded(session: TemporalSession): Promise<Execution[]> {
   return [...newest.values()];
 }
 
+/** All clusters for which the condition is true, page by page. */
+function find(session: TemporalSession, condition: string): AsyncIterable<Execution> {
+  return findWorkflows(session, `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`);
+}
+
 /** Without the client's own iterator, which stops at the first undecodable memo. */
-async function* find({ client, namespace }: TemporalSession, condition: string): AsyncIterable<Execution> {
-  const query = `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`;
+export async function* findWorkflows({ client, namespace }: TemporalSession, query: string): AsyncIterable<Execution> {
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
     const page: temporal.api.workflowservice.v1.IListWorkflowExecutionsResponse =
@@ -165,7 +169,8 @@ async function readMemo({ client }: TemporalSession, { memo }: Execution): Promi
   return Object.fromEntries(entries.map(([name], at) => [name, values[at]]));
 }
 
-async function ifKnown(body: () => Promise<void>): Promise<boolean> {
+/** False: the server does not know a word of the query. */
+export async function ifKnown(body: () => Promise<void>): Promise<boolean> {
   try {
     await body();
     return true;

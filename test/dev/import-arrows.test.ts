@@ -38,6 +38,8 @@ const ARROWS = [
   { file: 'src/client/a.ts', line: "import { x } from '../workflows/cluster';", refused: true },
   { file: 'src/client/b.ts', line: "import { x } from '../contract/messages';", refused: false },
   { file: 'src/client/c.ts', line: "import { x } from '../ssh/pool';", refused: true },
+  { file: 'src/exporter/a.ts', line: "import { x } from '../workflows/cluster';", refused: true },
+  { file: 'src/exporter/b.ts', line: "import { x } from '../client/connection';", refused: false },
   { file: 'src/cli/commands/a.ts', line: "import { x } from '../../ssh/pool';", refused: true },
   { file: 'src/cli/commands/b.ts', line: "import { x } from '../../dev/host';", refused: true },
   { file: 'src/cli/commands/enroll/index.ts', line: "import { x } from '../../../ssh/builtin/scan';", refused: false },

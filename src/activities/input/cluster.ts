@@ -64,7 +64,7 @@ const recordFields = {
 const nodeFields = {
   ...{ token: stored, changes: stored, keptBack: stored, keptConfigFiles: stored, reboots: stored },
   ...{ pendingUpdates: stored, rebootReasons: stored, ineffectiveReboot: stored, waitingFor: stored },
-  ...{ waitedMs: stored, drain: stored, restarts: stored, powerCycle: stored },
+  ...{ securityUpdates: stored, waitedMs: stored, drain: stored, restarts: stored, powerCycle: stored },
 };
 const groupFields = { updateId: stored, adopted: stored };
 const OUTCOME = /^[a-z]{1,20}(?:-[a-z]{1,20}){0,3}$/;

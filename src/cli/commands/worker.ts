@@ -11,6 +11,7 @@ const EXAMPLES = `
 Examples:
   ospatch worker
   OSPATCH_KEY_DIR=/etc/ospatch/keys ospatch worker --address temporal.example:7233 --namespace patching
+  ospatch worker --metrics :9464                            # for Prometheus, with /healthz and /readyz
   ospatch worker --task-queue site-b --activities-only      # in a network of its own, for nodes with taskQueue: site-b
 
 Logs are readable text on a terminal and JSON lines elsewhere. Stop the worker with Ctrl-C or SIGTERM at any moment: jobs
@@ -20,7 +21,7 @@ Environment: OSPATCH_POLICY (what the worker may be asked for, default everythin
 OSPATCH_KEY_DIR (default ~/.config/ospatch/keys, as root /etc/ospatch/keys), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_SSH_INCLUDE (no crypto policy), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks), OSPATCH_CALENDAR_DIR (no calendars),
 OSPATCH_KUBECONFIG_DIR (kubeconfigs beside the keys), OSPATCH_POD_UID (the pod in which the worker runs), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted),
-OSPATCH_ENCRYPTION_REQUIRED (unencrypted messages are accepted), OSPATCH_LOG_LEVEL (info), and the variables of the temporal CLI.
+OSPATCH_ENCRYPTION_REQUIRED (unencrypted messages are accepted), OSPATCH_METRICS (no metrics), OSPATCH_LOG_LEVEL (info), and the variables of the temporal CLI.
 Capacity: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).
 For upgrades in the middle of runs: OSPATCH_WORKER_DEPLOYMENT (workers are not versioned).`;
 
@@ -30,6 +31,10 @@ export function registerWorker(program: Command, context: CliContext): void {
     .description('run a worker: it holds the SSH keys, reaches the nodes and executes the workflows')
     .option('--task-queue <name>', 'serve the nodes of this task queue (taskQueue in the spec)', parseTaskQueue)
     .option('--activities-only', 'run activities only, and leave the workflows to other workers')
+    .option(
+      '--metrics <address>',
+      'serve Prometheus metrics, /healthz and /readyz there, e.g. :9464 (default: OSPATCH_METRICS, else nowhere)',
+    )
     .addHelpText('after', EXAMPLES)
     .action((options: WorkOptions, command: Command) => runCommand(context, () => work(context, command, options)));
 }
@@ -37,6 +42,7 @@ export function registerWorker(program: Command, context: CliContext): void {
 interface WorkOptions {
   taskQueue?: string;
   activitiesOnly?: boolean;
+  metrics?: string;
 }
 
 function parseTaskQueue(text: string): string {
@@ -47,8 +53,10 @@ function parseTaskQueue(text: string): string {
 async function work(
   context: CliContext,
   command: Command,
-  { taskQueue, activitiesOnly = false }: WorkOptions,
+  { taskQueue, activitiesOnly = false, metrics }: WorkOptions,
 ): Promise<void> {
+  const { parseListenAddress } = await import('../../exporter/endpoints.js');
+  const listen = metrics === undefined ? undefined : parseListenAddress(metrics, '--metrics');
   const { checkWorkerSettings, workerFailure } = await import('../options/worker-settings.js');
   // Reports problems of the server or the namespace before the worker code is loaded.
   const { address, namespace } = await withClient(command, async (client) => {
@@ -65,7 +73,7 @@ async function work(
     await runWorker({
       ...settings,
       namespace,
-      ...defined({ taskQueue }),
+      ...defined({ taskQueue, metrics: listen }),
       activitiesOnly,
       connection: { ...settings.connection, address },
       ...defined({ logTo: context.isTTY ? prettyLog(context) : undefined }),

@@ -42,6 +42,8 @@ export type MemberEvent =
   /** Nodes only. */
   | { kind: 'read'; reading: NodeReading }
   | { kind: 'trust-changed' }
+  /** By somebody. Of nodes only. */
+  | { kind: 'uncordoned' }
   /** Of nodes only. Null: unlocked. */
   | { kind: 'locked'; lock: NodeLock | null };
 
@@ -63,6 +65,8 @@ export function transition(status: MemberStatus, event: MemberEvent): MemberStat
       return status.kind === 'node' ? afterReading(status, event.reading) : status;
     case 'trust-changed':
       return status.kind === 'node' ? acknowledged(released(status)) : status;
+    case 'uncordoned':
+      return status.kind === 'node' ? withoutCordon(status) : status;
     case 'locked':
       return status.kind === 'node' ? withLock(status, event.lock) : status;
   }
@@ -86,6 +90,10 @@ export function withStateSince<M extends MemberStatus>(before: M, after: M, at: 
 }
 
 function withoutSince({ stateSince: _, ...status }: MemberStatus): Omit<MemberStatus, 'stateSince'> {
+  return status;
+}
+
+function withoutCordon({ cordonedAt: _, ...status }: NodeStatus): NodeStatus {
   return status;
 }
 

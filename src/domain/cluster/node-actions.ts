@@ -3,6 +3,7 @@ import { UNKNOWN_SENDER } from './messages';
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
 import type { ClusterState } from './state';
+import { isNode, transition } from './member';
 import { note } from './state';
 
 const REQUESTS = ['release', 'uncordon'] as const;
@@ -40,4 +41,10 @@ export function noteNodeAction(
   now: string,
 ): void {
   note(state, { kind: 'action', by, reason, ...action }, now);
+  if (action.request !== 'uncordon') return;
+  state.nodes = state.nodes.map((node) =>
+    isNode(node) && node.name === action.node && node.cordonedAt !== undefined
+      ? transition(node, { kind: 'uncordoned' })
+      : node,
+  );
 }

@@ -58,7 +58,17 @@ type PackedNode = [
   /** Missing, or null: there is none. */
   stateSince?: Moment | null,
   machineUnconfirmed?: 0 | 1,
-  hostKeyAlarm?: TextRef,
+  hostKeyAlarm?: TextRef | null,
+  forMetrics?: PackedForMetrics,
+];
+
+/** Trailing values that are null are left out. */
+type PackedForMetrics = [
+  securityUpdates?: number | null,
+  outdatedCount?: number | null,
+  rebootSince?: Moment | null,
+  restartSince?: Moment | null,
+  cordonedAt?: Moment | null,
 ];
 
 type PackedNodeGroup = [
@@ -231,7 +241,8 @@ class Packer {
     const { rebootRequired, restartRequired, pendingUpdates, ...most } = more;
     const { patchedVersion, kernel, packageSetDigest, machineId, machineUnconfirmed, ...rest } = most;
     const { lastError, warnings, quarantine, ineffectiveReboot, lock, recentPatchSeconds, ...last } = rest;
-    const { stateSince, hostKeyAlarm, ...others } = last;
+    const { stateSince, hostKeyAlarm, securityUpdates, outdatedCount, rebootSince, restartSince, ...others_ } = last;
+    const { cordonedAt, ...others } = others_;
     others satisfies Record<string, never>;
     const { spec } = this.state;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
@@ -256,19 +267,33 @@ class Packer {
       lock ?? 0,
       recentPatchSeconds ?? 0,
       isNamed ? 0 : [name, role],
-      ...this.lastFields(stateSince, machineUnconfirmed, hostKeyAlarm),
+      ...this.lastFields(
+        this.moment(stateSince ?? null),
+        machineUnconfirmed,
+        this.textOrNull(hostKeyAlarm ?? null),
+        withoutTail([
+          securityUpdates ?? null,
+          outdatedCount ?? null,
+          this.moment(rebootSince ?? null),
+          this.moment(restartSince ?? null),
+          this.moment(cordonedAt ?? null),
+        ]),
+      ),
     ];
   }
 
   /** Without those at the end that are missing. */
   private lastFields(
-    since: string | undefined,
+    since: Moment | null,
     unconfirmed: true | undefined,
-    alarm: string | undefined,
-  ): [stateSince?: Moment | null, machineUnconfirmed?: 0 | 1, hostKeyAlarm?: TextRef] {
-    if (alarm === undefined && unconfirmed === undefined) return this.momentIfAny(since);
-    const moment = this.moment(since ?? null);
-    return alarm === undefined ? [moment, 1] : [moment, unconfirmed === true ? 1 : 0, this.text(alarm)];
+    alarm: TextRef | null,
+    forMetrics: PackedForMetrics,
+  ): [stateSince?: Moment | null, machineUnconfirmed?: 0 | 1, hostKeyAlarm?: TextRef | null, PackedForMetrics?] {
+    const isUnconfirmed = unconfirmed === true ? 1 : 0;
+    if (forMetrics.length > 0) return [since, isUnconfirmed, alarm, forMetrics];
+    if (alarm !== null) return [since, isUnconfirmed, alarm];
+    if (isUnconfirmed === 1) return [since, 1];
+    return since === null ? [] : [since];
   }
 
   private group({ kind: _, ...group }: NodeGroupStatus): PackedNodeGroup {
@@ -494,7 +519,9 @@ class Unpacker {
       since,
       moved,
       alarm,
+      forMetrics = [],
     ] = packed;
+    const [securityUpdates, outdatedCount, rebootSince, restartSince, cordonedAt] = forMetrics;
     const { spec } = this.packed;
     const inSpec = isSelfManaged(spec) ? spec.nodes[at] : undefined;
     const [name, role] = named === 0 ? [inSpec?.name, inSpec?.role] : named;
@@ -530,7 +557,12 @@ class Unpacker {
         lock: lock === 0 ? undefined : lock,
         recentPatchSeconds: recent === 0 ? undefined : recent,
         stateSince: this.time(since ?? null) ?? undefined,
-        hostKeyAlarm: alarm === undefined ? undefined : this.text(alarm),
+        hostKeyAlarm: typeof alarm === 'number' ? this.text(alarm) : undefined,
+        securityUpdates: securityUpdates ?? undefined,
+        outdatedCount: outdatedCount ?? undefined,
+        rebootSince: this.time(rebootSince ?? null) ?? undefined,
+        restartSince: this.time(restartSince ?? null) ?? undefined,
+        cordonedAt: this.time(cordonedAt ?? null) ?? undefined,
       }),
     };
   }
@@ -697,7 +729,7 @@ function withoutLists({
 /** The last reading of the node, restored from its row. */
 function readingOf(row: NodeStatus): NodeReading | null {
   const { lastCheckedTime, patchedVersion, kernel, pendingUpdates, rebootRequired, restartRequired } = row;
-  const { packageSetDigest, machineId, warnings } = row;
+  const { packageSetDigest, machineId, warnings, securityUpdates, outdatedCount } = row;
   if (lastCheckedTime === null || patchedVersion === null || kernel === null || packageSetDigest === null) return null;
   return {
     at: lastCheckedTime,
@@ -705,7 +737,11 @@ function readingOf(row: NodeStatus): NodeReading | null {
     kernel,
     pendingUpdates,
     rebootRequired: rebootRequired === true,
-    ...defined({ restartRequired: restartRequired === true ? restartRequired : undefined }),
+    ...defined({
+      restartRequired: restartRequired === true ? restartRequired : undefined,
+      securityUpdates,
+      outdatedCount,
+    }),
     packageSetDigest,
     ...defined({ machineId }),
     warnings,
@@ -716,6 +752,11 @@ function groupReadingOf(row: NodeGroupStatus): NodeGroupReading | null {
   const { lastCheckedTime, patchedVersion, kubernetesVersion, releaseBefore, health, warnings } = row;
   if (lastCheckedTime === null || patchedVersion === null || kubernetesVersion === null || health === null) return null;
   return { at: lastCheckedTime, release: patchedVersion, kubernetesVersion, releaseBefore, health, warnings };
+}
+
+function withoutTail(values: (number | null)[]): PackedForMetrics {
+  while (values.length > 0 && values.at(-1) === null) values.pop();
+  return values as PackedForMetrics;
 }
 
 function isSame(one: NodeError, other: NodeError | null | undefined): boolean {

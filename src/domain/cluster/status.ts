@@ -40,7 +40,7 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     createdAt: state.createdAt,
     type: spec.type,
     state: clusterPhase(state),
-    ready: state.nodes.filter(isNode).every(({ bootPatch }) => bootPatch !== 'pending' && bootPatch !== 'failed'),
+    ready: isReady(state),
     paused: state.paused,
     timeZone: isPatchable(spec) ? spec.patching.timeZone : null,
     // A run that waits for a window goes on in a part of one too.
@@ -54,6 +54,11 @@ export function toSummary(state: ClusterState): Omit<ClusterStatus, 'nodes'> {
     lastRun: state.runs.at(-1) ?? null,
     lastRejection: lastRejection(state),
   };
+}
+
+/** Whether the boot patch of no node is pending or failed. */
+export function isReady({ nodes }: ClusterState): boolean {
+  return nodes.filter(isNode).every(({ bootPatch }) => bootPatch !== 'pending' && bootPatch !== 'failed');
 }
 
 /** The answer of the `history` query: windows and requests are views of the events. */

@@ -19,6 +19,8 @@ export interface DrainRecord {
   /** Null: the drain did not complete. */
   state: DrainReport['state'] | null;
   evicted: number;
+  /** Since when the node has been cordoned, ISO 8601. Absent: it is not, by this patch. */
+  cordonedAt?: string;
   /** Pods left at the end, at most 5. */
   blocked: BlockedPod[];
 }

@@ -68,6 +68,12 @@ export function runsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean
   return outdated !== undefined && KINDS.some(([kind]) => (outdated[kind]?.length ?? 0) > 0);
 }
 
+/** How many services, logins, containers and processes; undefined: none, or not known. */
+export function countOutdated(outdated: OutdatedCode | undefined): number | undefined {
+  const count = KINDS.reduce((sum, [kind]) => sum + (outdated?.[kind]?.length ?? 0), 0);
+  return count === 0 ? undefined : count;
+}
+
 /** Without what users have started: a user keeps such processes as long as they like, and may start them after every boot. */
 export function systemRunsOutdated({ outdated }: { outdated?: OutdatedCode }): boolean {
   if (outdated === undefined) return false;

@@ -8,7 +8,7 @@ import type { NodeWarning } from './warning';
 import { MAX_STATUS_WARNINGS } from './warning';
 import { workOf } from './work';
 import type { OutdatedCode } from './outdated-code';
-import { runsOutdated } from './outdated-code';
+import { countOutdated, runsOutdated } from './outdated-code';
 import type { IneffectiveReboot } from './reboot';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
@@ -50,6 +50,8 @@ export interface NodePatchResult extends CommonRecord {
   after: NodeSnapshot | null;
   reboots: number;
   pendingUpdates: number | null;
+  /** Those of them that fix a security problem. Absent: not known. */
+  securityUpdates?: number;
   /** All reboot reasons that the node reported during this patch. */
   rebootReasons: string[];
   /** Reboot reasons that the last reboot did not clear. Absent: none. */
@@ -190,6 +192,7 @@ export function toNodeSettled(result: NodePatchResult, workflowRunId: string | n
     error: result.error === null ? null : toNodeError(result.error),
     ...defined({
       work: workOf(result),
+      cordonedAt: result.drain?.cordonedAt,
       ineffectiveReboot: result.ineffectiveReboot,
       seconds: result.changes.length > 0 || result.reboots > 0 ? secondsOf(result, result.waitedMs) : undefined,
     }),
@@ -206,7 +209,11 @@ function toReading(result: NodePatchResult): NodeReading | null {
     kernel: last.kernel,
     pendingUpdates: result.pendingUpdates,
     rebootRequired: last.rebootRequired,
-    ...defined({ restartRequired: last.outdated === undefined ? undefined : (true as const) }),
+    ...defined({
+      restartRequired: last.outdated === undefined ? undefined : (true as const),
+      outdatedCount: countOutdated(last.outdated),
+      securityUpdates: result.pendingUpdates === 0 ? 0 : result.securityUpdates,
+    }),
     packageSetDigest: last.packageSetDigest,
     ...defined({ machineId: last.machineId }),
     warnings: result.warnings.slice(0, MAX_STATUS_WARNINGS),

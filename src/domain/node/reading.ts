@@ -2,7 +2,7 @@
 import type { NodeFacts, PlanSummary } from './report';
 import type { NodeReading } from './status';
 import { MAX_STATUS_WARNINGS, mergeWarnings } from './warning';
-import { runsOutdated } from './outdated-code';
+import { countOutdated, runsOutdated } from './outdated-code';
 import type { IneffectiveReboot } from './reboot';
 import { discountIneffectiveReboot } from './reboot';
 import { defined } from '../shared/defined';
@@ -15,7 +15,7 @@ export function readingFromFacts(
   read: NodeFacts,
   ineffective: IneffectiveReboot | null,
   at: string,
-  plan: Pick<PlanSummary, 'pending' | 'warnings'> | null,
+  plan: Pick<PlanSummary, 'pending' | 'warnings' | 'security'> | null,
 ): NodeReading {
   const facts = discountIneffectiveReboot(read, ineffective);
   return {
@@ -24,7 +24,11 @@ export function readingFromFacts(
     kernel: facts.kernelRunning,
     pendingUpdates: plan === null ? null : plan.pending,
     rebootRequired: facts.reboot.required,
-    ...defined({ restartRequired: runsOutdated(facts) ? (true as const) : undefined }),
+    ...defined({
+      restartRequired: runsOutdated(facts) ? (true as const) : undefined,
+      securityUpdates: plan?.pending === 0 ? 0 : plan?.security,
+      outdatedCount: countOutdated(facts.outdated),
+    }),
     packageSetDigest: facts.packages.digest,
     ...defined({ machineId: typeof facts.machineId === 'string' ? facts.machineId : undefined }),
     warnings: mergeWarnings(plan?.warnings ?? [], facts.warnings).slice(0, MAX_STATUS_WARNINGS),

@@ -66,6 +66,16 @@ export interface NodeStatus extends CommonStatus {
   rebootRequired: boolean | null;
   /** Outdated code runs on the node. Absent: none, or unknown. */
   restartRequired?: true;
+  /** Pending updates that fix a security problem. Absent: nothing on the node says so. */
+  securityUpdates?: number;
+  /** Services, logins, containers and processes that run outdated code. Absent: none, or unknown. */
+  outdatedCount?: number;
+  /** When the reboot that is required was first seen, ISO 8601. Absent: none is required, or that is not known. */
+  rebootSince?: string;
+  /** The same of outdated code. */
+  restartSince?: string;
+  /** When the cordon began that a patch has left on the node, ISO 8601. Absent: none has. */
+  cordonedAt?: string;
   packageSetDigest: string | null;
   /** From the last reading. Absent: not reported, or not read yet. */
   machineId?: string;
@@ -112,6 +122,10 @@ export interface NodeReading {
   rebootRequired: boolean;
   /** Outdated code runs. Absent: none. */
   restartRequired?: true;
+  /** Pending updates that fix a security problem. Absent: not known. */
+  securityUpdates?: number;
+  /** What runs outdated code. Absent: nothing, or not known. */
+  outdatedCount?: number;
   packageSetDigest: string;
   machineId?: string;
   /** At most 5. */
@@ -142,6 +156,8 @@ export interface NodeSettled extends CommonSettled {
   ineffectiveReboot?: IneffectiveReboot;
   /** Pending updates of a node without a complete reading. Absent: unknown, or part of the reading. */
   pendingUpdates?: number;
+  /** When the cordon began that was left on the node, ISO 8601. Absent: none was. */
+  cordonedAt?: string;
   /** For the totals of the cluster. Absent: nothing was done, or the cluster has counted it. */
   work?: PatchWork;
 }
@@ -204,9 +220,19 @@ export function failureSentence(node: string, { message, remedy }: NodeError): s
   return remedy === undefined ? `${named}.` : `${named}; fix: ${remedy}.`;
 }
 
-function withReading({ restartRequired: _, ...status }: NodeStatus, reading: NodeReading): NodeStatus {
+function withReading(before: NodeStatus, reading: NodeReading): NodeStatus {
+  const { restartRequired, rebootSince, restartSince, outdatedCount: _, securityUpdates, ...status } = before;
+  const { pendingUpdates, rebootRequired, at } = reading;
+  const reboot = status.rebootRequired === true ? (rebootSince ?? at) : at;
+  const restart = restartRequired === true ? (restartSince ?? at) : at;
   return {
     ...status,
+    ...defined({
+      rebootSince: rebootRequired ? reboot : undefined,
+      restartSince: reading.restartRequired === true ? restart : undefined,
+      outdatedCount: reading.outdatedCount,
+      securityUpdates: pendingUpdates === null ? securityUpdates : reading.securityUpdates,
+    }),
     patchedVersion: reading.osVersion,
     kernel: reading.kernel,
     pendingUpdates: reading.pendingUpdates ?? status.pendingUpdates,
@@ -241,8 +267,8 @@ export function afterReading(status: NodeStatus, reading: NodeReading): NodeStat
 
 export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus {
   const read = settled.reading === null ? status : withReading(status, settled.reading);
-  const counted = { ...read, pendingUpdates: pendingAfter(status, settled) };
-  const known = afterConnecting(withIneffectiveReboot(counted, settled), settled);
+  const counted = withPending(read, pendingAfter(status, settled));
+  const known = withCordon(afterConnecting(withIneffectiveReboot(counted, settled), settled), settled);
   const isShutOut = known.quarantine !== undefined;
   return {
     ...known,
@@ -254,6 +280,27 @@ export function afterPatch(status: NodeStatus, settled: NodeSettled): NodeStatus
     ...withDuration(status, settled),
   };
 }
+
+/** How many of them fix a security problem is not known of another number. */
+function withPending({ securityUpdates, ...status }: NodeStatus, pendingUpdates: number | null): NodeStatus {
+  const isSame = pendingUpdates === status.pendingUpdates;
+  return { ...status, pendingUpdates, ...defined({ securityUpdates: isSame ? securityUpdates : undefined }) };
+}
+
+/** A patch that drained the node or found it cordoned by ospatch says how it left the node. */
+function withCordon(before: NodeStatus, { outcome, cordonedAt }: NodeSettled): NodeStatus {
+  const { cordonedAt: known, ...status } = before;
+  const isKept = cordonedAt === undefined && !UNCORDONS.has(outcome);
+  return { ...status, ...defined({ cordonedAt: cordonedAt ?? (isKept ? known : undefined) }) };
+}
+
+/** No node patch ends so on a node that ospatch has cordoned. */
+const UNCORDONS: ReadonlySet<NodeOutcome> = new Set<NodeOutcome>([
+  'patched',
+  'up-to-date',
+  'restart-pending',
+  'reboot-pending',
+]);
 
 /** The last durations, with that of the patch that has settled. */
 export function withDuration(

@@ -164,6 +164,7 @@ export function parseSettled(value: unknown): MemberSettled | null {
       pendingUpdates: typeof one['pendingUpdates'] === 'number' ? one['pendingUpdates'] : undefined,
       ineffectiveReboot: ineffectiveReboot ?? undefined,
       work: parseWork(one['work']),
+      cordonedAt: timeOrNull(one['cordonedAt']) ?? undefined,
     }),
   };
 }
@@ -182,7 +183,12 @@ function parseReading(value: unknown): NodeReading | null {
   const machineId = textOrNull(one?.['machineId'], 64);
   return {
     ...{ at, osVersion, kernel, pendingUpdates, rebootRequired, packageSetDigest },
-    ...defined({ machineId: machineId ?? undefined, restartRequired: one?.['restartRequired'] === true || undefined }),
+    ...defined({
+      machineId: machineId ?? undefined,
+      restartRequired: one?.['restartRequired'] === true || undefined,
+      securityUpdates: isCount(one?.['securityUpdates']) ? one['securityUpdates'] : undefined,
+      outdatedCount: isCount(one?.['outdatedCount']) ? one['outdatedCount'] : undefined,
+    }),
     warnings: parseWarnings(one?.['warnings']),
   };
 }

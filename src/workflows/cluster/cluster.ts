@@ -30,6 +30,7 @@ import {
   takeUpRun,
 } from '../../domain/cluster/state';
 import type { CalendarAhead } from '../../domain/schedule/window';
+import { publishedMetrics } from '../../domain/cluster/published';
 import { packState } from '../../domain/cluster/packed-state';
 import type { Decision, LoopContext, PassedWindow, RunStart } from '../../domain/cluster/decide';
 import { decide } from '../../domain/cluster/decide';
@@ -329,9 +330,11 @@ class ClusterLoop {
     this.runSupervisor.watchLost();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
     const historyEnds = this.isInFlight ? null : this.historyStarted + this.generationMs;
-    const wakeUps = [decision.untilMs, historyEnds].filter((at) => at !== null);
+    const wakeUps = [decision.untilMs, historyEnds, this.visibility.dueAtMs].filter((at) => at !== null);
     const wakeAt = wakeUps.length === 0 ? null : Math.min(...wakeUps);
-    const until = wakeAt === null ? '' : `sleep until ${new Date(wakeAt).toISOString()}: `;
+    // Metrics that are published then are nothing that anybody waits for.
+    const until =
+      wakeAt === null || wakeAt === this.visibility.dueAtMs ? '' : `sleep until ${new Date(wakeAt).toISOString()}: `;
     await this.wakeTimer.sleep(() => this.isStale, wakeAt, readableTimes(`${until}${decision.message}`));
   }
 
@@ -417,6 +420,6 @@ class ClusterLoop {
   private publish(): void {
     const status = toStatus(this.state);
     const lines = statusLines({ ...status, explanation: this.explain() }, Date.now());
-    this.visibility.publish(status, lines, taskQueuesOf(this.state.spec));
+    this.visibility.publish(status, lines, taskQueuesOf(this.state.spec), publishedMetrics(this.state));
   }
 }

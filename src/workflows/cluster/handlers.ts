@@ -24,6 +24,7 @@ import {
   checkSteeringRequest,
   rejectRequest,
 } from '../../domain/cluster/requests';
+import { rowsPage } from '../../domain/cluster/published';
 import { eventsPage, parseEventsRequest } from '../../domain/cluster/event-pages';
 import { noteNodeAction, parseNodeAction } from '../../domain/cluster/node-actions';
 import { REPEATED } from '../../domain/cluster/reset';
@@ -152,6 +153,11 @@ class Handlers {
       messages.explainQuery,
       () => describeStatus(clusterSummary(cluster.state, cluster.explain(), Date.now()).statusLines),
       { description: 'What is wrong or what is next, since when, and the command for it.' },
+    );
+    setHandler(
+      messages.nodeMetricsQuery,
+      (from) => rowsPage(cluster.state.nodes, typeof from === 'number' && from > 0 ? Math.floor(from) : 0),
+      { description: 'The rows of nodes that ospatch exporter shows as metrics. Input: nothing, or the first row.' },
     );
     setHandler(messages.specQuery, () => cluster.state.spec, { description: 'The spec in force.' });
   }

@@ -4,7 +4,7 @@
  * From the moment a cordon has been asked for it is taken off again, however the patch ends; what others have cordoned
  * stays as it is, which the activities see to.
  */
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep, upsertMemo } from '@temporalio/workflow';
 import { ownersOf } from '../../domain/node/reboot-owners';
 import type { MachineIdentity } from '../../domain/kubernetes/types';
 import type { DrainInput, KubernetesTarget } from '../../contract/activities/kubernetes';
@@ -97,6 +97,8 @@ export class NodeDrain {
     this.cordonOpen = true;
     this.baseline = await kubernetes.cordon.executeWithOptions(this.options('cordon'), [input]);
     this.cordonOpen = false;
+    // Nobody takes the cordon of others off.
+    if (preview.cordonedBy !== 'others') this.noteCordoned(noted, timestamp());
     return this.evict(`drain ${preview.evict} pods`, noted, {
       ...input,
       planned: { evict: preview.evict, workloads: preview.workloads ?? [] },
@@ -205,10 +207,20 @@ export class NodeDrain {
         onLong: () => this.notices.notifyRun(waitsForUncordon(cluster, node.name)),
       });
     });
-    if (error === null) return;
+    if (error === null) {
+      if (this.record.result.drain?.cordonedAt !== undefined) this.noteCordoned(this.record.result.drain, null);
+      return;
+    }
     const before = this.record.result.error;
     this.record.result.outcome = 'failed';
     this.record.result.error = leftCordoned(cluster, node.name, error, before);
+  }
+
+  /** In the list of workflows too, where metrics read for how long a node in work has been cordoned. */
+  private noteCordoned(drain: DrainRecord, at: string | null): void {
+    if (at === null) delete drain.cordonedAt;
+    else drain.cordonedAt = at;
+    upsertMemo({ cordonedAt: at });
   }
 
   /** The cordon stays, and the record says why. */

@@ -82,6 +82,7 @@ export class NodeRecord {
   notePlan(plan: PlanSummary): void {
     this.result.pendingUpdates = plan.pending;
     this.result.keptBack = plan.keptBack;
+    this.noteSecurity(plan.security);
     this.warn('plan', plan.warnings);
   }
 
@@ -114,16 +115,23 @@ export class NodeRecord {
     this.result.changes.push(...report.changes);
     this.result.appliedAt = this.endOf(report);
     this.result.pendingUpdates = Math.max(0, (this.result.pendingUpdates ?? 0) - report.changes.length);
+    this.noteSecurity(undefined);
   }
 
   /** What the node itself says after a failure counts more than what its jobs had time to say. */
   noteFailedNode({ facts, pending, changes }: FailedNodeFacts): void {
     this.noteAfter(facts);
     this.result.pendingUpdates = pending;
+    this.noteSecurity(undefined);
     if (changes === null) return;
     this.transactionOpen = false;
     if (changes.length > 0) this.result.appliedAt ??= timestamp();
     this.result.changes = changes;
+  }
+
+  private noteSecurity(count: number | undefined): void {
+    if (count === undefined) delete this.result.securityUpdates;
+    else this.result.securityUpdates = count;
   }
 
   /** When the transaction ended on the node, which may be long before anybody was there to be told. */

@@ -1,0 +1,259 @@
+/**
+ * Reads all clusters of a namespace from Temporal's list of workflows, page by page. What a cluster has published is decoded again
+ * only when it has changed. Rows of nodes that do not fit there are asked of the cluster, each revision once and few at a time.
+ */
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
+import type { Execution } from '../client/cluster-list';
+import { WITH_PROBLEMS, findWorkflows, ifKnown } from '../client/cluster-list';
+import type { TemporalSession } from '../client/connection';
+import { countPollers } from '../client/pollers';
+import { nodeMetricsQuery } from '../contract/messages';
+import { WORKFLOW_TYPES, clusterOfWorkflowId, clusterWorkflowId } from '../contract/workflow-ids';
+import type { PublishedMetrics, PublishedRow, PublishedRows } from '../domain/cluster/published';
+import { mapConcurrently } from '../domain/shared/map-concurrently';
+import type { ClusterSnapshot } from './cluster-series';
+import { readPublished, readRowsPage } from './published-form';
+
+const RUNNING = 'ExecutionStatus = "Running"';
+/** A namespace keeps ended workflows for its retention; the list is sorted by their end, newest first. */
+const MAX_ENDED = 1_000;
+const SITES_AT_ONCE = 8;
+/** Queries of clusters take workers away from clusters that have work to do. */
+const ROWS_AT_ONCE = 4;
+const ROWS_WITHIN_MS = 10_000;
+/** Rows of this many nodes are asked for once a second at most, of a cluster that changes all the time. */
+const ROWS_PER_SECOND = 80;
+
+/** What was read of one namespace at one moment. */
+export interface Reading {
+  clusters: ClusterSnapshot[];
+  /** Clusters of which nothing can be read: their key is missing, or a worker of an older release runs them. */
+  unreadable: number;
+  /** Clusters that were removed and are kept by Temporal for a while. */
+  removed: { name: string; metrics: PublishedMetrics }[];
+  cordoned: CordonedNode[];
+  sites: { site: string; workers: number }[];
+}
+
+export interface CordonedNode {
+  cluster: string;
+  node: string;
+  /** Seconds since 1970. */
+  at: number;
+}
+
+interface Known {
+  bytes: Buffer;
+  metrics: PublishedMetrics | null;
+  snapshot: ClusterSnapshot | null;
+}
+
+interface KnownRows {
+  /** That the cluster had published when it was asked. */
+  asked: string;
+  rows: PublishedRows | null;
+  /** When it was asked last, in milliseconds. */
+  at: number;
+}
+
+export class ClusterReader {
+  private known = new Map<string, Known>();
+  private readonly rows = new Map<string, KnownRows>();
+  private asking: Promise<void> = Promise.resolve();
+  private isAsking = false;
+
+  constructor(private readonly session: TemporalSession) {}
+
+  /** Throws the errors of Temporal's client. */
+  async read(): Promise<Reading> {
+    const { session } = this;
+    const [running, stuck, ended, cordoned] = await Promise.all([
+      this.readRunning(),
+      this.readStuck(),
+      this.readEnded(),
+      this.readCordoned(),
+    ]);
+    const clusters: ClusterSnapshot[] = [];
+    let unreadable = 0;
+    const known = new Map<string, Known>();
+    for (const [name, before] of running) {
+      known.set(name, before);
+      if (before.metrics === null) unreadable += 1;
+      else clusters.push(this.snapshot(name, before, before.metrics, stuck.has(name) ? 'stuck' : null));
+    }
+    for (const [name, { metrics, isRemoved }] of ended) {
+      if (metrics !== null && !isRemoved && !running.has(name))
+        clusters.push({ name, fault: 'ended', metrics, rows: null });
+    }
+    this.known = known;
+    for (const name of this.rows.keys()) if (!known.has(name)) this.rows.delete(name);
+    const queues = new Set(clusters.flatMap(({ metrics }) => metrics.sites ?? []));
+    queues.delete(session.taskQueue);
+    const sites = await mapConcurrently([...queues], SITES_AT_ONCE, async (site) => ({
+      site,
+      workers: await countPollers(session, site, 'activities'),
+    }));
+    const own = { site: session.taskQueue, workers: await countPollers(session, session.taskQueue, 'workflows') };
+    return {
+      clusters: clusters.sort((one, other) => (one.name < other.name ? -1 : 1)),
+      unreadable,
+      removed: [...ended].flatMap(([name, { metrics, isRemoved }]) =>
+        isRemoved && metrics !== null ? [{ name, metrics }] : [],
+      ),
+      cordoned: [...cordoned, ...clusters.flatMap(leftCordoned)],
+      sites: [own, ...sites],
+    };
+  }
+
+  /** Asks for rows that are not known; returns when all that are due have been asked for, or failed. */
+  askForRows(nowMs: number): Promise<void> {
+    if (!this.isAsking) {
+      this.isAsking = true;
+      this.asking = this.askForAll(nowMs).finally(() => {
+        this.isAsking = false;
+      });
+    }
+    return this.asking;
+  }
+
+  private async askForAll(nowMs: number): Promise<void> {
+    const due = [...this.known].filter(([name, { metrics }]) => metrics !== null && this.isDue(name, metrics, nowMs));
+    await mapConcurrently(due, ROWS_AT_ONCE, async ([name, { metrics }]) => {
+      const rows = this.rows.get(name)?.rows ?? null;
+      const asked = metrics?.revision ?? '';
+      try {
+        const all = await this.askFor(name);
+        this.rows.set(name, { asked, rows: all, at: Date.now() });
+      } catch {
+        // The last known rows stay; the next reading asks again.
+        this.rows.set(name, { asked: '', rows, at: Date.now() });
+      }
+    });
+  }
+
+  private isDue(name: string, { rows, revision, states }: PublishedMetrics, nowMs: number): boolean {
+    if (rows !== undefined) return false;
+    const before = this.rows.get(name);
+    if (before === undefined) return true;
+    const nodes = Object.values(states).reduce((sum, one) => sum + one, 0);
+    return before.asked !== revision && nowMs - before.at >= (nodes / ROWS_PER_SECOND) * 1_000;
+  }
+
+  private async askFor(name: string): Promise<PublishedRows> {
+    const { client } = this.session;
+    const handle = client.workflow.getHandle(clusterWorkflowId(name));
+    const all: PublishedRow[] = [];
+    let texts: string[] = [];
+    for (let from: number | null = 0; from !== null;) {
+      const at: number = from;
+      const answer = await client.withDeadline(Date.now() + ROWS_WITHIN_MS, () => handle.query(nodeMetricsQuery, at));
+      const page = readRowsPage(answer);
+      if (page === null || (page.next !== null && page.next <= at)) throw new Error(`${name} has sent no rows`);
+      all.push(...page.rows);
+      ({ texts, next: from } = page);
+    }
+    return { texts, rows: all };
+  }
+
+  /** The same object for what has not changed, so that its series are not written again. */
+  private snapshot(
+    name: string,
+    known: Known,
+    metrics: PublishedMetrics,
+    fault: ClusterSnapshot['fault'],
+  ): ClusterSnapshot {
+    const rows = metrics.rows ?? this.rows.get(name)?.rows ?? null;
+    const before = known.snapshot;
+    if (before?.metrics !== metrics || before.rows !== rows || before.fault !== fault) {
+      known.snapshot = { name, fault, metrics, rows };
+      return known.snapshot;
+    }
+    return before;
+  }
+
+  private async readRunning(): Promise<Map<string, Known>> {
+    const all = new Map<string, Known>();
+    for (const status of [RUNNING, 'ExecutionStatus = "Paused"']) {
+      await ifKnown(async () => {
+        for await (const one of this.find(status)) {
+          const name = nameOf(one);
+          all.set(name, await this.readOne(one, this.known.get(name)));
+        }
+      });
+    }
+    return all;
+  }
+
+  private async readEnded(): Promise<Map<string, { metrics: PublishedMetrics | null; isRemoved: boolean }>> {
+    const all = new Map<string, { metrics: PublishedMetrics | null; isRemoved: boolean }>();
+    for (const ended of ['IN ("Failed", "Terminated", "TimedOut", "Canceled")', '= "Completed"']) {
+      let left = MAX_ENDED;
+      for await (const one of this.find(`ExecutionStatus ${ended}`)) {
+        const { metrics } = await this.readOne(one, undefined);
+        const name = nameOf(one);
+        if (!all.has(name)) all.set(name, { metrics, isRemoved: ended === '= "Completed"' });
+        left -= 1;
+        if (left === 0) break;
+      }
+    }
+    return all;
+  }
+
+  private async readStuck(): Promise<Set<string>> {
+    const names = new Set<string>();
+    // Servers before 1.30 do not report problems.
+    await ifKnown(async () => {
+      for await (const one of this.find(`${RUNNING} AND ${WITH_PROBLEMS}`)) names.add(nameOf(one));
+    });
+    return names;
+  }
+
+  /** Nodes in work: their patches say themselves since when they are cordoned. */
+  private async readCordoned(): Promise<CordonedNode[]> {
+    const all: CordonedNode[] = [];
+    for await (const one of findWorkflows(
+      this.session,
+      `WorkflowType = "${WORKFLOW_TYPES.patchNode}" AND ${RUNNING}`,
+    )) {
+      const at = Date.parse(String(await this.decode(one, 'cordonedAt')));
+      const [, cluster, node] = /^cluster\/([^/]+)\/node\/(.+)$/.exec(one.execution?.workflowId ?? '') ?? [];
+      if (Number.isFinite(at) && cluster !== undefined && node !== undefined)
+        all.push({ cluster, node, at: Math.floor(at / 1_000) });
+    }
+    return all;
+  }
+
+  private find(condition: string): AsyncIterable<Execution> {
+    return findWorkflows(this.session, `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`);
+  }
+
+  private async readOne(one: Execution, before: Known | undefined): Promise<Known> {
+    const data = one.memo?.fields?.['metrics']?.data ?? new Uint8Array();
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (before?.bytes.equals(bytes) === true && before.metrics !== null) return before;
+    // The page that it is part of is not kept for it.
+    return { bytes: Buffer.from(bytes), metrics: readPublished(await this.decode(one, 'metrics')), snapshot: null };
+  }
+
+  /** Undefined: there is none, or its key is not available here. */
+  private async decode({ memo }: Execution, field: string): Promise<unknown> {
+    const payload = memo?.fields?.[field];
+    if (payload === undefined || payload === null) return undefined;
+    const { loadedDataConverter } = this.session.client.options;
+    const [value] = await decodeArrayFromPayloads(loadedDataConverter, [payload]).catch(() => []);
+    return value;
+  }
+}
+
+function nameOf({ execution }: Execution): string {
+  return clusterOfWorkflowId(execution?.workflowId ?? '');
+}
+
+/** A cordon that a patch has left, which has ended. */
+function leftCordoned({ name, rows, fault }: ClusterSnapshot): CordonedNode[] {
+  if (rows === null || fault === 'ended') return [];
+  return rows.rows.flatMap((row) => {
+    const [node, at] = [row[0], row[11] ?? 0];
+    return at > 0 ? [{ cluster: name, node, at }] : [];
+  });
+}

@@ -1,0 +1,74 @@
+import { parseListenAddress, serveEndpoints } from '../../src/exporter/endpoints';
+import type { Endpoints } from '../../src/exporter/endpoints';
+import { serveWorker } from '../../src/exporter/worker-endpoints';
+
+const LOCAL = { host: '127.0.0.1', port: 0 };
+
+async function withServer(
+  more: Partial<Endpoints>,
+  body: (get: (path: string, init?: RequestInit) => Promise<Response>, url: string) => Promise<void>,
+): Promise<void> {
+  const endpoints = { metrics: () => [Buffer.from('a 1\n'), Buffer.from('b 2\n')], notReady: () => null, ...more };
+  const server = await serveEndpoints(LOCAL, endpoints, '--listen');
+  try {
+    await body((path, init) => fetch(server.url + path, init), server.url);
+  } finally {
+    await server.close();
+  }
+}
+
+describe('src/exporter/endpoints', () => {
+  it('answers what Prometheus and a kubelet ask, and nothing else', () =>
+    withServer({}, async (get) => {
+      const metrics = await get('/metrics?name=x');
+      expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+      expect(await metrics.text()).toBe('a 1\nb 2\n');
+      expect((await get('/healthz')).status).toBe(200);
+      expect((await get('/readyz')).status).toBe(200);
+      expect((await get('/')).status).toBe(404);
+      expect((await get('/metrics', { method: 'POST', body: 'x' })).status).toBe(405);
+    }));
+
+  it('is alive and not ready while Temporal is away, and says why', () =>
+    withServer({ notReady: () => 'Temporal does not answer' }, async (get) => {
+      const ready = await get('/readyz');
+      expect([ready.status, await ready.text()]).toEqual([503, 'Temporal does not answer\n']);
+      expect((await get('/healthz')).status).toBe(200);
+    }));
+
+  it('says in one sentence that another process listens there', () =>
+    withServer({}, async (_, url) => {
+      const listen = parseListenAddress(new URL(url).host, '--listen');
+      const endpoints = { metrics: () => [], notReady: () => null };
+      await expect(serveEndpoints(listen, endpoints, '--listen')).rejects.toMatchObject({
+        type: 'Usage',
+        message: `--listen: cannot listen on ${new URL(url).host}: another process listens there`,
+      });
+      await expect(serveWorker(listen, '--metrics', () => null)).rejects.toMatchObject({ type: 'Usage' });
+    }));
+
+  it('says that this machine does not have the address', async () => {
+    const endpoints = { metrics: () => [], notReady: () => null };
+    await expect(serveEndpoints({ host: '192.0.2.1', port: 0 }, endpoints, '--listen')).rejects.toMatchObject({
+      message: '--listen: cannot listen on 192.0.2.1:0: this machine does not have that address',
+    });
+  });
+
+  it.each([
+    [':9464', { host: null, port: 9464 }],
+    ['127.0.0.1:9464', { host: '127.0.0.1', port: 9464 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+    ['[::1]:9464', { host: '::1', port: 9464 }],
+  ])('reads %s', (text, expected) => {
+    expect(parseListenAddress(text, '--listen')).toEqual(expected);
+  });
+
+  it.each(['', '9464', 'localhost', ':99999', '::1:9464', 'http://localhost:9464', 'a b:1', ':-1', ':9464/metrics'])(
+    'refuses %j with what is allowed',
+    (text) => {
+      expect(() => parseListenAddress(text, 'OSPATCH_METRICS')).toThrow(
+        /^OSPATCH_METRICS: found ".*"; allowed: an address and a port, e\.g\. :9464/,
+      );
+    },
+  );
+});

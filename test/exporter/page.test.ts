@@ -1,0 +1,154 @@
+import type { ClusterSnapshot } from '../../src/exporter/cluster-series';
+import { labelValue } from '../../src/exporter/exposition';
+import { MetricsPage } from '../../src/exporter/page';
+import type { Reading } from '../../src/exporter/read-clusters';
+import type { PublishedMetrics } from '../../src/domain/cluster/published';
+
+const NOW = 1_800_000_000_000;
+
+function metrics(more: Partial<PublishedMetrics> = {}): PublishedMetrics {
+  return {
+    ...{ v: 1, createdAt: '2027-01-01T00:00:00.000Z', state: 'idle', ready: true, windows: [], states: {} },
+    revision: 'r',
+    ...more,
+  };
+}
+
+function cluster(name: string, more: Partial<ClusterSnapshot> = {}): ClusterSnapshot {
+  return { name, fault: null, metrics: metrics(), rows: null, ...more };
+}
+
+function reading(clusters: ClusterSnapshot[], more: Partial<Reading> = {}): Reading {
+  return { clusters, unreadable: 0, removed: [], cordoned: [], sites: [], ...more };
+}
+
+const shown = (page: MetricsPage, nowMs = NOW): string => Buffer.concat(page.render(nowMs)).toString();
+
+function linesOf(page: MetricsPage, name: string, nowMs = NOW): string[] {
+  return shown(page, nowMs)
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+}
+
+function pageOf(...clusters: ClusterSnapshot[]): MetricsPage {
+  const page = new MetricsPage('1.2.3');
+  page.update(reading(clusters), NOW);
+  return page;
+}
+
+describe('src/exporter/page', () => {
+  it('shows no cluster before it has read one, and never zeros instead', () => {
+    const page = new MetricsPage('1.2.3');
+    expect(shown(page)).toContain('ospatch_up 0\n');
+    expect(shown(page)).toContain('ospatch_build_info{version="1.2.3"} 1\n');
+    expect(shown(page)).not.toMatch(/ospatch_(?:cluster|exporter|site|run|node)/);
+  });
+
+  it('keeps the last values while Temporal is away', () => {
+    const page = pageOf(cluster('prod', { metrics: metrics({ counts: { runs: { 'boot|failed': 3 } } }) }));
+    const before = linesOf(page, 'ospatch_runs_total');
+    page.noteFailure();
+    expect(shown(page)).toContain('ospatch_up 0\n');
+    expect(linesOf(page, 'ospatch_runs_total')).toEqual(before);
+    expect(before).toEqual(['ospatch_runs_total{cluster="prod",trigger="boot",outcome="failed"} 3']);
+    expect(linesOf(page, 'ospatch_exporter_last_success_timestamp_seconds')[0]).toMatch(/ 1800000000$/);
+  });
+
+  it('has one series for each state, of which one applies', () => {
+    const lines = linesOf(pageOf(cluster('prod', { metrics: metrics({ state: 'paused' }) })), 'ospatch_cluster_state');
+    expect(lines).toHaveLength(8);
+    expect(lines.filter((line) => line.endsWith(' 1'))).toEqual([
+      'ospatch_cluster_state{cluster="prod",state="paused"} 1',
+    ]);
+  });
+
+  it('says of a cluster that has ended that it has, and nothing of its nodes', () => {
+    const rows = { texts: [], rows: [['w-1', 1]] } as unknown as ClusterSnapshot['rows'];
+    const page = pageOf(cluster('prod', { fault: 'ended', rows }));
+    expect(shown(page)).toContain('ospatch_cluster_state{cluster="prod",state="ended"} 1\n');
+    expect(shown(page)).not.toContain('w-1');
+  });
+
+  it('shows of a node what is known, and of what is not no series', () => {
+    const rows = {
+      texts: ['Debian GNU/Linux 12.15', '6.1.0'],
+      rows: [
+        ['w-1', 6, 0, 1, 1_700, 1_800, 7, 2, 1_750, 3, 1_760],
+        ['w-2', 0],
+      ],
+    } as unknown as ClusterSnapshot['rows'];
+    const text = shown(pageOf(cluster('prod', { rows })));
+    const node = '{cluster="prod",node="w-1"';
+    for (const line of [
+      `ospatch_node_info${node},os="Debian GNU/Linux",patched_version="Debian GNU/Linux 12.15",kernel="6.1.0"} 1`,
+      `ospatch_node_state${node},state="reboot-pending"} 1`,
+      `ospatch_node_last_applied_patch_timestamp_seconds${node}} 1700`,
+      `ospatch_node_last_checked_timestamp_seconds${node}} 1800`,
+      `ospatch_node_pending_updates${node},kind="security"} 2`,
+      `ospatch_node_pending_updates${node},kind="other"} 5`,
+      `ospatch_node_reboot_required${node}} 1`,
+      `ospatch_node_reboot_required_since_timestamp_seconds${node}} 1750`,
+      `ospatch_node_services_outdated${node}} 3`,
+      `ospatch_node_services_outdated_since_timestamp_seconds${node}} 1760`,
+    ])
+      expect(text).toContain(`${line}\n`);
+    const unknown = text.split('\n').filter((line) => line.includes('node="w-2"'));
+    expect(new Set(unknown.map((line) => line.split('{')[0]))).toEqual(new Set(['ospatch_node_state']));
+  });
+
+  it('moves on with time although nothing was read', () => {
+    const page = new MetricsPage('1');
+    const windows: PublishedMetrics['windows'] = [
+      [NOW / 1_000 + 60, NOW / 1_000 + 120],
+      [NOW / 1_000 + 9_000, null],
+    ];
+    const cordoned = [{ cluster: 'prod', node: 'w-1', at: NOW / 1_000 - 30 }];
+    page.update(reading([cluster('prod', { metrics: metrics({ windows }) })], { cordoned }), NOW);
+    const values = (nowMs: number): string[] =>
+      ['ospatch_window_active', 'ospatch_window_next_start_timestamp_seconds', 'ospatch_node_cordoned_seconds'].map(
+        (name) => linesOf(page, name, nowMs)[0]?.split(' ').at(-1) ?? '',
+      );
+    expect(values(NOW)).toEqual(['0', '1800000060', '30']);
+    expect(values(NOW + 90_000)).toEqual(['1', '1800009000', '120']);
+    expect(values(NOW + 120_000)).toEqual(['0', '1800009000', '150']);
+  });
+
+  it('adds up the durations of all clusters, and loses none with a cluster that is gone', () => {
+    const steps = { apply: [42, 0, 0, 0, 0, 0, 2] };
+    const page = new MetricsPage('1');
+    const [one, other] = ['a', 'b'].map((name) => cluster(name, { metrics: metrics({ steps }) }));
+    page.update(reading([one, other].filter((each) => each !== undefined)), NOW);
+    const count = (): string[] => linesOf(page, 'ospatch_node_step_duration_seconds_count');
+    expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 4']);
+    expect(shown(page)).toContain('ospatch_node_step_duration_seconds_bucket{step="apply",le="60"} 4\n');
+    expect(shown(page)).toContain('ospatch_node_step_duration_seconds_bucket{step="apply",le="+Inf"} 4\n');
+    expect(shown(page)).toContain('ospatch_node_step_duration_seconds_sum{step="apply"} 84\n');
+    page.update(reading([cluster('a', { metrics: metrics({ steps: { apply: [50, 0, 0, 0, 0, 0, 3] } }) })]), NOW);
+    expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
+    const removed = [{ name: 'b', metrics: metrics({ steps }) }];
+    page.update(reading([], { removed }), NOW);
+    expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
+  });
+
+  it('writes the series of a cluster once, as long as nothing of it has changed', () => {
+    let reads = 0;
+    const one = cluster('prod');
+    Object.defineProperty(one, 'metrics', { get: () => ((reads += 1), metrics()) });
+    const page = pageOf(one);
+    const first = reads;
+    page.update(reading([one]), NOW);
+    // The steps are compared each time.
+    expect(reads - first).toBeLessThanOrEqual(1);
+  });
+
+  it.each([
+    ['a"b\\c\nd', 'a\\"b\\\\c\\nd'],
+    ['\u001b[31mred\u0000\u202e', '[31mred'],
+    ['grün 漢字', 'grün 漢字'],
+    ['half \ud83d', 'half \ufffd'],
+    ['x'.repeat(500), `${'x'.repeat(127)}…`],
+    [`${'x'.repeat(126)}\u{1f600}`.repeat(2), `${'x'.repeat(126)}…`],
+  ])('escapes and cuts what nodes report: %j', (value, expected) => {
+    expect(labelValue(value)).toBe(expected);
+  });
+});

@@ -1,0 +1,152 @@
+/** The exporter on a real server: what it shows of a run, without queries; its own end, and that of Temporal. */
+import { once } from 'node:events';
+import net from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { startExporter } from '../../src/exporter/exporter';
+import type { Exporter } from '../../src/exporter/exporter';
+import { clusterSpec } from '../support/builders';
+import { waitFor } from '../support/wait-for';
+import { Harness } from './harness';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await Harness.start('real');
+});
+
+afterAll(() => harness.stop());
+
+/** The way to Temporal, which can be cut. */
+class Cable {
+  private readonly sockets = new Set<Socket>();
+  private isCut = false;
+  private readonly server = net.createServer((from) => {
+    if (this.isCut) return void from.destroy();
+    const [host = '', port = ''] = harness.address.split(':');
+    const to = net.connect(Number(port), host);
+    for (const [one, other] of [
+      [from, to],
+      [to, from],
+    ] as const) {
+      this.sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => undefined).on('close', () => (other.destroy(), this.sockets.delete(one)));
+    }
+  });
+
+  async plug(): Promise<string> {
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  cut(): void {
+    this.isCut = true;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.isCut = false;
+  }
+
+  remove(): void {
+    this.cut();
+    this.server.close();
+  }
+}
+
+function start(address: string, taskQueue: string): Promise<Exporter> {
+  return startExporter({
+    listen: { host: '127.0.0.1', port: 0 },
+    connection: { address, taskQueue, signWith: '', deadlineMs: 5_000 },
+    intervalMs: 200,
+    log: { info: () => undefined, warn: () => undefined },
+  });
+}
+
+const scrape = async ({ url }: Exporter): Promise<string> => (await fetch(`${url}/metrics`)).text();
+const readiness = async ({ url }: Exporter): Promise<number> => (await fetch(`${url}/readyz`)).status;
+
+/** The series of one cluster that do not depend on the time. */
+const seriesOf = (text: string, cluster: string): string[] =>
+  text.split('\n').filter((line) => line.includes(`cluster="${cluster}"`));
+
+describe('src/exporter/exporter', () => {
+  it('shows a run and what came of it, and has the same series after its own end and that of Temporal', () =>
+    harness.withWorker(async (cluster) => {
+      const cable = new Cable();
+      const address = await cable.plug();
+      let exporter = await start(address, cluster.name);
+      const set = `cluster="${cluster.name}"`;
+      const untilShown = (...lines: string[]): Promise<string> =>
+        waitFor(
+          async () => {
+            const text = await scrape(exporter);
+            return lines.every((line) => text.includes(`${line}\n`)) ? text : null;
+          },
+          { what: lines.join(' and ') },
+        );
+      try {
+        const release = cluster.nodes.hold('w-1', 'apply');
+        await cluster.apply(clusterSpec(undefined, {}, cluster.name));
+        await cluster.handle.signal('patchNow');
+        await untilShown(
+          `ospatch_run_in_progress{${set},trigger="on-demand"} 1`,
+          `ospatch_run_nodes{${set},state="patching"} 1`,
+          `ospatch_node_state{${set},node="w-1",state="patching"} 1`,
+          `ospatch_cluster_state{${set},state="running"} 1`,
+          'ospatch_up 1',
+        );
+        release();
+        await cluster.untilIdle(1);
+        const done = await untilShown(
+          `ospatch_runs_total{${set},trigger="on-demand",outcome="succeeded"} 1`,
+          `ospatch_package_transactions_total{${set},outcome="changed"} 3`,
+          `ospatch_node_state{${set},node="w-1",state="patched"} 1`,
+          `ospatch_run_in_progress{${set},trigger="on-demand"} 0`,
+          'ospatch_node_step_duration_seconds_count{step="apply"} 3',
+        );
+        expect(done).toMatch(/^ospatch_site_workers\{site="[^"]+"\} 1$/m);
+        expect(done).toContain(`ospatch_node_last_applied_patch_timestamp_seconds{${set},node="w-1"}`);
+
+        cable.cut();
+        const away = await untilShown('ospatch_up 0');
+        expect(seriesOf(away, cluster.name)).toEqual(seriesOf(done, cluster.name));
+        expect(await readiness(exporter)).toBe(503);
+        // One that starts now has nothing to show, and shows nothing.
+        const other = await start(address, cluster.name);
+        expect(await scrape(other)).toContain('ospatch_up 0\n');
+        expect(seriesOf(await scrape(other), cluster.name)).toEqual([]);
+        cable.mend();
+        const isReady = async (): Promise<boolean> =>
+          (await readiness(exporter)) === 200 && (await readiness(other)) === 200;
+        await waitFor(isReady, { what: 'both exporters to see Temporal again' });
+        expect(seriesOf(await scrape(other), cluster.name)).toEqual(seriesOf(done, cluster.name));
+        await other.close();
+
+        await exporter.close();
+        exporter = await start(address, cluster.name);
+        expect(seriesOf(await untilShown('ospatch_up 1'), cluster.name)).toEqual(seriesOf(done, cluster.name));
+      } finally {
+        await exporter.close();
+        cable.remove();
+      }
+    }));
+
+  it('asks a cluster of many nodes for their rows, once for each change', () =>
+    harness.withWorker(async (cluster) => {
+      const names = Array.from({ length: 60 }, (_, at) => `w-${at}`);
+      await cluster.apply(clusterSpec(names, {}, cluster.name));
+      const exporter = await start(harness.address, cluster.name);
+      try {
+        const untilAll = async (): Promise<string | null> => {
+          const page = await scrape(exporter);
+          return page.includes('node="w-59",state="unknown"} 1') ? page : null;
+        };
+        const text = await waitFor(untilAll, { what: 'the rows of all nodes' });
+        expect(text).toContain(`ospatch_cluster_nodes{cluster="${cluster.name}",state="unknown"} 60\n`);
+      } finally {
+        await exporter.close();
+      }
+    }));
+});
