@@ -58,6 +58,8 @@ function writePicture(lines) {
   );
   const svg = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
+    // Chromium takes xml:space from the text itself only, and from no group around it.
+    '<style>text { white-space: pre }</style>',
     `<rect width="${width}" height="${height}" rx="8" fill="#16181d"/>`,
     ...dots,
     `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" xml:space="preserve">`,
