@@ -16,6 +16,10 @@ test-unit: ## Run the fast tests only
 	@scripts/setup.sh deps terminal
 	@npm run --silent test:unit
 
+test-docs: ## Run every command of the pages on real nodes (needs root, 10 min)
+	@scripts/setup.sh deps build temporal lab
+	@node_modules/.bin/jest --forceExit --selectProjects docs
+
 test-faults: ## Inject every fault at every step on real nodes, and print the results (needs root, 30 min)
 	@scripts/test-faults.sh
 

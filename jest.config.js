@@ -31,7 +31,7 @@ module.exports = {
       testPathIgnorePatterns: [
         '/node_modules/',
         '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
-        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal|monitoring)\\.test\\.ts$',
+        '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal|monitoring|stack)\\.test\\.ts$',
       ],
     },
     {
@@ -70,6 +70,8 @@ module.exports = {
       testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', KUBERNETES_NODES],
     },
+    // Every command of the pages; `make test-docs`.
+    { ...slow, displayName: 'docs', testMatch: ['<rootDir>/test/docs/**/*.stack.test.ts'] },
     // Every system that ospatch claims to patch; `node` has a quick choice of it.
     { ...slow, displayName: 'systems', testMatch: ['<rootDir>/test/**/*.systems.test.ts'] },
     // A control plane and real nodes at it.
