@@ -1,9 +1,9 @@
 # All targets for developers and CI. Each target first installs its prerequisites.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-docs test-faults test-systems docs lint format build lab bench bench-fleet bench-run mutations clean
+.PHONY: help demo test test-unit test-docs test-faults test-systems test-packages docs lint format build lab bench bench-fleet bench-run mutations clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Patch three real Debian nodes with a real Temporal server, live (needs root)
 	@scripts/setup.sh deps build
@@ -25,6 +25,9 @@ test-faults: ## Inject every fault at every step on real nodes, and print the re
 
 test-systems: ## Patch every available real system, and print the results (needs root, 30 min)
 	@scripts/test-systems.sh
+
+test-packages: ## Build the packages, and install, use, upgrade and remove them (needs root, 10 min)
+	@scripts/test-packages.sh
 
 docs: ## Build the documentation site from docs/ into site/dist/, and check every link
 	@scripts/setup.sh site

@@ -74,6 +74,8 @@ module.exports = {
     { ...slow, displayName: 'docs', testMatch: ['<rootDir>/test/docs/**/*.stack.test.ts'] },
     // Every system that ospatch claims to patch; `node` has a quick choice of it.
     { ...slow, displayName: 'systems', testMatch: ['<rootDir>/test/**/*.systems.test.ts'] },
+    // What users install, on machines that have nothing of it.
+    { ...slow, displayName: 'packages', testMatch: ['<rootDir>/test/packages/**/*.packages.test.ts'] },
     // A control plane and real nodes at it.
     { ...slow, displayName: 'kubernetes-nodes', testRegex: [KUBERNETES_NODES] },
     { ...slow, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.fault.test.ts'] },

@@ -41,7 +41,7 @@ function blocksOf(text) {
     .split(/\n(?:[ \t]*\n)+/)
     .filter((block) => block.trim() !== '')
     .map((block) => {
-      const [, heading, rest] = /^([A-Z][a-z]+):\s*([\s\S]*)$/.exec(block) ?? [];
+      const [, heading, rest] = /^([A-Z][a-z]+):[ \t]*\n?([\s\S]*)$/.exec(block) ?? [];
       const lines = (rest ?? block).split('\n');
       return { heading: heading?.toUpperCase() ?? null, lines };
     });

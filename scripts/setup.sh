@@ -4,6 +4,7 @@
 #   build        lib/ (needs deps)
 #   linters      shellcheck
 #   terminal     tmux, which records terminals in tests
+#   packages     lintian, which checks the Debian package
 #   site         the generator of the documentation site
 #   temporal     the Temporal development server        (these five need deps;
 #   test-server  the test server that skips time         all of them are kept in
@@ -56,6 +57,8 @@ setup_linters() { install_program shellcheck; }
 
 setup_terminal() { install_program tmux; }
 
+setup_packages() { install_program lintian; }
+
 # The package has the name of the program.
 install_program() {
   if command -v "$1" >/dev/null; then return; fi
@@ -67,7 +70,7 @@ install_program() {
 prepare=()
 for part in "$@"; do
   case $part in
-    deps | build | linters | terminal | site) "setup_$part" ;;
+    deps | build | linters | terminal | packages | site) "setup_$part" ;;
     temporal | test-server | lab | kubernetes | python | go-client | monitoring) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac

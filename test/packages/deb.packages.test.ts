@@ -1,0 +1,225 @@
+/** The Debian package on a real Debian: installed, used, upgraded and purged by apt, with a real Temporal server. */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import '../support/slow-suite';
+import { mustRun, runProgram } from '../../src/dev/host';
+import type { Lab, LabNode, TemporalServer } from '../support/local-stack';
+import { createLab, startTemporalServer } from '../support/local-stack';
+import { specText } from '../support/spec-text';
+import { waitFor } from '../support/wait-for';
+
+const ROOT = path.join(__dirname, '../..');
+
+/** Building twice and fetching Node.js on a busy machine. */
+const SLOW_MS = 900_000;
+jest.setTimeout(SLOW_MS);
+
+const UNIT = 'ospatch-worker.service';
+
+let dir: string;
+let deb: string;
+let lab: Lab;
+let server: TemporalServer;
+/** The machine of the worker. */
+let machine: LabNode;
+
+/** Runs a command on the machine of the worker, which has to succeed. */
+async function on(command: string): Promise<string> {
+  const { code, stdout, stderr } = await machine.exec(command);
+  if (code !== 0) throw new Error(`${command}\nended with ${code}: ${stderr}${stdout}\n${await journal()}`);
+  return `${stdout}${stderr}`;
+}
+
+async function journal(): Promise<string> {
+  const { stdout } = await machine.exec(`journalctl --no-pager -n 60 -u ${UNIT}`);
+  return stdout;
+}
+
+async function property(name: string): Promise<string> {
+  return (await on(`systemctl show -P ${name} ${UNIT}`)).trim();
+}
+
+async function build(target: string): Promise<string> {
+  return (await mustRun(path.join(ROOT, 'scripts/build-deb.sh'), [target])).trim();
+}
+
+/** The package as another version, which is what an upgrade sees. */
+async function nextVersion(): Promise<string> {
+  const tree = path.join(dir, 'next');
+  await mustRun('dpkg-deb', ['--raw-extract', deb, tree]);
+  const control = path.join(tree, 'DEBIAN/control');
+  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*/m, 'Version: 99.0.0'));
+  const file = path.join(dir, 'ospatch_99.0.0.deb');
+  await mustRun('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', tree, file]);
+  return file;
+}
+
+function put(file: string): string {
+  copyFileSync(file, path.join(machine.rootDir, 'root', path.basename(file)));
+  return `/root/${path.basename(file)}`;
+}
+
+function installation(file: string): string {
+  return `DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Options::=--force-unsafe-io install ${file}`;
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-deb-'));
+  // One that is built already, while this test is written.
+  deb = process.env['OSPATCH_DEB'] ?? (await build(dir));
+  [server, lab] = await Promise.all([
+    startTemporalServer({ headless: true }),
+    createLab({
+      nodes: [
+        { name: 'worker', suite: 'trixie', updates: 'none', archive: true },
+        { name: 'w-1', updates: 'few' },
+        { name: 'w-2', updates: 'none' },
+      ],
+    }),
+  ]);
+  machine = lab.node('worker');
+}, SLOW_MS);
+
+afterAll(async () => {
+  await Promise.all([lab.stop(), server.stop()]);
+  rmSync(dir, { recursive: true });
+});
+
+describe('packages/deb', () => {
+  test('is the same, byte for byte, when the same commit is built again', async () => {
+    mkdirSync(path.join(dir, 'again'));
+    const again = await build(path.join(dir, 'again'));
+    expect(readFileSync(again).equals(readFileSync(deb))).toBe(true);
+  });
+
+  test('has nothing that lintian objects to', async () => {
+    const args = ['--allow-root', '--profile', 'debian', '--fail-on', 'error,warning', '--tag-display-limit', '0', deb];
+    const { code, stdout } = await runProgram('lintian', args);
+    expect([code, stdout]).toEqual([0, '']);
+  });
+
+  test('is installed by apt with what it needs, and the worker is not started before it is configured', async () => {
+    await on('apt-get -qq update');
+    const output = await on(installation(put(deb)));
+    expect(output).toContain('The ospatch worker is installed, and not started before it is configured');
+    expect(output).not.toMatch(/^(?:W|E|Failed|warning)/m);
+    expect(await on('ospatch --version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(await on(`systemctl is-enabled ${UNIT}; systemctl is-active ${UNIT}; true`)).toBe('disabled\ninactive\n');
+    expect(await on("stat -c '%A %U:%G %n' /etc/ospatch/*")).toBe(
+      [
+        'drwxr-xr-x root:ospatch-worker /etc/ospatch/calendars',
+        'drwxr-s--- root:ospatch-worker /etc/ospatch/encryption',
+        'drwxr-xr-x root:ospatch-worker /etc/ospatch/hooks',
+        'drwxr-s--- root:ospatch-worker /etc/ospatch/keys',
+        'drwxr-s--- root:ospatch-worker /etc/ospatch/kubeconfigs',
+        'drwxr-xr-x root:ospatch-worker /etc/ospatch/notify.d',
+        'drwxr-s--- root:ospatch-worker /etc/ospatch/secrets',
+        '-rw-r----- root:root /etc/ospatch/worker.env',
+        '',
+      ].join('\n'),
+    );
+    expect(existsSync(path.join(machine.rootDir, 'usr/share/man/man1/ospatch-apply.1.gz'))).toBe(true);
+    const load = '. /usr/share/bash-completion/completions/ospatch; COMP_WORDS=(ospatch sta); COMP_CWORD=1; _ospatch';
+    expect(await on(`bash -c '${load}; echo "\${COMPREPLY[@]}"'`)).toBe('status\n');
+  });
+
+  test('has a sandbox that systemd rates at 3.0 or better', async () => {
+    const rated = await on(`systemd-analyze security --no-pager ${UNIT}`);
+    const [, exposure] = /Overall exposure level for ospatch-worker.service: ([\d.]+)/.exec(rated) ?? [];
+    expect(Number(exposure)).toBeLessThanOrEqual(3);
+  });
+
+  test('says what is wrong with a setting, and is not started again and again', async () => {
+    const env = path.join(machine.rootDir, 'etc/ospatch/worker.env');
+    const shipped = readFileSync(env, 'utf8');
+    writeFileSync(env, `${shipped}\nTEMPORAL_ADDRESS=${server.address}\nOSPATCH_LOG_LEVEL=loud\n`);
+    expect((await machine.exec(`systemctl start ${UNIT}`)).code).not.toBe(0);
+    expect(await property('Result')).toBe('exit-code');
+    expect(await property('NRestarts')).toBe('0');
+    expect(await journal()).toContain('OSPATCH_LOG_LEVEL: found "loud"; allowed: trace, debug');
+    writeFileSync(env, `${shipped}\nTEMPORAL_ADDRESS=${server.address}\n`);
+  });
+
+  test('is ready when it polls, and refuses what no policy allows', async () => {
+    copyFileSync(path.join(lab.keyDir, lab.keyName), path.join(machine.rootDir, 'etc/ospatch/keys/lab'));
+    await on('chown root:ospatch-worker /etc/ospatch/keys/lab; chmod 0640 /etc/ospatch/keys/lab');
+    await on(`systemctl enable --now ${UNIT}`);
+    expect(await property('ActiveState')).toBe('active');
+    expect(await property('StatusText')).toBe('polls ospatch in default');
+    expect(await journal()).toContain('"msg":"worker started"');
+    await writeSpec('builtin');
+    const refused = await machine.exec('cd /root && ospatch doctor -f lab-builtin.yaml');
+    expect(refused.code).not.toBe(0);
+    expect(refused.stdout + refused.stderr).toContain('/etc/ospatch/policy.yaml');
+  });
+
+  test.each(['builtin', 'openssh'])('patches nodes out of its sandbox with the transport %s', async (transport) => {
+    const { port } = lab.node('w-1');
+    const rule = `{name: lab, clusters: ['lab-*'], hosts: [127.0.0.1], ports: [${port}, ${lab.node('w-2').port}], users: [ospatch], identities: [lab], taskQueues: [ospatch]}`;
+    await on(`cat > /etc/ospatch/policy.yaml <<'END'\nversion: 1\nrules:\n  - ${rule}\nEND`);
+    await writeSpec(transport);
+    await on(`cd /root && ospatch apply -f lab-${transport}.yaml`);
+    expect(await on(`cd /root && ospatch patch lab-${transport} --wait`)).toContain('succeeded');
+    await on(`ospatch remove lab-${transport} --yes`);
+  });
+
+  test('is ended and started again by the watchdog when it hangs', async () => {
+    await on(`mkdir -p /run/systemd/system/${UNIT}.d`);
+    await on(`printf '[Service]\\nWatchdogSec=5\\nRestartSec=0\\n' > /run/systemd/system/${UNIT}.d/quick.conf`);
+    await on(`systemctl daemon-reload; systemctl restart ${UNIT}`);
+    const before = await property('MainPID');
+    await on(`kill -STOP ${before}`);
+    await waitFor(async () => (await property('NRestarts')) !== '0', { what: 'the watchdog', timeoutMs: 120_000 });
+    await waitFor(async () => (await property('ActiveState')) === 'active', { what: 'the worker' });
+    expect(await property('MainPID')).not.toBe(before);
+    await on(`rm -r /run/systemd/system/${UNIT}.d; systemctl daemon-reload; systemctl restart ${UNIT}`);
+  });
+
+  test('runs again after an upgrade, with the settings that were there', async () => {
+    const before = await property('MainPID');
+    const output = await on(installation(put(await nextVersion())));
+    expect(output).not.toContain('not started before it is configured');
+    expect(await property('ActiveState')).toBe('active');
+    expect(await property('MainPID')).not.toBe(before);
+    expect(machine.readFile('etc/ospatch/worker.env')).toContain(`TEMPORAL_ADDRESS=${server.address}`);
+    // The worker of before has handed over what it had.
+    expect(await journal()).toMatch(/"msg":"worker stopped"[^]*"msg":"worker started"/);
+  });
+
+  test('stays stopped in an upgrade that finds it stopped', async () => {
+    await on(`systemctl stop ${UNIT}`);
+    await on(`DEBIAN_FRONTEND=noninteractive apt-get -y --allow-downgrades install /root/${path.basename(deb)}`);
+    expect(await property('ActiveState')).toBe('inactive');
+    expect(await property('Result')).toBe('success');
+    await on(`systemctl start ${UNIT}`);
+  });
+
+  test('leaves nothing behind when it is purged but the files of people, which it names', async () => {
+    const output = await on('DEBIAN_FRONTEND=noninteractive apt-get -y purge ospatch');
+    expect(output).toContain('/etc/ospatch is kept');
+    const left = await on(
+      "find / -xdev -path /root -prune -o -name '*ospatch*' ! -path '/home/*' ! -path '/var/lib/ospatch/bin*' ! -path '/etc/sudoers.d/*' ! -path '/proc/*' ! -path '/sys/*' ! -path '/tmp/*' ! -path '/var/log/*' -print",
+    );
+    expect(left).toBe('/etc/ospatch\n');
+    expect(await on('find /etc/ospatch -type f | sort')).toBe('/etc/ospatch/keys/lab\n/etc/ospatch/policy.yaml\n');
+    expect(output).toContain('/etc/ospatch/keys/lab');
+    expect((await machine.exec(`systemctl status ${UNIT}`)).code).toBe(4);
+  });
+
+  async function writeSpec(transport: string): Promise<void> {
+    const file = path.join(machine.rootDir, `root/lab-${transport}.yaml`);
+    const nodes = [lab.node('w-1'), lab.node('w-2')];
+    writeFileSync(
+      file,
+      specText({
+        name: `lab-${transport}`,
+        patching: '{rebootIfRequired: false}',
+        identity: 'lab',
+        nodes,
+        ssh: `transport: ${transport}`,
+      }),
+    );
+    await on(`cd /root && ospatch enroll -f lab-${transport}.yaml --yes`);
+  }
+});
