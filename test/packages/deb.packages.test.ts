@@ -36,6 +36,11 @@ async function journal(): Promise<string> {
   return stdout;
 }
 
+/** A command of a person on that machine. */
+function cli(command: string): string {
+  return `cd /root && TEMPORAL_ADDRESS=${server.address} ospatch ${command}`;
+}
+
 async function property(name: string): Promise<string> {
   return (await on(`systemctl show -P ${name} ${UNIT}`)).trim();
 }
@@ -149,7 +154,7 @@ describe('packages/deb', () => {
     expect(await property('StatusText')).toBe('polls ospatch in default');
     expect(await journal()).toContain('"msg":"worker started"');
     await writeSpec('builtin');
-    const refused = await machine.exec('cd /root && ospatch doctor -f lab-builtin.yaml');
+    const refused = await machine.exec(cli('doctor -f lab-builtin.yaml'));
     expect(refused.code).not.toBe(0);
     expect(refused.stdout + refused.stderr).toContain('/etc/ospatch/policy.yaml');
   });
@@ -159,9 +164,9 @@ describe('packages/deb', () => {
     const rule = `{name: lab, clusters: ['lab-*'], hosts: [127.0.0.1], ports: [${port}, ${lab.node('w-2').port}], users: [ospatch], identities: [lab], taskQueues: [ospatch]}`;
     await on(`cat > /etc/ospatch/policy.yaml <<'END'\nversion: 1\nrules:\n  - ${rule}\nEND`);
     await writeSpec(transport);
-    await on(`cd /root && ospatch apply -f lab-${transport}.yaml`);
-    expect(await on(`cd /root && ospatch patch lab-${transport} --wait`)).toContain('succeeded');
-    await on(`ospatch remove lab-${transport} --yes`);
+    await on(cli(`apply -f lab-${transport}.yaml`));
+    expect(await on(cli(`patch lab-${transport} --wait`))).toContain('succeeded');
+    await on(cli(`remove lab-${transport} --yes`));
   });
 
   test('is ended and started again by the watchdog when it hangs', async () => {
@@ -220,6 +225,6 @@ describe('packages/deb', () => {
         ssh: `transport: ${transport}`,
       }),
     );
-    await on(`cd /root && ospatch enroll -f lab-${transport}.yaml --yes`);
+    await on(cli(`enroll -f lab-${transport}.yaml --yes`));
   }
 });
