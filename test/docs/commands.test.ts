@@ -100,6 +100,26 @@ function inlineUsages(): Example[] {
   });
 }
 
+/** Usages of ospatch in the messages of the program itself: remedies, findings, explanations. */
+function usagesInMessages(): Example[] {
+  const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  return sources
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => {
+      const code = readFileSync(path.join(ROOT, 'src', name), 'utf8').replace(/^ *(\*|\/\/|\/\*).*$/gm, '');
+      const usage = /(?:\\?`|'|: )(ospatch [a-z-]+(?: (?:\$\{[^}]*\}|[^`'"\n;,]))*[^`'"\n;,]*)/g;
+      return [...code.matchAll(usage)].map(([, text = '']) => {
+        const [command = ''] = text.split(/\\n|: /);
+        const plain = command.replace(/\$\{[^}]*\}/g, 'X').replace(/[.)\\]+$/, '');
+        return { where: `src/${name}`, words: plain.split(/\s+/), notRun: undefined };
+      });
+    })
+    .filter(({ words: [, verb = ''] }) => !SENTENCES.has(verb));
+}
+
+/** After the name of the program in sentences about it. */
+const SENTENCES = new Set(['has', 'runs', 'installs', 'payload', 'cluster', '--help']);
+
 /** The program, whose commands do nothing. */
 function inertProgram(): Command {
   const program = buildProgram(fakeTerminal().context);
@@ -137,6 +157,25 @@ function missing({ where, words, notRun: reason }: Example): string[] {
   return NOT_RUN[program] === undefined ? [`${where}: ${program} is neither checked nor listed as not run`] : [];
 }
 
+/** Commands and options that the program does not have. */
+function unknownWords({ where, words: [, ...words] }: Example): string[] {
+  const program = inertProgram();
+  let command = program;
+  const options = words.filter((word) => word.startsWith('-')).map((word) => word.replace(/[=,.].*$/, ''));
+  for (const word of words) {
+    const inner = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (inner === undefined) break;
+    command = inner;
+  }
+  if (command === program) return [`${where}: no command in: ospatch ${words.join(' ')}`];
+  const known = [program, command, command.parent ?? program].flatMap((one) =>
+    one.options.flatMap(({ short, long }) => [short, long]),
+  );
+  return options
+    .filter((option) => !['--help', '-h'].includes(option) && !known.includes(option))
+    .map((option) => `${where}: ${option} in: ospatch ${words.join(' ')}`);
+}
+
 describe('the commands in the documents', () => {
   const all = examples();
   const isOurs = ({ words }: Example): boolean => words[0] === 'ospatch';
@@ -154,24 +193,13 @@ describe('the commands in the documents', () => {
   });
 
   it('exist where a sentence names them, with their options', () => {
-    const program = inertProgram();
-    const problems = inlineUsages().flatMap(({ where, words: [, ...words] }) => {
-      let command = program;
-      const options = words.filter((word) => word.startsWith('-')).map((word) => word.replace(/[=,.].*$/, ''));
-      for (const word of words) {
-        const inner = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
-        if (inner === undefined) break;
-        command = inner;
-      }
-      if (command === program) return [`${where}: no command in: ospatch ${words.join(' ')}`];
-      const known = [program, command, command.parent ?? program].flatMap((one) =>
-        one.options.flatMap(({ short, long }) => [short, long]),
-      );
-      return options
-        .filter((option) => !['--help', '-h'].includes(option) && !known.includes(option))
-        .map((option) => `${where}: ${option} in: ospatch ${words.join(' ')}`);
-    });
-    expect(problems).toEqual([]);
+    expect(inlineUsages().flatMap(unknownWords)).toEqual([]);
+  });
+
+  it('exist where a message of the program names them, with their options', () => {
+    const usages = usagesInMessages();
+    expect(usages.length).toBeGreaterThan(100);
+    expect(usages.flatMap(unknownWords)).toEqual([]);
   });
 });
 
@@ -183,7 +211,7 @@ describe('the examples of specs', () => {
   it('are valid in the documents too, but for host keys and names of files', async () => {
     for (const name of DOCUMENTS) {
       for (const { code, line } of fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8'), 'yaml')) {
-        if (!code.startsWith('apiVersion')) continue;
+        if (!code.startsWith('apiVersion: ospatch/')) continue;
         const { stdout, stderr } = await runOffline(['validate', '-f', '-', '-o', 'json'], { input: code });
         const { problems } = JSON.parse(stdout) as { problems: { path: string; severity: string }[] };
         const others = problems.filter((one) => one.severity === 'error' && !/hostKeys/.test(one.path));

@@ -79,7 +79,7 @@ async function readersDirectory(page: string): Promise<Reader> {
   symlinkSync(stack.lab.keyDir, path.join(dir, 'etc/ospatch/keys'));
   const reader = new Reader(dir, page);
   const ready = await reader.run(
-    'ospatch enroll -f prod-eu.yaml && cp known_hosts clusters/ && cp known_hosts clusters/old/ && cp policy.yaml known_hosts ../etc/ospatch/ && ospatch apply -f prod-eu.yaml --wait',
+    'ospatch enroll -f prod-eu.yaml && cp known_hosts clusters/ && cp known_hosts clusters/old/ && cp policy.yaml known_hosts /etc/ospatch/ && ospatch apply -f prod-eu.yaml --wait',
   );
   if (ready.code !== 0) throw new Error(`${page}: the cluster of the examples: ${ready.stdout}${ready.stderr}`);
   return reader;
