@@ -13,6 +13,7 @@
 #   python       the Temporal SDK of Python
 #   go-client    the client in Go of docs/messages.md
 #   monitoring   Prometheus and promtool
+#   alertmanager Alertmanager
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,6 +60,8 @@ setup_terminal() { install_program tmux; }
 
 setup_packages() { install_program lintian; }
 
+setup_alertmanager() { install_program prometheus-alertmanager; }
+
 # The package has the name of the program.
 install_program() {
   if command -v "$1" >/dev/null; then return; fi
@@ -70,7 +73,7 @@ install_program() {
 prepare=()
 for part in "$@"; do
   case $part in
-    deps | build | linters | terminal | packages | site) "setup_$part" ;;
+    deps | build | linters | terminal | packages | alertmanager | site) "setup_$part" ;;
     temporal | test-server | lab | kubernetes | python | go-client | monitoring) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac

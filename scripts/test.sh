@@ -47,7 +47,7 @@ reason() {
   grep -m 1 '^error: ' "$1" | sed 's/^error: //' || grep . "$1" | tail -n 1 || echo "it said nothing"
 }
 
-scripts/setup.sh deps build linters terminal 2>&1 | tee "$results/setup.txt" || {
+scripts/setup.sh deps build linters terminal alertmanager 2>&1 | tee "$results/setup.txt" || {
   echo "failed setup: $(reason "$results/setup.txt")" >>"$results/checks.txt"
   # Without Node.js there is nobody else to count.
   command -v node >/dev/null && exec node scripts/summary.js "$results"

@@ -34,7 +34,7 @@ const GROUPS = [
       ['Kubernetes nodes', 'kubernetes'],
       ['EKS node groups', 'eks'],
       ['Notifications', 'notifications'],
-      ['Alertmanager', 'alertmanager'],
+      ['Alerts and silences', 'alerts'],
     ],
   },
   {

@@ -1,5 +1,5 @@
 /**
- * Where a worker looks for keys and kubeconfigs unless it is told otherwise: in directories of its own, never in those of a
+ * Where a worker looks for keys, kubeconfigs and secrets unless it is told otherwise: in directories of its own, never in those of a
  * person, because whoever may ask the worker may use all that it finds there. As of other services: in /etc as root, else in
  * the configuration of the user.
  */
@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { codeOf } from './domain/shared/error-code';
 
-export type WorkerDirectory = 'keys' | 'kubeconfigs';
+export type WorkerDirectory = 'keys' | 'kubeconfigs' | 'secrets';
 
 /** For help texts. */
 export const DIRECTORY_RULE = '~/.config/ospatch, as root /etc/ospatch';

@@ -51,6 +51,8 @@ export interface WorkerOptions {
   kubeconfigDir: string;
   /** UID of the pod in which this worker runs; null or absent: it is no pod. */
   podUid?: string | null;
+  /** Directory of the secrets named in specs, e.g. in `alerts.alertmanager.bearerTokenFile`; null or absent: none. */
+  secretDir?: string | null;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   /** File of the system-wide crypto policy, in the form of ssh_config; null or absent: none. */
@@ -72,7 +74,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_SECRET_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_METRICS`, `OSPATCH_LOG_LEVEL`.
  *
@@ -100,6 +102,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
     kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? defaultDirectory('kubeconfigs', env),
     podUid: podUidFromEnv(env),
+    secretDir: env['OSPATCH_SECRET_DIR'] ?? defaultDirectory('secrets', env),
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
     metrics: metricsAddressFromEnv(env),
@@ -148,7 +151,8 @@ async function connectAndRun(
 ): Promise<void> {
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
-  const { keyDir, hookDir, calendarDir, kubeconfigDir, passphraseCommand, sshInclude, podUid } = options;
+  const { keyDir, hookDir, calendarDir, kubeconfigDir, secretDir = null, podUid } = options;
+  const { passphraseCommand, sshInclude } = options;
   createDefaultDirectories(options, log);
   const policy = loggedPolicy(options.policyPath, log);
   warnOfPlainText(options.connection, log);
@@ -158,6 +162,7 @@ async function connectAndRun(
     hookDir,
     calendarDir,
     kubeconfigDir,
+    secretDir,
     ...defined({ passphraseCommand, sshInclude, podUid, encryptionRequired: options.encryptionRequired }),
     log,
   });
@@ -220,13 +225,14 @@ async function runAsService(worker: Worker, service: ServiceManager, status: str
 }
 
 /** A directory that was named is left alone: it may be a mount that is missing. */
-function createDefaultDirectories({ keyDir, kubeconfigDir }: WorkerOptions, log: ActivityLog): void {
+function createDefaultDirectories({ keyDir, kubeconfigDir, secretDir }: WorkerOptions, log: ActivityLog): void {
   const isDefault = {
     keyDir: keyDir === defaultDirectory('keys', process.env),
     kubeconfigDir: kubeconfigDir === defaultDirectory('kubeconfigs', process.env),
+    secretDir: secretDir === defaultDirectory('secrets', process.env),
   };
-  for (const [setting, directory] of Object.entries({ keyDir, kubeconfigDir })) {
-    if (!isDefault[setting as keyof typeof isDefault]) continue;
+  for (const [setting, directory] of Object.entries({ keyDir, kubeconfigDir, secretDir })) {
+    if (!isDefault[setting as keyof typeof isDefault] || typeof directory !== 'string') continue;
     const why = createPrivateDirectory(directory);
     if (why !== null) log.warn({ directory, why }, 'a directory of the worker cannot be created');
   }

@@ -81,6 +81,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'WrongNode':
     case 'DrainBlocked':
     case 'DrainTimeout':
+    case 'Alertmanager':
     case 'Calendar':
     case 'Aws':
     case 'Cancelled':

@@ -3,6 +3,7 @@ import { createConnections } from '../kubernetes/client/connections';
 import { createTransportPool } from '../ssh/pool';
 import type { TransportPool } from '../ssh/transport';
 import { admissionRules } from './admission-rules';
+import { createAlertActivities } from './alerts';
 import { createClusterActivities } from './cluster';
 import { createKubernetesActivities } from './kubernetes';
 import { EksApis } from '../aws/eks-caller';
@@ -29,6 +30,8 @@ export interface ActivityDeps {
   kubeconfigDir: string;
   /** UID of the pod in which this worker runs; default null: it is no pod. */
   podUid?: string | null;
+  /** Directory of the secrets that specs name; default none. */
+  secretDir?: string | null;
   /** Program and arguments that print a passphrase; the name of the identity is appended as an argument. */
   passphraseCommand?: readonly string[];
   sshInclude?: string | null;
@@ -55,6 +58,7 @@ export function createActivities({
   calendarDir = null,
   kubeconfigDir,
   podUid = null,
+  secretDir = null,
   passphraseCommand,
   sshInclude,
   encryptionRequired = false,
@@ -79,6 +83,7 @@ export function createActivities({
     ...kubernetesActivities,
     ...createEksActivities({ log, apis }),
     ...createPolicyActivities(policy),
+    ...createAlertActivities({ secretDir, log, ...defined({ now }) }),
   };
   return {
     activities: guardActivities(activities, { authorise: authoriseBy(policy), log }),

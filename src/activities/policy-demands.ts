@@ -1,6 +1,6 @@
 /** What each activity asks of the worker, in the words of its policy. */
 import type { Demand } from '../domain/policy/request';
-import { awsDemand, kubernetesDemand, listed, loginDemands } from '../domain/policy/request';
+import { alertmanagerDemands, awsDemand, kubernetesDemand, listed, loginDemands } from '../domain/policy/request';
 import type { ActivityRequest } from './input/place';
 
 /**
@@ -48,6 +48,11 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
     case 'followNodegroupUpdate':
     case 'inspectEksCluster':
       return [[awsDemand(request.input.access)]];
+    case 'readAlerts':
+      return [alertmanagerDemands(request.input.alertmanager)];
+    case 'silenceNode':
+    case 'endSilence':
+      return [alertmanagerDemands(request.input.silences.alertmanager)];
     case 'nextWindowsByFiles':
       return [
         request.input.blackouts.flatMap((blackout) =>

@@ -249,8 +249,10 @@ function runOf(summary: string | undefined): string | null {
   return run ?? null;
 }
 
-function baseOf({ node, state, startedAt, outageAwaitedSince }: NodeInWork): LiveNode {
-  const waitingFor = outageAwaitedSince === undefined ? null : 'other nodes to come back (maxUnavailable)';
+function baseOf({ node, state, startedAt, outageAwaitedSince, outageAwaitedFor }: NodeInWork): LiveNode {
+  const awaited =
+    outageAwaitedFor === 'alerts' ? 'firing alerts to end (alerts.block)' : 'other nodes to come back (maxUnavailable)';
+  const waitingFor = outageAwaitedSince === undefined ? null : awaited;
   const waitingSince = outageAwaitedSince ?? null;
   return {
     ...{ node, state, startedAt },

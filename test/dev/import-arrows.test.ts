@@ -55,6 +55,8 @@ const ARROWS = [
   { file: 'src/node/d.ts', line: "import { x } from '../hooks/run-hook';", refused: true },
   { file: 'src/hooks/a.ts', line: "import { x } from '../node/facts';", refused: true },
   { file: 'src/hooks/b.ts', line: "import { x } from '../domain/shared/errors';", refused: false },
+  { file: 'src/alertmanager/a.ts', line: "import { x } from '../node/facts';", refused: true },
+  { file: 'src/alertmanager/b.ts', line: "import { x } from '../http/call';", refused: false },
   { file: 'src/http/a.ts', line: "import { x } from '../hooks/run-hook';", refused: true },
   { file: 'src/http/b.ts', line: "import { x } from '../domain/shared/errors';", refused: false },
   { file: 'src/ssh/c.ts', line: "import { x } from '../http/call';", refused: true },

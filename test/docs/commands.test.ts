@@ -27,6 +27,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   npm: 'links or publishes the package; test/e2e/package.test.ts packs and installs it',
   npx: 'runs what is installed; test/e2e/package.test.ts does',
   tar: 'looks into a package that is to be published',
+  amtool: 'asks the Alertmanager of the reader',
   ssh: 'a login to the node of the reader',
   openssl: 'makes a key',
   'ssh-keygen': 'checks the signature of a release',

@@ -18,6 +18,20 @@ const BOOT_ID = '6f9619ff-8b86-d011-b42d-00c04fc964ff';
 export const NODE_WORKFLOW = 'cluster/demo/node/w-1';
 export const CLUSTER_WORKFLOW = 'cluster/demo';
 
+const ALERTMANAGER = {
+  url: ['https://alertmanager.example.com:9093', 'http://10.0.0.2:9093/am'],
+  basicAuth: { username: 'ospatch', passwordFile: 'alertmanager' },
+  caFile: 'ca.pem',
+};
+
+const SILENCES = {
+  alertmanager: { url: ['https://alertmanager.example.com:9093'], bearerTokenFile: 'token' },
+  matchers: ['instance=~"{{node}}(:.*)?"'],
+  values: { node: 'w-1', host: '127.0.0.1', kubernetesName: 'w-1', cluster: 'demo' },
+  workflowRunId: BOOT_ID,
+  run: 3,
+};
+
 const ADMISSION = {
   ...{
     cluster: 'demo',
@@ -122,6 +136,19 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
     },
     checkState: { state: { version: 1 }, cluster: 'demo' },
     admit: ADMISSION,
+    readAlerts: {
+      cluster: 'demo',
+      alertmanager: ALERTMANAGER,
+      filter: {
+        block: ['severity="critical"'],
+        ignore: ['Watchdog', 'team="web", severity=~"info|none"'],
+        watchdog: 'Watchdog',
+        startupGraceMs: 120_000,
+      },
+      known: { result: 'unknown', names: ['HighLoad'], total: 1, why: 'alertmanager:9093 does not answer' },
+    },
+    silenceNode: { silences: SILENCES, leaseMs: 600_000, keepUntil: AT },
+    endSilence: { silences: SILENCES, tailMs: 0 },
     searchAttributes: undefined,
     recordAudit: {
       cluster: 'demo',

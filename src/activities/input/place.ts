@@ -49,6 +49,8 @@ const LOCKED: ReadonlySet<keyof AllActivities> = new Set<keyof AllActivities>([
   'awaitWorkloads',
   'beginNodegroupUpdate',
   'followNodegroupUpdate',
+  'silenceNode',
+  'endSilence',
 ]);
 
 /** Computations, which any workflow may ask for: they reach nothing but the Temporal server. */
@@ -131,6 +133,13 @@ function namedBy(request: ActivityRequest): Named {
     case 'admit':
     case 'explainPolicy':
       return { clusters: [request.input.cluster], members: [] };
+    case 'readAlerts':
+      return { clusters: [request.input.cluster], members: [] };
+    case 'silenceNode':
+    case 'endSilence': {
+      const { cluster, node } = request.input.silences.values;
+      return { clusters: [cluster], members: [node] };
+    }
     case 'recordAudit':
       return { clusters: [request.input.cluster], members: [request.input.result.node] };
     case 'awaitNodePatches':

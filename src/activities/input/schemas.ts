@@ -1,4 +1,5 @@
 /** One schema per activity. An activity of the contract without one does not compile. */
+import { ALERT_INPUTS } from './alerts';
 import { CLUSTER_INPUTS } from './cluster';
 import { EKS_INPUTS } from './eks';
 import { KUBERNETES_INPUTS } from './kubernetes';
@@ -10,4 +11,5 @@ export const INPUT_SCHEMAS: InputSchemas<AllActivities> = {
   ...KUBERNETES_INPUTS,
   ...EKS_INPUTS,
   ...CLUSTER_INPUTS,
+  ...ALERT_INPUTS,
 };

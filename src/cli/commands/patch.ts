@@ -30,6 +30,7 @@ interface PatchOptions {
   notBefore?: string;
   deadline?: string;
   ignoreWindow?: boolean;
+  ignoreAlerts?: boolean;
   concurrency?: Amount;
   reason?: string;
   wait?: boolean;
@@ -46,6 +47,7 @@ export function registerPatch(program: Command, context: CliContext): void {
     .addOption(momentOption(context, '--not-before <time>', 'when the run starts at the earliest'))
     .addOption(momentOption(context, '--deadline <time>', 'when the run ends at the latest, as at the end of a window'))
     .option('--ignore-window', 'start at once, outside of maintenance windows and during blackouts')
+    .option('--ignore-alerts', 'start nodes whatever alerts fire (alerts.block)')
     .addOption(amountOption('--concurrency <n>', 'nodes that are patched at the same time', 1))
     .addOption(reasonOption())
     .option('--wait', 'follow the run to its end')

@@ -11,6 +11,7 @@ const TITLES: Record<ExplainedRequest['kind'], string> = {
   kubernetes: 'Kubernetes',
   calendars: 'calendars',
   aws: 'AWS',
+  alerts: 'Alertmanager',
   audit: 'audit log',
 };
 

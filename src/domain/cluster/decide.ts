@@ -12,6 +12,7 @@ import { stagesOf, toRunStage } from '../run/stages';
 import type { NodeStatus } from '../node/status';
 import { waitsForWorker } from './task-queues';
 import type { EksSpec, NodeSpec, PatchableSpec, SelfManagedSpec } from '../spec/types';
+import { alertGateOf, silencePolicyOf } from '../alerts/policies';
 import { accessOf, isEks } from '../eks/node-groups';
 import { blackoutAt, endedWindow, isLoadDue, loadDueAt, nextBeginning, windowEnd } from './schedule-state';
 import type { OpenWindow, ScheduleState } from './schedule-state';
@@ -234,9 +235,10 @@ function nextRunBesides(
 }
 
 function startRequested(state: ClusterState, spec: PatchableSpec, request: PendingRequest): Decision {
-  const { nodes, by, reason, ignoreWindow, concurrency } = request;
+  const { nodes, by, reason, ignoreWindow, ignoreAlerts, concurrency } = request;
   const bound = ignoreWindow !== true && hasEndingWindows(spec);
   const decision = startRun(state, spec, 'on-demand', nodes, { by, reason, request, bound, why: `requested by ${by}` });
+  if (decision.do === 'start-run' && ignoreAlerts === true) delete decision.start.policy.alertGate;
   if (decision.do === 'start-run' && concurrency !== undefined) {
     const { limits } = decision.start.policy;
     limits.concurrency = countOf(concurrency, decision.start.nodes.length);
@@ -430,6 +432,7 @@ export function runOfNodes(
     policy: {
       ...policyFor(spec, trigger),
       limits: limitsOf(rollout, wanted.length, spec.nodes.length),
+      ...defined({ alertGate: alertGateOf(spec) }),
       rolesApart: typeof rollout.order === 'string',
       stages: stages.map(toRunStage),
     },
@@ -450,7 +453,7 @@ function nodeGroupWork(
     policy: {
       kind: 'node-group',
       ...nodeGroupLimits(spec.patching.rollout, wanted.length),
-      ...defined({ taskQueue }),
+      ...defined({ taskQueue, alertGate: alertGateOf(spec) }),
       access: accessOf(spec.eks),
       force,
       ...defined({ launchTemplates: launchTemplates || undefined }),
@@ -482,6 +485,7 @@ export function policyFor(spec: SelfManagedSpec, trigger: RunTrigger): NodePatch
       lockTimeoutMs: patching.lockTimeout === undefined ? undefined : parseDuration(patching.lockTimeout),
       packages: patching.packages,
       kubernetes,
+      silence: silencePolicyOf(spec),
       taskQueue,
     }),
   };

@@ -33,6 +33,7 @@ export function eventText(event: StoredEvent, unit: string): string {
       return `run ${event.run} is held up${timesOf(event)}: ${event.message}`;
     case 'unreachable':
     case 'host-key':
+    case 'silence-failed':
       return `run ${event.run}: ${event.message}`;
     case 'nodes':
       return `run ${event.run}: ${nodesText(event)}`;

@@ -111,6 +111,14 @@ interface HostKeyShown {
   message: string;
 }
 
+/** The alerts of a node in work could not be silenced. */
+interface SilenceFailed {
+  kind: 'silence-failed';
+  run: number;
+  node: string;
+  message: string;
+}
+
 interface NodesProgressed {
   kind: 'nodes';
   run: number;
@@ -132,6 +140,7 @@ export type EventFact =
   | LimitReached
   | NodeUnreachable
   | HostKeyShown
+  | SilenceFailed
   | NodesProgressed;
 export type EventKind = EventFact['kind'];
 
@@ -171,6 +180,7 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
   limit: 'limits',
   unreachable: 'limits',
   'host-key': 'limits',
+  'silence-failed': 'limits',
   nodes: 'nodes',
 };
 
@@ -284,6 +294,7 @@ function bounded(fact: EventFact): EventFact {
       };
     case 'unreachable':
     case 'host-key':
+    case 'silence-failed':
     case 'limit':
     case 'run-suspended':
     case 'run-resumed':

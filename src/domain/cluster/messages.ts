@@ -49,6 +49,8 @@ export interface PatchNowMessage extends Message {
   deadline?: string;
   /** The run starts nodes outside of maintenance windows too, and during blackouts. */
   ignoreWindow?: boolean;
+  /** Firing alerts do not hold the run. */
+  ignoreAlerts?: boolean;
   /** Node patches at the same time in this run. */
   concurrency?: Amount;
 }
@@ -271,6 +273,7 @@ export interface QueuedRun extends Verification {
   /** When a run that is set aside ends as expired, unless it goes on before. Absent: never, or it is not set aside. */
   expiresAt?: string;
   ignoreWindow?: true;
+  ignoreAlerts?: true;
   /** Of a cancelled one: one sentence. */
   message?: string;
 }
@@ -314,9 +317,9 @@ export const MAX_WORD = 100;
 export const MAX_SENTENCE = 500;
 
 /** Fields of a `patchNow` beside those of every message. */
-export const PATCH_FIELDS = 'nodes, selector, notBefore, deadline, ignoreWindow, concurrency';
+export const PATCH_FIELDS = 'nodes, selector, notBefore, deadline, ignoreWindow, ignoreAlerts, concurrency';
 
-type PatchOption = 'selector' | 'notBefore' | 'deadline' | 'ignoreWindow' | 'concurrency';
+type PatchOption = 'selector' | 'notBefore' | 'deadline' | 'ignoreWindow' | 'ignoreAlerts' | 'concurrency';
 
 /** What is wrong with an option of a `patchNow`, in one sentence; null: nothing. */
 function optionProblem(key: PatchOption, value: unknown): string | null {
@@ -329,7 +332,8 @@ function optionProblem(key: PatchOption, value: unknown): string | null {
     case 'deadline':
       return isInstant(value) ? null : `${key} is ${describe(value)}; allowed: ${INSTANT_FORMAT}`;
     case 'ignoreWindow':
-      return typeof value === 'boolean' ? null : `ignoreWindow is ${describe(value)}; allowed: true, false`;
+    case 'ignoreAlerts':
+      return typeof value === 'boolean' ? null : `${key} is ${describe(value)}; allowed: true, false`;
     case 'concurrency':
       return isAmount(value, 1) ? null : `concurrency is ${describe(value)}; allowed: ${amountFormat(1)}`;
   }
@@ -379,6 +383,7 @@ export function parseMessage(value: unknown): { ok: true; message: PatchNowMessa
       case 'notBefore':
       case 'deadline':
       case 'ignoreWindow':
+      case 'ignoreAlerts':
       case 'concurrency': {
         if (field === undefined || field === null) break;
         const problem = optionProblem(key, field);

@@ -1,4 +1,4 @@
-/** What somebody has done to a node through another workflow than the cluster's, which keeps it among its events. */
+/** What was done to a node, or could not be, through another workflow than the cluster's, which keeps it among its events. */
 import { UNKNOWN_SENDER } from './messages';
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
@@ -6,7 +6,7 @@ import type { ClusterState } from './state';
 import { isNode, transition } from './member';
 import { note } from './state';
 
-const REQUESTS = ['release', 'uncordon'] as const;
+const REQUESTS = ['release', 'uncordon', 'silence'] as const;
 
 export interface NodeAction {
   request: (typeof REQUESTS)[number];
@@ -40,6 +40,11 @@ export function noteNodeAction(
   { by = UNKNOWN_SENDER, reason = null, ...action }: Omit<NodeAction, 'reason'> & { reason?: string | null },
   now: string,
 ): void {
+  const { request, run, node, result } = action;
+  if (request === 'silence') {
+    if (run !== undefined) note(state, { kind: 'silence-failed', run, node, message: result }, now);
+    return;
+  }
   note(state, { kind: 'action', by, reason, ...action }, now);
   if (action.request !== 'uncordon') return;
   state.nodes = state.nodes.map((node) =>

@@ -114,7 +114,7 @@ function senderOf({ by, reason, verified }: Message & Verification): Canceller {
   return { by: by ?? UNKNOWN_SENDER, reason: reason ?? null, ...defined({ verified }) };
 }
 
-function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage): string {
+function resultOf(answer: Answers[SignalName], { ignoreWindow, ignoreAlerts }: PatchNowMessage): string {
   if ('paused' in answer) {
     if (answer.newReason === true) return 'the cluster was paused already, and has another reason now';
     if (!answer.changed) return answer.paused ? 'the cluster was paused already' : 'the cluster was not paused';
@@ -127,7 +127,7 @@ function resultOf(answer: Answers[SignalName], { ignoreWindow }: PatchNowMessage
     return `run ${answer.run}${also}${aside}`;
   }
   const rest = answer.waitsFor === undefined ? '' : `, waits for ${answer.waitsFor}`;
-  const forced = ignoreWindow === true ? ', outside of maintenance windows too' : '';
+  const forced = `${ignoreWindow === true ? ', outside of maintenance windows too' : ''}${ignoreAlerts === true ? ', whatever alerts fire' : ''}`;
   return `${answer.after === null ? `run ${answer.run}` : `run ${answer.run}, after run ${answer.after}`}${forced}${rest}`;
 }
 
@@ -344,8 +344,12 @@ function selected(spec: ClusterSpec, selector: string): string[] {
 }
 
 /** Whether the request has conditions or limits, because of which it gets a run of its own. */
-function hasOptions({ notBefore, deadline, ignoreWindow, concurrency }: PatchNowMessage): boolean {
-  return ignoreWindow === true || [notBefore, deadline, concurrency].some((one) => one !== undefined);
+function hasOptions({ notBefore, deadline, ignoreWindow, ignoreAlerts, concurrency }: PatchNowMessage): boolean {
+  return (
+    ignoreWindow === true ||
+    ignoreAlerts === true ||
+    [notBefore, deadline, concurrency].some((one) => one !== undefined)
+  );
 }
 
 function actOnPatchNow(state: ClusterState, message: PatchNowMessage & Verification, now: string): PatchNowAnswer {
@@ -376,13 +380,19 @@ function actOnPatchNow(state: ClusterState, message: PatchNowMessage & Verificat
 
 /** A request with conditions or limits gets a run of its own. */
 function queue(state: ClusterState, request: PendingRequest, message: PatchNowMessage): PendingRequest {
-  const { notBefore, deadline, ignoreWindow, concurrency } = message;
+  const { notBefore, deadline, ignoreWindow, ignoreAlerts, concurrency } = message;
   // Whoever sent the waiting one was told the number of its run.
   if (state.request !== null) state.request.number ??= reserveNumber(state);
   const queued = {
     ...request,
     number: reserveNumber(state),
-    ...defined({ notBefore, deadline, ignoreWindow: ignoreWindow === true ? (true as const) : undefined, concurrency }),
+    ...defined({
+      notBefore,
+      deadline,
+      ignoreWindow: ignoreWindow === true ? (true as const) : undefined,
+      ignoreAlerts: ignoreAlerts === true ? (true as const) : undefined,
+      concurrency,
+    }),
   };
   state.queue = [...(state.queue ?? []), queued];
   return queued;

@@ -47,6 +47,7 @@ export interface PendingRequest extends Verification {
   notBefore?: string;
   deadline?: string;
   ignoreWindow?: true;
+  ignoreAlerts?: true;
   concurrency?: Amount;
 }
 

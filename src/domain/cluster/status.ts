@@ -138,10 +138,10 @@ function queuedRuns(state: ClusterState): QueuedRun[] {
 }
 
 function toQueued(request: PendingRequest, run: number): Omit<QueuedRun, 'state' | 'after'> {
-  const { id, at, nodes, by, verified, reason, notBefore, deadline, ignoreWindow } = request;
+  const { id, at, nodes, by, verified, reason, notBefore, deadline, ignoreWindow, ignoreAlerts } = request;
   return {
     ...{ run, requestId: id, by, reason: shortened(reason), nodes: nodes?.length ?? null, requestedAt: at },
-    ...defined({ verified, notBefore, deadline, ignoreWindow }),
+    ...defined({ verified, notBefore, deadline, ignoreWindow, ignoreAlerts }),
   };
 }
 

@@ -16,7 +16,11 @@ export function commandOf(request: string): string {
 
 /** What a message asks for, each of which a policy may keep for verified persons. */
 export function verbsOf(request: string, message: unknown): string[] {
-  const ignores =
-    typeof message === 'object' && message !== null && 'ignoreWindow' in message && message.ignoreWindow === true;
-  return [commandOf(request), ...(ignores ? ['ignore-window'] : [])];
+  const asksFor = (field: string): boolean =>
+    typeof message === 'object' && message !== null && (message as Record<string, unknown>)[field] === true;
+  return [
+    commandOf(request),
+    ...(asksFor('ignoreWindow') ? ['ignore-window'] : []),
+    ...(asksFor('ignoreAlerts') ? ['ignore-alerts'] : []),
+  ];
 }

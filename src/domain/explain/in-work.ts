@@ -1,6 +1,7 @@
 /** Why a member that is in work does not get on. */
 import { isNode, memberNameOf } from '../cluster/member';
 import { isLost } from '../node/status';
+import { isAlertHold } from '../alerts/gate';
 import { describeHold } from '../run/describe-hold';
 import type { Explanation, LiveNode } from './explanation';
 import type { Situation } from './situation';
@@ -69,8 +70,17 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
       }),
     );
   }
+  const hold = status.run?.detail?.hold;
+  if (waitingFor.startsWith('firing alerts') && isAlertHold(hold)) {
+    const alerts = describeHold(hold, memberNameOf(status.type));
+    return [
+      explanation(hold.kind, `${node} is not taken out of service`, alerts, {
+        ...times,
+        change: ['the end of these alerts, or a silence in Alertmanager', ...endings(situation, member)],
+      }),
+    ];
+  }
   if (waitingFor.startsWith('other nodes to come back')) {
-    const hold = status.run?.detail?.hold;
     const named = hold?.kind === 'max-unavailable' ? describeHold(hold, memberNameOf(status.type)) : because;
     return [
       explanation('others-unavailable', `${node} is not taken out of service`, named, {

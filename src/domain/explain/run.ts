@@ -74,7 +74,7 @@ function held(situation: Situation, run: RunStatus, hold: RunHold, what: string)
 }
 
 function untilOf(situation: Situation, { bound }: RunStatus, hold: RunHold): string | null {
-  if (hold.kind === 'soak') return new Date(hold.untilMs).toISOString();
+  if (hold.kind === 'soak' || hold.kind === 'alerts-quiet') return new Date(hold.untilMs).toISOString();
   if (hold.kind !== 'window' || hold.by === 'deadline') return null;
   const blackout = situation.status.blackouts.find(({ start }) => Date.parse(start) === hold.endMs);
   return bound !== true && blackout !== undefined ? blackout.end : nextOpening(situation);
@@ -120,6 +120,11 @@ function changesOf({ status }: Situation, hold: Exclude<RunHold, { kind: 'window
         `ospatch set-max-failures ${cluster} N`,
         `ospatch cancel ${cluster}`,
       ];
+    case 'alerts':
+      return ['the end of these alerts', 'a silence in Alertmanager', `ospatch cancel ${cluster}`];
+    case 'alerts-unknown':
+      return ['an Alertmanager that answers', `ospatch cancel ${cluster}`];
+    case 'alerts-quiet':
     case 'soak':
       return [`ospatch cancel ${cluster}`];
   }

@@ -42,6 +42,7 @@ export const CHECKS = [
   'boot',
   'facts',
   'ready',
+  'alerts',
   'other',
 ] as const;
 export type Check = (typeof CHECKS)[number];
@@ -90,6 +91,7 @@ const CHECK_OF: Partial<Record<ErrorType, Check>> = {
   WrongNode: 'drain',
   DrainBlocked: 'drain',
   Aws: 'aws',
+  Alertmanager: 'alerts',
   NoServer: 'temporal',
   NoWorker: 'worker',
   WorkerProtocol: 'worker',
@@ -109,6 +111,7 @@ const CHECK_OF_WARNING: Record<WarningKind, Check> = {
   'end-of-life': 'os',
   'update-hook': 'packages',
   'prefetch-failed': 'packages',
+  'silence-failed': 'alerts',
   repaired: 'packages',
   'restart-pending': 'services',
   'left-running': 'job',

@@ -10,6 +10,7 @@ export const WARNING_KINDS = [
   'end-of-life',
   'update-hook',
   'prefetch-failed',
+  'silence-failed',
   'repaired',
   // Running code.
   'restart-pending',
@@ -36,6 +37,11 @@ export interface NodeWarning {
   message: string;
   /** The next command or setting; null when there is nothing to do. */
   remedy: string | null;
+}
+
+/** The node is patched without. */
+export function silenceFailedWarning(message: string, remedy: string | null): NodeWarning {
+  return { kind: 'silence-failed', message: plainText(message, 500), remedy };
 }
 
 /** A failure that a repair or retry resolved; reported because it may recur. */

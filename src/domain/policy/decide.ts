@@ -90,6 +90,8 @@ function judge(rule: PolicyRule, demand: Demand): Answer {
         : missing(demand, 'kubeconfigs', kubeconfigText(demand.access));
     case 'aws':
       return judgeAws(rule, demand.path, demand.access);
+    case 'alertmanager':
+      return judgeAlertmanager(rule, demand);
   }
 }
 
@@ -193,6 +195,32 @@ function judgeAws({ aws = {} }: PolicyRule, path: string, { profile, region, clu
     check(wanted !== null && endpoints.some((one) => plainEndpoint(one) === wanted), 'endpoints', 'endpoint', endpoint);
   }
   return denied.length === 0 ? YES : { missing: denied };
+}
+
+/** The files are those of the entry whose address it is: a token for one server is not sent to another. */
+function judgeAlertmanager(
+  { alertmanagers = [] }: PolicyRule,
+  { path, url, credentials }: Extract<Demand, { kind: 'alertmanager' }>,
+): Answer {
+  const entries = alertmanagers
+    .map((one) => (typeof one === 'string' ? { url: one } : one))
+    .filter((one) => plainUrl(one.url) === plainUrl(url));
+  if (entries.length === 0) return { missing: [{ field: 'alertmanagers', path: `${path}.url`, value: url }] };
+  const isAllowed = entries.some(
+    ({ credentials: files = [] }) => credentials === null || files.some((glob) => matchesGlob(glob, credentials)),
+  );
+  if (isAllowed) return YES;
+  return { missing: [{ field: 'alertmanagers.credentials', path: `${path}.credentials`, value: credentials ?? '' }] };
+}
+
+/** An address without the parts that do not matter; null for what is none. */
+function plainUrl(text: string): string | null {
+  const [, scheme = '', host, port, prefix = ''] =
+    /^(https?):\/\/(\[[^\]/]+\]|[^/:?#@\s]+)(?::(\d{1,5}))?(\/[^?#\s]*)?$/i.exec(text) ?? [];
+  if (host === undefined) return null;
+  const protocol = scheme.toLowerCase();
+  const number = Number(port ?? (protocol === 'https' ? 443 : 80));
+  return `${protocol}://${host.toLowerCase().replace(/\.$/, '')}:${number}${prefix.replace(/\/+$/, '')}`;
 }
 
 /** An https address without the parts that do not matter; null for anything else. */

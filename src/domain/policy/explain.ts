@@ -114,5 +114,7 @@ function valueOf(demand: Demand): string {
       const { profile, region, cluster, endpoint } = demand.access;
       return [cluster, region, profile ?? 'default-chain', ...(endpoint === undefined ? [] : [endpoint])].join(', ');
     }
+    case 'alertmanager':
+      return demand.credentials === null ? demand.url : `${demand.url} with ${demand.credentials}`;
   }
 }

@@ -1,4 +1,5 @@
 /** What an activity asks of a worker, in the words of its policy. */
+import type { AlertmanagerAccess } from '../alerts/types';
 import type { EksAccess } from '../eks/policy';
 import type { KubernetesAccess } from '../kubernetes/types';
 import type { NodeTarget } from '../spec/types';
@@ -28,6 +29,7 @@ export type Demand = { path: string } & (
   | { kind: 'jumpHost'; host: string; port: number; user: string; identity: string }
   | { kind: 'kubeconfig'; access: KubernetesAccess }
   | { kind: 'aws'; access: EksAccess }
+  | { kind: 'alertmanager'; url: string; credentials: string | null }
 );
 
 /** A login on a node. `prefix`: of the paths, e.g. `nodes[2].`. */
@@ -54,6 +56,12 @@ export function listed(field: ListedField, path: string, value: string | number)
 
 export function kubernetesDemand(access: KubernetesAccess): Demand {
   return { kind: 'kubeconfig', path: 'kubernetes.kubeconfig', access };
+}
+
+/** One for each replica. */
+export function alertmanagerDemands({ url, bearerTokenFile, basicAuth }: AlertmanagerAccess): Demand[] {
+  const credentials = bearerTokenFile ?? basicAuth?.passwordFile ?? null;
+  return url.map((one): Demand => ({ kind: 'alertmanager', path: 'alerts.alertmanager', url: one, credentials }));
 }
 
 export function awsDemand(access: EksAccess): Demand {

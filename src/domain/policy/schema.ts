@@ -143,6 +143,30 @@ const aws = z.strictObject(
   { error: 'a mapping with profiles, regions, clusters and endpoints' },
 );
 
+const alertmanagerForm = 'an http or https address as in alerts.alertmanager.url, without globs';
+const alertmanagerUrl = text(/^https?:\/\/[^\s?#@*]{1,500}$/i, alertmanagerForm);
+const alertmanagerError = `${alertmanagerForm}; or a mapping with url and credentials`;
+const alertmanager = z.union(
+  [
+    alertmanagerUrl,
+    z.strictObject(
+      {
+        url: alertmanagerUrl.describe('Address of the Alertmanager.'),
+        credentials: list(
+          text(/^[A-Za-z0-9_*][A-Za-z0-9_.@+*-]{0,127}$/, `the bare name of a file, in which ${STAR}`),
+          'names of files',
+        )
+          .optional()
+          .describe(
+            'Files in the secret directory of the worker with which a spec may authenticate there. Default: none.',
+          ),
+      },
+      { error: alertmanagerError },
+    ),
+  ],
+  { error: alertmanagerError },
+);
+
 const rule = z.strictObject(
   {
     name: ruleName.describe('Name of the rule in errors and logs.'),
@@ -173,6 +197,11 @@ const rule = z.strictObject(
       .describe('Programs on the nodes that reboot them. systemctl reboot needs no entry.'),
     calendars: list(program, 'names of files').optional().describe('Files in the calendar directory of the worker.'),
     aws: aws.optional().describe('Access to EKS clusters.'),
+    alertmanagers: list(alertmanager, 'Alertmanagers')
+      .optional()
+      .describe(
+        'Alertmanagers that a spec may name, each with its address alone or with the files of its credentials.',
+      ),
     taskQueues: list(
       text(/^[A-Za-z0-9*][A-Za-z0-9._*-]{0,99}$/, `the name of a task queue, in which ${STAR}, e.g. ospatch`),
       'names of task queues',

@@ -2,9 +2,18 @@
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf } from '../eks/node-groups';
 import type { Demand } from './request';
-import { awsDemand, kubernetesDemand, listed, loginDemands } from './request';
+import { alertmanagerDemands, awsDemand, kubernetesDemand, listed, loginDemands } from './request';
 
-export const REQUEST_KINDS = ['login', 'reboot', 'power-cycle', 'kubernetes', 'calendars', 'aws', 'audit'] as const;
+export const REQUEST_KINDS = [
+  'login',
+  'reboot',
+  'power-cycle',
+  'kubernetes',
+  'calendars',
+  'aws',
+  'alerts',
+  'audit',
+] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 /** What is asked of the workers of one task queue. */
@@ -26,6 +35,9 @@ export function specRequests(spec: ClusterSpec, defaultQueue: string): SpecReque
   const requests = [
     ...(spec.type === 'self-managed' ? nodeRequests(spec, defaultQueue) : eksRequests(spec, defaultQueue)),
     ...(calendars.length === 0 ? [] : [request('calendars', null, defaultQueue, calendars)]),
+    ...(spec.alerts === undefined
+      ? []
+      : [request('alerts', null, spec.taskQueue ?? defaultQueue, alertmanagerDemands(spec.alerts.alertmanager))]),
     request('audit', null, defaultQueue, []),
   ];
   return requests.map((one) => ({

@@ -9,6 +9,7 @@ export const VERIFIABLE_VERBS = [
   'apply',
   'remove',
   'ignore-window',
+  'ignore-alerts',
   'pause',
   'resume',
   'cancel',
@@ -53,6 +54,7 @@ export interface PolicyRule {
   rebootCommands?: string[];
   calendars?: string[];
   aws?: PolicyAws;
+  alertmanagers?: PolicyAlertmanager[];
   taskQueues?: string[];
   /** Verbs that need a verified person. Absent: none. */
   verified?: VerifiableVerb[];
@@ -67,6 +69,9 @@ export interface PolicyKubeconfig {
   /** Absent: only the current context of the file, so only a spec that names none. `*`: all contexts. */
   contexts?: string[];
 }
+
+/** The address of an Alertmanager, without credentials or with those of files of the worker. */
+export type PolicyAlertmanager = string | { url: string; credentials?: string[] };
 
 export interface PolicyAws {
   /** Profiles; `default-chain`: the default chain of AWS, which a spec without a profile uses. */

@@ -38,6 +38,12 @@ export function describeHold(hold: RunHold, unit: MemberName, formatTime: (ms: n
       return `${someOf(hold.members)} cannot be reached after a change and ${hold.members.length === 1 ? 'counts as failed until it is back' : 'count as failed until they are back'}; ${hold.failures} failed besides, and ${hold.limit} may`;
     case 'budget':
       return `${hold.failures} failed, more than the ${hold.limit} that may`;
+    case 'alerts':
+      return `${hold.total === 1 ? 'an alert fires' : `${hold.total} alerts fire`}: ${someOf(hold.names, MAX_NAMES, hold.total)}`;
+    case 'alerts-unknown':
+      return hold.why === null ? 'which alerts fire is not known yet' : `which alerts fire is not known: ${hold.why}`;
+    case 'alerts-quiet':
+      return `no alert may fire until ${formatTime(hold.untilMs)} (alerts.holdFor)`;
     case 'window':
       return hold.forecast === null
         ? `no ${unit} is started so close to ${END_OF[hold.by ?? 'window']} at ${formatTime(hold.endMs)}`

@@ -16,6 +16,9 @@ export const REPORTED_HOLDS = [
   'soak',
   'lost',
   'budget',
+  'alerts',
+  'alerts-unknown',
+  'alerts-quiet',
   'window',
 ] as const satisfies readonly RunHold['kind'][];
 

@@ -3,6 +3,8 @@
  *
  * Pure, and asked again after everything that happens, so every limit is checked at one place, at every instant.
  */
+import type { AlertHold, AlertView } from '../alerts/gate';
+import { alertHold } from '../alerts/gate';
 import { defined } from '../shared/defined';
 import type { NodeRole } from '../spec/types';
 import type { Forecast } from './forecast';
@@ -55,6 +57,8 @@ export interface RunView extends MembersByPlace {
   failures: number;
   /** Nodes of the cluster that are out of service, as last observed. Null: not observed yet. */
   unavailable: ReadonlySet<string> | null;
+  /** Absent: alerts do not hold the run. */
+  alerts?: AlertView;
   /** Null: the run has no end. */
   window: WindowLimit | null;
   forecast: (name: string) => Forecast;
@@ -74,6 +78,7 @@ export type RunHold =
   | { kind: 'soak'; stage: number; untilMs: number }
   | { kind: 'lost'; members: string[]; failures: number; limit: number }
   | { kind: 'budget'; failures: number; limit: number }
+  | AlertHold
   /** `forecast`: that of `next`, which would end after the window. Null: no node is started any more. */
   | { kind: 'window'; endMs: number; by?: WindowLimit['by']; next: string; forecast: Forecast | null };
 
@@ -106,7 +111,11 @@ export function nextStep(view: RunView): Step {
   if (inFlight.length >= concurrency) return wait({ kind: 'concurrency', limit: concurrency });
   const admission = new Admission(view, first.stage, concurrency);
   for (const member of waiting) if (!admission.consider(member)) break;
-  if (admission.started.length > 0) return { do: 'start', members: namesOf(admission.started) };
+  if (admission.started.length > 0) {
+    // Nothing else holds the next member.
+    const firing = view.alerts === undefined ? null : alertHold(view.alerts, view.lastSettledMs, view.nowMs);
+    return firing === null ? { do: 'start', members: namesOf(admission.started) } : wait(firing);
+  }
   return waitOrSuspend(admission.hold ?? { kind: 'in-flight', members: namesOf(inFlight) }, inFlight);
 }
 
@@ -115,7 +124,8 @@ function waitOrSuspend(hold: RunHold, inFlight: readonly PlacedMember[]): Step {
 }
 
 function wait(hold: RunHold): Step {
-  return { do: 'wait', hold, untilMs: hold.kind === 'soak' ? hold.untilMs : null };
+  const hasEnd = hold.kind === 'soak' || hold.kind === 'alerts-quiet';
+  return { do: 'wait', hold, untilMs: hasEnd ? hold.untilMs : null };
 }
 
 /** Lost members may come back, so they hold the run up without spending its budget. */

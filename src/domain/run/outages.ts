@@ -1,7 +1,8 @@
 /**
  * Whether a node in flight may be taken out of service now. Minutes may have passed since it was started, and what nobody
- * asked the run for (a node that died, a cordon by hand) may have used up the room since.
+ * asked the run for (a node that died, a cordon by hand) may have used up the room since, or an alert may fire.
  */
+import { firingHold } from '../alerts/gate';
 import type { RunHold, RunView } from './next-step';
 import { budgetHold, windowHold } from './next-step';
 
@@ -28,19 +29,24 @@ export function answerOutages(view: OutageView): OutageAnswers {
   const limit = limits.maxUnavailable;
   const overBudget = budgetHold(view);
   const mayBeOut = inFlight.filter(({ name }) => !inService.has(name));
+  const firing = view.alerts === undefined ? null : firingHold(view.alerts.reading);
   const outOfService = new Set([...(unavailable ?? []), ...[...mayBeOut, ...lost].map(({ name }) => name)]);
   for (const name of asking) {
     const isKnown = limit === null || unavailable !== null;
-    if (isKnown && (limit === null || outOfService.has(name) || outOfService.size < limit)) {
+    if (firing === null && isKnown && (limit === null || outOfService.has(name) || outOfService.size < limit)) {
       outOfService.add(name);
       answers.granted.push(name);
     } else if (view.paused || overBudget?.kind === 'budget' || windowHold(view, { name }) !== null) {
       answers.sentBack.push(name);
     } else {
-      answers.hold ??= isKnown
-        ? { kind: 'max-unavailable', limit, unavailable: [...outOfService] }
-        : { kind: 'unobserved' };
+      answers.hold ??= firing ?? tooMany(limit, unavailable === null ? null : outOfService);
     }
   }
   return answers;
+}
+
+/** `outOfService` null: not known. */
+function tooMany(limit: number | null, outOfService: ReadonlySet<string> | null): RunHold {
+  if (limit === null || outOfService === null) return { kind: 'unobserved' };
+  return { kind: 'max-unavailable', limit, unavailable: [...outOfService] };
 }

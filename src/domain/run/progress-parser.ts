@@ -1,4 +1,6 @@
 /** Parsers for messages between the workflows of a run. Anybody may signal a workflow, so the input is untrusted. */
+import type { GateCounts } from '../alerts/types';
+import { GATE_RESULTS } from '../alerts/types';
 import { parseHoldReport } from './hold-report';
 import type { MemberSettled } from '../cluster/member';
 import type { NodeGroupReading } from '../eks/status';
@@ -113,8 +115,14 @@ export function parseProgress(value: unknown, run: number, workflowId: string): 
     settled: settled.filter((one) => one !== null),
     started: started.filter((name) => name !== null),
     lost: lost.filter((one) => one !== null),
-    ...defined({ held: held ?? undefined }),
+    ...defined({ held: held ?? undefined, gates: parseGates(progress['gates']) }),
   };
+}
+
+function parseGates(value: unknown): GateCounts | undefined {
+  const counts = toRecord(value);
+  if (counts === null) return undefined;
+  return Object.fromEntries(GATE_RESULTS.flatMap((one) => (isCount(counts[one]) ? [[one, counts[one]]] : [])));
 }
 
 /** Parses a node patch's report of a node unreachable after a change; null when malformed. */

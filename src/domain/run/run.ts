@@ -1,5 +1,6 @@
 import type { MemberKind, MemberSettled, MemberStatus } from '../cluster/member';
 import { isNode, memberName } from '../cluster/member';
+import type { AlertGatePolicy, GateCounts, SilencePolicy } from '../alerts/types';
 import type { EksAccess } from '../eks/policy';
 import type { CommonSettled, NodeError } from '../node/status';
 import { failureSentence, toNodeError } from '../node/status';
@@ -38,6 +39,8 @@ export type RunPolicy = NodeRunPolicy | NodeGroupRunPolicy;
 
 interface CommonRunPolicy {
   limits: RunLimits;
+  /** Firing alerts hold the next member. Absent: they do not. */
+  alertGate?: AlertGatePolicy;
   /** Task queue of the workers that reach the nodes, or AWS; a node may have its own. Absent: that of the workflows. */
   taskQueue?: string;
 }
@@ -62,7 +65,11 @@ export interface NodePatchPolicy {
   /** Hook to run on the worker when a node has not come back `afterMs` after its reboot. */
   powerCycle?: { hook: string; afterMs: number };
   withoutDrain: boolean;
-  /** The run limits how many nodes are out of service, and is asked before this one is taken out. Absent: it does not. */
+  /** Silences for the node in work. Absent: none. */
+  silence?: SilencePolicy;
+  /**
+   * The run is asked before the node is taken out of service: it limits how many are, or alerts hold it. Absent: it is not asked.
+   */
   limitedOutages?: true;
   /** Download packages before the drain. */
   prefetch: boolean;
@@ -250,8 +257,13 @@ export interface NodeInWork {
   state: 'patching' | 'waiting';
   startedAt: string;
   workflowRunId: string | null;
-  /** Waits with its node in service, since then (ISO 8601), because too many others are out of service. Absent: it does not. */
+  /**
+   * Waits with its node in service, since then (ISO 8601), because too many others are out of service or alerts fire. Absent: it
+   * does not.
+   */
   outageAwaitedSince?: string;
+  /** What it waits for then. Absent: other nodes. */
+  outageAwaitedFor?: 'alerts';
   /** Task queue of the workers that reach the node. Absent: that of the workflows. */
   taskQueue?: string;
 }
@@ -324,6 +336,8 @@ export interface RunProgress {
   lost?: LostNode[];
   /** The limit that has begun to hold the run up. Absent: none has since the last report. */
   held?: HoldReport;
+  /** Results of the alert gate since the last report. Absent: none. */
+  gates?: GateCounts;
 }
 
 /** The outcome of a run, derived from its nodes. */

@@ -37,6 +37,8 @@ export const ERROR_TYPES = [
   'WrongNode',
   'DrainBlocked',
   'DrainTimeout',
+  // The API of an Alertmanager, or the files with which a worker reaches it.
+  'Alertmanager',
   // A calendar file on the worker.
   'Calendar',
   // At AWS.

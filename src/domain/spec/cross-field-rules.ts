@@ -2,6 +2,7 @@
  * Rules across several fields of a document. They read the raw document, whatever else is wrong with it, so that all
  * mistakes are reported at once.
  */
+import { alertIssues } from './alerts-section';
 import { blackoutIssues } from './blackout-section';
 import { kubernetesIssues } from './kubernetes-section';
 import { DEFAULT_SSH } from './normalise';
@@ -21,6 +22,7 @@ export function ruleIssues(document: unknown): SpecIssue[] {
     ...kubernetesIssues(document),
     ...restartIssues(document),
     ...rolloutIssues(document),
+    ...alertIssues(document),
   ];
 }
 

@@ -11,6 +11,7 @@ import {
   ON_WINDOW_END,
   SSH_TRANSPORTS,
 } from './types';
+import { alertsSchema } from './alerts-section';
 import { kubernetesSchema } from './kubernetes-section';
 import { eksDocument } from './eks-section';
 import { rebootOwnersSchema } from './reboot-owners-section';
@@ -283,6 +284,11 @@ export const selfManagedSchema = z.strictObject(
     kubernetes: kubernetesSchema
       .optional()
       .describe('The Kubernetes cluster of the nodes; each node is drained before it is patched. Default: no drain.'),
+    alerts: alertsSchema
+      .optional()
+      .describe(
+        'What is done about alerts: silences for the nodes in work, and alerts that hold the next node. Default: nothing.',
+      ),
     taskQueue: field.taskQueue
       .optional()
       .describe(

@@ -5,6 +5,7 @@ import { MAX_NODE_GROUPS, NODE_GROUP_NAME } from '../eks/node-groups';
 import * as field from './fields';
 import type { SpecIssue } from './issues';
 import { renderPath, show } from './issues';
+import { nodeGroupAlertsSchema } from './alerts-section';
 import { nodeGroupRolloutSchema } from './rollout-section';
 import { blackoutsSchema } from './blackout-section';
 import { scheduleSchema } from './schedule-section';
@@ -97,6 +98,7 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
       ...header,
       type: z.literal('eks').describe('Managed node groups of Amazon EKS, which AWS updates on request of ospatch.'),
       eks: eksFields.describe('The EKS cluster and its node groups to update.'),
+      alerts: nodeGroupAlertsSchema.optional().describe('Alerts that hold the next node group. Default: none.'),
       taskQueue: field.taskQueue
         .optional()
         .describe(
@@ -104,7 +106,7 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
         ),
       patching: patching.prefault({}).describe('When the node groups are updated, and how.'),
     },
-    { error: 'a mapping with apiVersion, name, type, eks, taskQueue and patching' },
+    { error: 'a mapping with apiVersion, name, type, eks, alerts, taskQueue and patching' },
   );
 }
 
@@ -122,6 +124,7 @@ const NOT_FOR_EKS: Record<string, string> = {
   nodes: 'AWS creates the nodes of a node group; name the groups in eks.nodeGroups',
   ssh: `${REPLACED}, so nothing is done over SSH`,
   kubernetes: 'AWS drains the nodes it replaces, by its own rules; see eks.force',
+  'alerts.silence': `${REPLACED}, whose names nobody knows before`,
   'patching.patchOnBoot': 'AWS starts new nodes at the release of their node group',
   'patching.rebootIfRequired': `${REPLACED}, so nothing is rebooted`,
   'patching.rebootCommand': `${REPLACED}, so nothing is rebooted`,

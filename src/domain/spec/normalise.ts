@@ -11,6 +11,7 @@ import type {
   SshAccess,
   SshHop,
 } from './types';
+import { normaliseAlerts } from './alerts-section';
 import { normaliseBlackouts } from './blackout-section';
 import { normaliseKubernetes } from './kubernetes-section';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
@@ -31,24 +32,28 @@ type SshDocument = NonNullable<SelfManagedDocument['ssh']>;
 export const DEFAULT_SSH = { port: 22, identity: 'agent', helper: 'auto' } as const;
 
 export function normaliseSelfManaged(document: SelfManagedDocument): SelfManagedSpec {
-  const { kubernetes, taskQueue } = document;
+  const { kubernetes, alerts, taskQueue } = document;
   return {
     ...headerOf(document),
     type: document.type,
-    ...defined({ kubernetes: kubernetes === undefined ? undefined : normaliseKubernetes(kubernetes), taskQueue }),
+    ...defined({
+      kubernetes: kubernetes === undefined ? undefined : normaliseKubernetes(kubernetes),
+      alerts: alerts === undefined ? undefined : normaliseAlerts(alerts),
+      taskQueue,
+    }),
     patching: normalisePatching(document.patching),
     nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
   } satisfies ClusterSpec;
 }
 
 export function normaliseEksCluster(document: EksDocument): EksSpec {
-  const { taskQueue } = document;
+  const { alerts, taskQueue } = document;
   const { schedule, blackouts, rollout, ...patching } = document.patching;
   return {
     ...headerOf(document),
     type: document.type,
     eks: normaliseEks(document.eks),
-    ...defined({ taskQueue }),
+    ...defined({ alerts: alerts === undefined ? undefined : normaliseAlerts(alerts), taskQueue }),
     patching: {
       ...patching,
       ...normaliseTimes({ schedule, blackouts }, patching.timeZone),

@@ -8,6 +8,7 @@ import { renderPath } from './issues';
 import type { SpecIssue } from './issues';
 import { describeIssues } from './zod-messages';
 import { normaliseEksCluster, normaliseNotPatchable, normaliseSelfManaged } from './normalise';
+import { alertIssues } from './alerts-section';
 import { blackoutIssues } from './blackout-section';
 import { ruleIssues } from './cross-field-rules';
 import { scheduleIssues } from './schedule-rules';
@@ -33,7 +34,7 @@ export function parseSpec(value: unknown): ParsedSpec {
 function parseEks(value: unknown): ParsedSpec {
   const parsed = eksSchema.safeParse(value);
   const issues = parsed.success ? [] : explainEksIssues(describeIssues(parsed.error.issues, value, eksSchema));
-  issues.push(...scheduleIssues(value), ...blackoutIssues(value));
+  issues.push(...scheduleIssues(value), ...blackoutIssues(value), ...alertIssues(value));
   const isValid = parsed.success && issues.every(({ severity }) => severity !== 'error');
   return { spec: isValid ? normaliseEksCluster(parsed.data) : null, issues };
 }

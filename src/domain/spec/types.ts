@@ -5,6 +5,7 @@
  * user input in that `ssh` is resolved onto every node, and the entries of the `knownHosts` file for a node are in its
  * `hostKeys`.
  */
+import type { AlertsSpec } from '../alerts/types';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { Bounded } from '../trust/address-bounds';
 import type { EksPolicy } from '../eks/policy';
@@ -216,6 +217,8 @@ export interface SelfManagedSpec extends SpecHeader {
   type: 'self-managed';
   /** Absent: nodes are not drained. */
   kubernetes?: KubernetesPolicy;
+  /** Silences for the nodes in work, and alerts that hold a run. Absent: neither. */
+  alerts?: AlertsSpec;
   /** Task queue of the workers that reach the nodes. Absent: that of the workflows. */
   taskQueue?: string;
   patching: Patching;
@@ -226,6 +229,8 @@ export interface SelfManagedSpec extends SpecHeader {
 export interface EksSpec extends SpecHeader {
   type: 'eks';
   eks: EksPolicy;
+  /** Alerts that hold a run. Absent: none. */
+  alerts?: Omit<AlertsSpec, 'silence'>;
   /** Task queue of the workers that call AWS. Absent: that of the workflows. */
   taskQueue?: string;
   patching: EksPatching;

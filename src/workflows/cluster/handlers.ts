@@ -53,7 +53,7 @@ const PAGE_INPUT = '{"from": 100, "limit": 100, "state": "failed"}';
 
 const DESCRIPTIONS: Record<SignalName, string> = {
   patchNow:
-    'Patch now, or in the next maintenance window. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}; also selector, notBefore, deadline, ignoreWindow, concurrency.',
+    'Patch now, or in the next maintenance window. Input: nothing for all nodes, or {"nodes": ["w-1"], "reason": "...", "by": "..."}; also selector, notBefore, deadline, ignoreWindow, ignoreAlerts, concurrency.',
   pause: 'Start no further node and no run until resumed. Input: nothing, or {"reason": "...", "by": "..."}.',
   resume: 'Undo pause. Input: nothing, or {"reason": "...", "by": "..."}.',
   cancelRun:

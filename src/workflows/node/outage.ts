@@ -1,6 +1,6 @@
 /**
  * The question to the run whether the node may be taken out of service now, as the last thing before it is: so many nodes may
- * be out of service by then that the limit of the run has no room left.
+ * be out of service by then that the limit of the run has no room left, or an alert may fire. Then its alerts are silenced.
  */
 import { condition, getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import { outageRequestSignal } from '../../contract/messages';
@@ -8,6 +8,7 @@ import type { NodeStep } from '../../domain/node/report';
 import { MINUTE_MS, SECOND_MS } from '../../domain/shared/time-units';
 import type { NodeRecord } from './record';
 import type { PatchNodeInput } from './input';
+import type { NodeSilence } from './silence';
 import type { ReleasableWaits } from './release';
 
 /** The run workflow that was asked may have handed over to the next one, which does not know the question. */
@@ -27,6 +28,7 @@ export class NodeOutage {
     private readonly input: PatchNodeInput,
     private readonly record: NodeRecord,
     private readonly waits: ReleasableWaits,
+    private readonly silence: NodeSilence,
   ) {
     this.granted = input.policy.limitedOutages !== true || workflowInfo().parent === undefined;
   }
@@ -42,22 +44,26 @@ export class NodeOutage {
    * for the patch any more; the record says so.
    */
   async request(step: NodeStep): Promise<{ granted: boolean; waitedLong: boolean }> {
-    if (this.granted) return { granted: true, waitedLong: false };
+    if (this.granted) {
+      await this.silence.begin(step);
+      return { granted: true, waitedLong: false };
+    }
     const { name } = this.input.node;
     const askedAtMs = Date.now();
-    this.record.waitFor('the other nodes that are out of service');
+    this.record.waitFor('the run, for the nodes that are out of service and the alerts that fire');
     this.granted = await this.waits.run(
       step,
       () => this.untilAnswered(),
       (how) => ({
         type: 'Policy',
-        message: `${name} was not taken out of service, because too many other nodes were: ${how}`,
-        remedy: `bring the other nodes back into service, then patch ${name} again`,
+        message: `${name} was not taken out of service, because its run had not let it: ${how}`,
+        remedy: `bring the other nodes back into service and end the alerts, then patch ${name} again`,
       }),
     );
     this.record.waitFor(null);
     this.record.noteWaited(Date.now() - askedAtMs);
-    if (!this.granted) this.record.sendBack('other nodes were out of service when its turn came');
+    if (this.granted) await this.silence.begin(step);
+    else this.record.sendBack('other nodes were out of service, or alerts fired, when its turn came');
     return { granted: this.granted, waitedLong: Date.now() - askedAtMs > LONG_MS };
   }
 

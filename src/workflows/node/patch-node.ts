@@ -40,6 +40,7 @@ import { NodeDrain } from './drain';
 import type { PatchNodeInput } from './input';
 import { NodeOutage } from './outage';
 import { NodeRecord } from './record';
+import { NodeSilence } from './silence';
 import { NodeRestarts } from './restarts';
 import type { Preflight } from './steps';
 import { NodeSteps } from './steps';
@@ -94,6 +95,7 @@ class NodePatch {
   private readonly steps: NodeSteps;
   private readonly restarts: NodeRestarts;
   readonly outage: NodeOutage;
+  private readonly silence: NodeSilence;
   private readonly window: PatchWindow;
   /** The node was drained for this patch. */
   private drained = false;
@@ -106,7 +108,8 @@ class NodePatch {
     this.window = new PatchWindow(input.node.name, input.window ?? null);
     this.steps = new NodeSteps(input, this.record, this.waits, this.window);
     this.restarts = new NodeRestarts(input.policy.restartServices ?? NO_RESTARTS, this.record);
-    this.outage = new NodeOutage(input, this.record, this.waits);
+    this.silence = new NodeSilence(input, this.record, this.waits);
+    this.outage = new NodeOutage(input, this.record, this.waits, this.silence);
     const { kubernetes } = input.policy;
     this.kubernetes =
       kubernetes === undefined
@@ -155,7 +158,10 @@ class NodePatch {
     });
     await this.recorded(() => this.patch());
     if (this.kubernetes !== null) await this.returnToService(this.kubernetes);
-    return CancellationScope.nonCancellable(() => this.record.close());
+    return CancellationScope.nonCancellable(async () => {
+      await this.silence.end();
+      return this.record.close();
+    });
   }
 
   private async recorded(work: () => Promise<void>): Promise<void> {
@@ -225,7 +231,10 @@ class NodePatch {
   private async restartOnly(facts: NodeFacts): Promise<boolean> {
     if (this.restarts.needDrain(facts)) {
       if (!(await this.drain(facts))) return false;
-    } else if (this.kubernetes !== null) await this.kubernetes.removeStaleCordon();
+    } else {
+      if (this.kubernetes !== null) await this.kubernetes.removeStaleCordon();
+      await this.silence.begin('restart');
+    }
     await this.finish(facts, facts);
     return true;
   }

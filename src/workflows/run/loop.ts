@@ -2,6 +2,8 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { MemberKind, MemberName, MemberSettled } from '../../domain/cluster/member';
 import { memberName } from '../../domain/cluster/member';
+import { isAlertHold } from '../../domain/alerts/gate';
+import type { AlertReading } from '../../domain/alerts/types';
 import { runDetail } from '../../domain/run/detail';
 import type { Forecast, RunForecasts } from '../../domain/run/forecast';
 import { forecastAt, forecasterOf, runForecasts } from '../../domain/run/forecast';
@@ -32,6 +34,7 @@ import { defined } from '../../domain/shared/defined';
 import { SECOND_MS } from '../../domain/shared/time-units';
 import { timestamp } from '../shared/timestamp';
 import { Quarantine } from './quarantine';
+import { AlertGate } from './alert-gate';
 import { Availability, LOOK_AGAIN_MS } from './availability';
 import type { RunMember } from './member';
 import { membersOf } from './members';
@@ -64,6 +67,8 @@ export class RunLoop implements PatchOwner {
   private readonly reporter: ProgressReporter;
   /** Null: node groups, of which AWS takes care. */
   private readonly availability: Availability | null;
+  /** Null: alerts do not hold the run. */
+  private readonly gate: AlertGate | null;
   private readonly outages: Outages;
   private readonly quarantine: Quarantine | null;
   private settledMembers: MemberSettled[];
@@ -127,6 +132,8 @@ export class RunLoop implements PatchOwner {
     for (const { node } of settled) this.places.move(node, 'settled');
     this.patches = new RunPatches(this.members, this);
     this.availability = isNodeRun(input) ? new Availability(input) : null;
+    const { alertGate, taskQueue } = policy;
+    this.gate = alertGate === undefined ? null : new AlertGate(alertGate, taskQueue, this, isAlertHold(hold));
     this.outages = new Outages(cluster);
     this.quarantine = isNodeRun(input) ? new Quarantine(input) : null;
     this.reporter = new ProgressReporter(input, (name) => this.patches.has(name));
@@ -149,7 +156,7 @@ export class RunLoop implements PatchOwner {
       done: this.settledMembers.length,
       inFlight: inFlight.slice(0, MAX_SHOWN).map((patch) => ({
         ...toInWork(patch),
-        ...defined({ outageAwaitedSince: this.outages.waitingSince(patch.node) ?? undefined }),
+        ...this.outages.waitOf(patch.node),
       })),
       lost: all
         .filter(({ lost }) => lost)
@@ -196,6 +203,7 @@ export class RunLoop implements PatchOwner {
     try {
       await this.loop();
     } finally {
+      this.gate?.end();
       this.reporter.end();
       await reporting;
     }
@@ -290,7 +298,9 @@ export class RunLoop implements PatchOwner {
       this.settleUntried();
       if (await this.answerOutages()) continue;
       const step = nextStep(this.view());
-      this.noteHold(this.outages.hold ?? ('hold' in step ? step.hold : null));
+      const hold = 'hold' in step ? step.hold : null;
+      this.noteHold(this.outages.hold ?? hold);
+      this.useGate([this.outages.hold, hold].some(isAlertHold));
       if (step.do === 'finish') return;
       if (this.mustHandOver()) {
         if (this.patches.canBeHandedOver) return;
@@ -307,7 +317,9 @@ export class RunLoop implements PatchOwner {
 
   private noteHold(found: RunHold | null): void {
     // Before its first look a run knows nothing of other nodes; that is no limit that holds it up.
-    const isFirstLook = found?.kind === 'unobserved' && this.availability?.hasLooked !== true;
+    const isFirstLook =
+      (found?.kind === 'unobserved' && this.availability?.hasLooked !== true) ||
+      (found?.kind === 'alerts-unknown' && found.why === null);
     const hold = isFirstLook ? null : found;
     if (hold?.kind !== this.hold?.kind) {
       this.heldSince = hold === null ? undefined : timestamp();
@@ -324,9 +336,10 @@ export class RunLoop implements PatchOwner {
       limits: this.limits,
       rolesApart: isNodeRun(this.input) && this.input.policy.rolesApart,
       openStage: this.openStage,
-      lastSettledMs: this.lastSettledAt === undefined ? null : Date.parse(this.lastSettledAt),
+      lastSettledMs: this.lastSettledMs,
       failures: this.failures,
       unavailable: this.availability === null ? new Set() : this.availability.unavailable,
+      ...defined({ alerts: this.gate?.view }),
       window: this.runWindow,
       forecast: (name) => this.forecast(name),
       nowMs: Date.now(),
@@ -339,6 +352,11 @@ export class RunLoop implements PatchOwner {
     if (!outages.pending) return false;
     const isLimited = availability !== null && this.limits.maxUnavailable !== null;
     if (isLimited && !availability.isFresh(Date.now(), OUTAGE_FRESH_MS)) await availability.look();
+    // The answer brings the run back here.
+    if (this.gate !== null && !this.gate.isKnown(Date.now(), this.lastSettledMs)) {
+      this.gate.read();
+      return false;
+    }
     return outages.answer(
       { ...this.view(), paused: this.paused },
       (name) => this.reasonNotToTry({ name }) !== null && !this.cancelled,
@@ -370,6 +388,10 @@ export class RunLoop implements PatchOwner {
       await availability.look();
       return;
     }
+    if (this.gate !== null && !this.gate.isKnown(Date.now(), this.lastSettledMs)) {
+      this.gate.read();
+      return this.change();
+    }
     if (this.quarantine?.isToAsk(names) === true) return this.quarantine.ask();
     for (const name of names) {
       // The answers of Temporal to those before bring the run back here.
@@ -380,6 +402,7 @@ export class RunLoop implements PatchOwner {
 
   private async waitFor({ hold, untilMs }: Extract<Step, { do: 'wait' }>): Promise<void> {
     const { availability } = this;
+    if (isAlertHold(hold)) return this.change(this.alertWaitUntil(untilMs));
     if (availability === null) return this.change(untilMs);
     if (hold.kind === 'unobserved') {
       await availability.look();
@@ -388,6 +411,36 @@ export class RunLoop implements PatchOwner {
       await this.change(Date.now() + LOOK_AGAIN_MS);
       await availability.look();
     } else await this.change(untilMs);
+  }
+
+  gateAnswered({ result }: AlertReading): void {
+    this.reporter.gate(result);
+  }
+
+  /** Alerts that hold the run are followed, as long as it can go on. */
+  private useGate(isHeld: boolean): void {
+    const { gate } = this;
+    if (gate === null) return;
+    if (!isHeld || this.paused || this.cancelled) return gate.rest();
+    if (gate.view.reading === null) gate.read();
+    else gate.follow();
+    const { alertGate } = this.input.policy;
+    if (alertGate === undefined || this.patches.all.length > 0 || Date.now() < this.expiresMs) return;
+    this.expired = 'alerts have held the run for too long (patching.maxRunAge)';
+    this.cancelled = true;
+    this.isStale = true;
+  }
+
+  private get lastSettledMs(): number | null {
+    return this.lastSettledAt === undefined ? null : Date.parse(this.lastSettledAt);
+  }
+
+  private get expiresMs(): number {
+    return Date.parse(this.input.startedAt) + (this.input.policy.alertGate?.maxRunAgeMs ?? Infinity);
+  }
+
+  private alertWaitUntil(untilMs: number | null): number {
+    return Math.min(untilMs ?? Infinity, Math.max(this.expiresMs, Date.now() + LOOK_AGAIN_MS));
   }
 
   private start(name: string): void {

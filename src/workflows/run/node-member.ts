@@ -50,9 +50,13 @@ export function nodeMember(input: NodeRunInput, node: NodeSpec): RunMember {
 /** Without what is about the whole run. */
 function patchPolicyOf({
   limits: { maxUnavailable },
+  alertGate,
   stages: _stages,
   rolesApart: _rolesApart,
   ...policy
 }: NodeRunPolicy): NodePatchPolicy {
-  return { ...policy, ...defined({ limitedOutages: maxUnavailable === null ? undefined : (true as const) }) };
+  return {
+    ...policy,
+    ...defined({ limitedOutages: maxUnavailable === null && alertGate === undefined ? undefined : (true as const) }),
+  };
 }

@@ -2,10 +2,12 @@
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
 import { outageAnswerSignal } from '../../contract/messages';
 import { nodeWorkflowId } from '../../contract/workflow-ids';
+import { isAlertHold } from '../../domain/alerts/gate';
+import { defined } from '../../domain/shared/defined';
 import type { OutageAnswers, OutageView } from '../../domain/run/outages';
 import { answerOutages } from '../../domain/run/outages';
 import type { RunHold } from '../../domain/run/next-step';
-import type { HandedOverPatch, OutageRequest } from '../../domain/run/run';
+import type { HandedOverPatch, NodeInWork, OutageRequest } from '../../domain/run/run';
 
 interface Asking {
   workflowRunId: string;
@@ -30,9 +32,12 @@ export class Outages {
     return this.pending ? this.held : null;
   }
 
-  /** Since when the node waits; null: it does not. */
-  waitingSince(name: string): string | null {
-    return this.held === null ? null : (this.asking.get(name)?.since ?? null);
+  /** Since when the node waits, and for what; empty: it does not. */
+  waitOf(name: string): Pick<NodeInWork, 'outageAwaitedSince' | 'outageAwaitedFor'> {
+    const since = this.asking.get(name)?.since;
+    if (this.held === null || since === undefined) return {};
+    const awaited = isAlertHold(this.held) ? ('alerts' as const) : undefined;
+    return { outageAwaitedSince: since, ...defined({ outageAwaitedFor: awaited }) };
   }
 
   started(name: string): void {

@@ -3,6 +3,7 @@ import { condition, getExternalWorkflowHandle, workflowInfo } from '@temporalio/
 import { runProgressSignal } from '../../contract/messages';
 import type { MemberSettled } from '../../domain/cluster/member';
 import type { HoldReport } from '../../domain/run/hold-report';
+import type { GateCounts, GateResult } from '../../domain/alerts/types';
 import type { LostNode, RunInput } from '../../domain/run/run';
 import { progressIntervalMs } from '../../domain/run/run';
 import { defined } from '../../domain/shared/defined';
@@ -44,6 +45,12 @@ export class ProgressReporter {
     this.isDue = true;
   }
 
+  /** An answer of the alert gate; `result` differs from the last one. */
+  gate(result: GateResult): void {
+    this.unreported.gates[result] = (this.unreported.gates[result] ?? 0) + 1;
+    this.isDue = true;
+  }
+
   isTold(node: string): boolean {
     return this.told.has(node);
   }
@@ -66,7 +73,7 @@ export class ProgressReporter {
       // The report has no notices of nodes that are left lost.
       const isLast = this.ended;
       if (isLast && !this.unreported.lost.some(({ node }) => this.isInWork(node))) return;
-      const { settled, started, lost, held } = this.unreported;
+      const { settled, started, lost, held, gates } = this.unreported;
       this.unreported = newReport();
       this.isDue = false;
       sentAt = Date.now();
@@ -75,7 +82,7 @@ export class ProgressReporter {
         .signal(runProgressSignal, {
           ...{ run, workflowId, settled },
           started: started.filter((node) => this.isInWork(node)),
-          ...defined({ lost: lost.length === 0 ? undefined : lost, held }),
+          ...defined({ lost: lost.length === 0 ? undefined : lost, held, gates: noneIfEmpty(gates) }),
         })
         .then(() => {
           for (const { node } of settled) this.told.add(node);
@@ -91,8 +98,13 @@ interface Report {
   started: string[];
   lost: LostNode[];
   held?: HoldReport;
+  gates: GateCounts;
 }
 
 function newReport(): Report {
-  return { settled: [], started: [], lost: [] };
+  return { settled: [], started: [], lost: [], gates: {} };
+}
+
+function noneIfEmpty(gates: GateCounts): GateCounts | undefined {
+  return Object.keys(gates).length === 0 ? undefined : gates;
 }

@@ -1,5 +1,6 @@
 /** All activity proxies, grouped by how a failure is met. The one place for their timeouts. */
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { AlertActivities } from '../../contract/activities/alerts';
 import type { ClusterActivities } from '../../contract/activities/cluster';
 import type { KubernetesActivities } from '../../contract/activities/kubernetes';
 import type { EksActivities } from '../../contract/activities/eks';
@@ -77,6 +78,37 @@ export const observation = proxyActivities<
   heartbeatTimeout: '1 minute',
   retry: { maximumAttempts: 1 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** A look at the alerts: no answer is an answer too, so it is not tried for long. Also where no worker takes it up. */
+export const alerts = proxyActivities<Pick<AlertActivities, 'readAlerts'>>({
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumAttempts: 2 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** The same for as long as the answer does not change. Each attempt is a look, and the next one comes some seconds later. */
+export const alertWatch = proxyActivities<Pick<AlertActivities, 'readAlerts'>>({
+  startToCloseTimeout: '30 seconds',
+  // Without a worker for so long, nothing is known any more.
+  scheduleToStartTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Silences are made before a node is taken out of service, which does not wait for them for long. */
+export const silenceOnce = proxyActivities<Pick<AlertActivities, 'silenceNode' | 'endSilence'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '20 seconds',
+  retry: { initialInterval: '1 second', maximumAttempts: 3 },
+});
+
+/** Renews silences; each attempt is one renewal. One that has begun ends before the silences are ended. */
+export const silenceLease = proxyActivities<Pick<AlertActivities, 'silenceNode'>>({
+  startToCloseTimeout: '30 seconds',
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
 /** What a person waits for at a terminal: it answers soon or says why not. */
