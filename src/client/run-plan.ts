@@ -1,4 +1,9 @@
 /** The plan of the next run of a cluster: its nodes are inspected through the workers, and nothing is changed. */
+import { firingHold, unknownReading } from '../domain/alerts/gate';
+import { alertGateOf } from '../domain/alerts/policies';
+import type { AlertReading } from '../domain/alerts/types';
+import { describeHold } from '../domain/run/describe-hold';
+import { defined } from '../domain/shared/defined';
 import { randomUUID } from 'node:crypto';
 import { WORKFLOW_PRIORITIES } from '../contract/priorities';
 import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
@@ -62,12 +67,13 @@ export async function requestPlan(
   await calls.ensureWorker();
   const wanted = new Set(names ?? spec.nodes.map(({ name }) => name));
   const targets = nodeAddresses(spec).filter(({ name }) => wanted.has(name));
-  const [{ nodes, failures }, unavailable] = await Promise.all([
+  const [{ nodes, failures }, unavailable, firing] = await Promise.all([
     requestInspections(calls, {
       ...{ spec, targets, kubernetes: spec.kubernetes, by },
       ...{ changeNothing: true, untilMs: Date.now() + INSPECTIONS_MS },
     }),
     requestUnavailable(calls, by, spec, status),
+    requestAlerts(calls, by, spec),
   ]);
   const [failure] = failures;
   if (nodes.length === 0 && failure !== undefined) throw new OspatchError(failure.error);
@@ -77,8 +83,36 @@ export async function requestPlan(
   return planRun({
     ...{ spec, rows, names, inspections, unavailable, nowMs: Date.now() },
     windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? status : null),
-    blockers: blockersOf(status),
+    blockers: [...blockersOf(status), ...firing],
   });
+}
+
+/** Why a run that began now would be held by alerts, in one clause; empty: it would not. */
+async function requestAlerts(calls: TemporalCalls, by: string, spec: SelfManagedSpec): Promise<string[]> {
+  const gate = alertGateOf(spec);
+  if (gate === undefined) return [];
+  const { client, taskQueue } = calls.session;
+  const { name: cluster } = spec;
+  const reading = await calls
+    .call(
+      cluster,
+      () =>
+        client.workflow.execute<(input: unknown) => Promise<AlertReading>>(WORKFLOW_TYPES.inspectAlerts, {
+          workflowId: inspectionWorkflowId(cluster, randomUUID()),
+          taskQueue,
+          args: [{ cluster, gate, ...defined({ taskQueue: spec.taskQueue }) }],
+          priority: { priorityKey: WORKFLOW_PRIORITIES.inspectAlerts },
+          workflowExecutionTimeout: AVAILABILITY_MS,
+          staticSummary: `alerts that hold a run of ${cluster}, requested by ${by}`,
+        }),
+      AVAILABILITY_MS,
+    )
+    .catch((error: unknown) => {
+      if (isOspatchError(error)) return unknownReading(error.message);
+      throw error;
+    });
+  const hold = firingHold(reading);
+  return hold === null ? [] : [`no node would be started now: ${describeHold(hold, 'node')}`];
 }
 
 /** As the run would see it, except for nodes that a run in progress works on. Null: not known. */

@@ -80,6 +80,7 @@ export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   inspectEks: PERSON_WAITS,
   inspectPolicy: PERSON_WAITS,
   inspectAvailability: PERSON_WAITS,
+  inspectAlerts: PERSON_WAITS,
   inspectKubernetes: PERSON_WAITS,
   inspectNodes: PERSON_WAITS,
   readNodeLog: PERSON_WAITS,

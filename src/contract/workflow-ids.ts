@@ -10,6 +10,7 @@ export const WORKFLOW_TYPES = {
   readNodeLog: 'readNodeLog',
   inspectNodes: 'inspectNodes',
   inspectAvailability: 'inspectAvailability',
+  inspectAlerts: 'inspectAlerts',
   inspectKubernetes: 'inspectKubernetes',
   uncordonNode: 'uncordonNode',
   updateNodegroup: 'updateNodegroup',

@@ -6,6 +6,7 @@ export { cluster };
 export { inspectEks } from './inspect/eks';
 export { inspectPolicy } from './inspect/policy';
 export { updateNodegroup } from './eks/update-nodegroup';
+export { inspectAlerts } from './inspect/alerts';
 export { inspectAvailability } from './inspect/availability';
 export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './inspect/nodes';
 export { patchNode } from './node/patch-node';

@@ -3,6 +3,7 @@ import { payloadOf, SandboxedWorkflow } from '../sandboxed-workflow';
 const TYPES = [
   'inspectNodes',
   'inspectAvailability',
+  'inspectAlerts',
   'inspectKubernetes',
   'inspectEks',
   'readNodeLog',
