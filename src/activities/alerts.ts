@@ -7,6 +7,7 @@ import type { ApiDeps } from '../alertmanager/api';
 import type { AlertActivities, NodeSilences } from '../contract/activities/alerts';
 import { hasChanged } from '../domain/alerts/gate';
 import { fillMatchers } from '../domain/alerts/matchers';
+import { defined } from '../domain/shared/defined';
 import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { MINUTE_MS, SECOND_MS } from '../domain/shared/time-units';
 import type { CallHttp } from '../http/call';
@@ -90,13 +91,13 @@ function failed(node: string, { message, remedy }: OspatchError): OspatchError {
   return new OspatchError({
     type: 'Alertmanager',
     message: `the alerts of ${node} were not silenced: ${message}`,
-    ...(remedy === undefined ? {} : { remedy }),
+    ...defined({ remedy }),
   });
 }
 
 function wantedSilences({ matchers, values, workflowRunId, run }: NodeSilences): WantedSilence[] {
   const { node, cluster } = values;
-  const comment = `ospatch patches the node ${node} of the cluster ${cluster} in run ${run}. See: ospatch status ${cluster}`;
+  const comment = `Patch of the node ${node} of the cluster ${cluster} in run ${run}; see \`ospatch status ${cluster}\``;
   return matchers.map((one, at) => ({
     matchers: fillMatchers(one, values),
     comment,

@@ -101,7 +101,10 @@ export class AlertmanagerApi {
     const answer = await call({
       method,
       url: `${this.url}/api/v2/${path}`,
-      headers: { ...this.authorization(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...this.authorization(),
+        ...defined({ 'content-type': body === undefined ? undefined : 'application/json' }),
+      },
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_BYTES,
       ...defined({ body, signal, tls: this.tls() }),

@@ -203,7 +203,7 @@ export function normaliseAlerts({ alertmanager: manager, silence: wanted, ...gat
       startupGrace,
     },
     ...defined({ silence: wanted === undefined ? undefined : { ...wanted, ...defined({ tail: wanted.tail }) } }),
-    ...(block === undefined ? {} : { block, ignore, ...defined({ holdFor, watchdog }) }),
+    ...defined({ block, ignore: block === undefined ? undefined : ignore, holdFor, watchdog }),
   } as AlertsSpec;
 }
 

@@ -13,8 +13,9 @@ export interface InspectAlertsInput {
   taskQueue?: string;
 }
 
-export async function inspectAlerts({ cluster, gate, taskQueue }: InspectAlertsInput): Promise<AlertReading> {
+export async function inspectAlerts(input: InspectAlertsInput): Promise<AlertReading> {
   return failOnBadInput(async () => {
+    const { cluster, gate, taskQueue } = input;
     const { alertmanager, filter } = gate;
     const options = { summary: 'which alerts fire', ...defined({ taskQueue }) };
     try {
