@@ -36,6 +36,13 @@ async function journal(): Promise<string> {
   return stdout;
 }
 
+/** Puts settings below those that the package brings. */
+function configure(...settings: string[]): void {
+  const file = path.join(machine.rootDir, 'etc/ospatch/worker.env');
+  const [shipped = ''] = readFileSync(file, 'utf8').split('\nTEMPORAL_ADDRESS=');
+  writeFileSync(file, [shipped, `TEMPORAL_ADDRESS=${server.address}`, ...settings, ''].join('\n'));
+}
+
 /** A command of a person on that machine. */
 function cli(command: string): string {
   return `cd /root && TEMPORAL_ADDRESS=${server.address} ospatch ${command}`;
@@ -67,6 +74,11 @@ function put(file: string): string {
 
 function installation(file: string): string {
   return `DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Options::=--force-unsafe-io install ${file}`;
+}
+
+/** The package of before in the place of the one that is installed. */
+function reinstallation(): string {
+  return `DEBIAN_FRONTEND=noninteractive apt-get -y --reinstall --allow-downgrades install /root/${path.basename(deb)}`;
 }
 
 beforeAll(async () => {
@@ -136,17 +148,16 @@ describe('packages/deb', () => {
   });
 
   test('says what is wrong with a setting, and is not started again and again', async () => {
-    const env = path.join(machine.rootDir, 'etc/ospatch/worker.env');
-    const shipped = readFileSync(env, 'utf8');
-    writeFileSync(env, `${shipped}\nTEMPORAL_ADDRESS=${server.address}\nOSPATCH_LOG_LEVEL=loud\n`);
+    configure('OSPATCH_LOG_LEVEL=loud');
     expect((await machine.exec(`systemctl start ${UNIT}`)).code).not.toBe(0);
     expect(await property('Result')).toBe('exit-code');
     expect(await property('NRestarts')).toBe('0');
     expect(await journal()).toContain('OSPATCH_LOG_LEVEL: found "loud"; allowed: trace, debug');
-    writeFileSync(env, `${shipped}\nTEMPORAL_ADDRESS=${server.address}\n`);
+    configure();
   });
 
   test('is ready when it polls, and refuses what no policy allows', async () => {
+    configure();
     copyFileSync(path.join(lab.keyDir, lab.keyName), path.join(machine.rootDir, 'etc/ospatch/keys/lab'));
     await on('chown root:ospatch-worker /etc/ospatch/keys/lab; chmod 0640 /etc/ospatch/keys/lab');
     await on(`systemctl enable --now ${UNIT}`);
@@ -192,9 +203,18 @@ describe('packages/deb', () => {
     expect(await journal()).toMatch(/"msg":"worker stopped"[^]*"msg":"worker started"/);
   });
 
+  test('waits for Temporal again after an upgrade that finds it waiting', async () => {
+    configure('TEMPORAL_ADDRESS=127.0.0.1:1');
+    await machine.exec(`systemctl restart ${UNIT}`);
+    await on(reinstallation());
+    expect(await on(`systemctl is-active ${UNIT}; true`)).toBe('activating\n');
+    configure();
+    await on(`systemctl restart ${UNIT}`);
+  });
+
   test('stays stopped in an upgrade that finds it stopped', async () => {
     await on(`systemctl stop ${UNIT}`);
-    await on(`DEBIAN_FRONTEND=noninteractive apt-get -y --allow-downgrades install /root/${path.basename(deb)}`);
+    await on(reinstallation());
     expect(await property('ActiveState')).toBe('inactive');
     expect(await property('Result')).toBe('success');
     await on(`systemctl start ${UNIT}`);
