@@ -30,7 +30,7 @@ module.exports = {
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       testPathIgnorePatterns: [
         '/node_modules/',
-        '/test/(workflows|replay|upgrade|e2e|kubernetes|aws)/',
+        '/test/(workflows|replay|upgrade|e2e|kubernetes|aws|packages)/',
         '\\.(node|fault|kube|kube-nodes|long-kube-nodes|systems|temporal|monitoring|stack)\\.test\\.ts$',
       ],
     },

@@ -1,8 +1,9 @@
-// Writes the bill of materials and the provenance of a packed release. Usage: node scripts/release-papers.js DIR TARBALL
-// Nothing in them depends on the time or the place of the build.
+// Writes the bills of materials and the provenance of a packed release. Usage: node scripts/release-papers.js DIR TARBALL
+// DIR has the files of the release: the package of npm, and what was made of it (Debian packages, images with the list of
+// their Debian packages, the chart). Nothing in the papers depends on the time or the place of the build.
 const { execFileSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { shrinkwrapOf } = require('./make-shrinkwrap');
@@ -32,8 +33,51 @@ function reproducibleSbom(sbom, { name, sha256, committedAt }) {
   };
 }
 
+/** The packages of Debian in an image, one `NAME VERSION SHA256` a line, as scripts/build-image.sh lists them. */
+function parseDebianPackages(text) {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const [name, version, sha256] = line.split(' ');
+    return { name, version, sha256 };
+  });
+}
+
+function debianPurl({ name, version }, arch) {
+  return `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${arch}&distro=debian-13`;
+}
+
+/** The bill of materials of an image: that of the package, and the packages of Debian below it. */
+function imageSbom(sbom, { file, sha256, arch, debian }) {
+  const component = {
+    ...sbom.metadata.component,
+    type: 'container',
+    'bom-ref': file,
+    hashes: [{ alg: 'SHA-256', content: sha256 }],
+  };
+  const components = debian.map((one) => ({
+    type: 'library',
+    'bom-ref': debianPurl(one, arch),
+    name: one.name,
+    version: one.version,
+    purl: debianPurl(one, arch),
+    hashes: [{ alg: 'SHA-256', content: one.sha256 }],
+  }));
+  const refs = [...sbom.components, ...components].map((one) => one['bom-ref']);
+  return {
+    ...sbom,
+    serialNumber: `urn:uuid:${uuidOf(sha256)}`,
+    metadata: { ...sbom.metadata, component },
+    components: [...sbom.components, ...components],
+    dependencies: [
+      { ref: file, dependsOn: refs },
+      ...(sbom.dependencies ?? []).filter(({ ref }) => ref !== sbom.metadata.component['bom-ref']),
+      ...components.map((one) => ({ ref: one['bom-ref'], dependsOn: [] })),
+    ],
+  };
+}
+
 /** An in-toto statement about `artefacts` (`{name, sha256}`), with SLSA provenance. */
-function provenanceOf(artefacts, { repository, commit, ref, lockSha256, builder, versions }) {
+function provenanceOf(artefacts, { repository, commit, ref, lockSha256, builder, versions, debian = [] }) {
   const source = `git+${repository}@${ref}`;
   return {
     _type: 'https://in-toto.io/Statement/v1',
@@ -46,6 +90,7 @@ function provenanceOf(artefacts, { repository, commit, ref, lockSha256, builder,
         resolvedDependencies: [
           { uri: source, digest: { gitCommit: commit } },
           { name: 'package-lock.json', digest: { sha256: lockSha256 } },
+          ...debian.map(({ uri, sha256 }) => ({ uri, digest: { sha256 } })),
         ],
       },
       runDetails: { builder: { id: builder, version: versions } },
@@ -90,15 +135,33 @@ function main(dir, tarball) {
 
   const sbomName = `${name}-${version}.cdx.json`;
   const committedAt = new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
-  write(sbomName, reproducibleSbom(npmSbom(), { name, sha256, committedAt }));
+  const sbom = reproducibleSbom(npmSbom(), { name, sha256, committedAt });
+  write(sbomName, sbom);
 
-  const artefacts = [tarball, sbomName].map((file) => ({ name: file, sha256: digest(path.join(dir, file)) }));
+  const debian = [];
+  for (const list of readdirSync(dir).filter((file) => file.endsWith('.packages'))) {
+    const base = path.basename(list, '.packages');
+    const arch = base.split('-').at(-1);
+    const packages = parseDebianPackages(readFileSync(path.join(dir, list), 'utf8'));
+    const file = `${base}.oci.tar`;
+    write(`${base}.cdx.json`, imageSbom(sbom, { file, sha256: digest(path.join(dir, file)), arch, debian: packages }));
+    debian.push(...packages.map((one) => ({ uri: debianPurl(one, arch), sha256: one.sha256 })));
+    // The bill of materials says the same.
+    rmSync(path.join(dir, list));
+  }
+
+  const others = readdirSync(dir).filter((file) => file !== tarball && file !== sbomName);
+  const artefacts = [tarball, sbomName, ...others].map((file) => ({
+    name: file,
+    sha256: digest(path.join(dir, file)),
+  }));
   const about = {
     repository: repository.url.replace(/^git\+/, ''),
     commit: git('rev-parse', 'HEAD'),
     ref: `refs/tags/v${version}`,
     lockSha256: digest(path.join(ROOT, 'package-lock.json')),
     builder: builderOf(process.env),
+    debian,
     versions: { node: process.version, npm: npm(ROOT, '--version').trim() },
   };
   write(`${name}-${version}.intoto.json`, provenanceOf(artefacts, about));
@@ -112,4 +175,4 @@ if (require.main === module) {
   } else main(dir, tarball);
 }
 
-module.exports = { builderOf, provenanceOf, reproducibleSbom, uuidOf };
+module.exports = { builderOf, imageSbom, provenanceOf, reproducibleSbom, uuidOf };

@@ -14,6 +14,8 @@
 #   go-client    the client in Go of docs/messages.md
 #   monitoring   Prometheus and promtool
 #   alertmanager Alertmanager
+#   helm         Helm, for the chart
+#   image        what builds, copies and serves OCI images (root)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,7 +76,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters | terminal | packages | alertmanager | site) "setup_$part" ;;
-    temporal | test-server | lab | kubernetes | python | go-client | monitoring) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes | python | go-client | monitoring | helm | image) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

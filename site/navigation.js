@@ -22,7 +22,7 @@ const GROUPS = [
       ['Install', 'install'],
       ['Debian package', 'install-debian'],
       ['Container image', 'install-image'],
-      ['Helm chart', 'install-helm'],
+      ['Helm chart', 'install-kubernetes'],
       ['Temporal Cloud', 'temporal-cloud'],
       ['Sizing', 'sizing'],
     ],

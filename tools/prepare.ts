@@ -1,9 +1,11 @@
 /**
  * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
- * [kubernetes] [python] [go-client] [monitoring]
+ * [kubernetes] [python] [go-client] [monitoring] [helm] [image]
  */
 import type { Log } from '../src/dev/host';
 import { findGoClient } from './go-client';
+import { findHelm } from './helm';
+import { ensureImageTools } from './image-tools';
 import { findControlPlaneProgram } from './kube/program';
 import { prepareLabImages } from './lab/lab';
 import { findTemporal } from '../src/dev/temporal-binary';
@@ -27,6 +29,8 @@ const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   python: findPythonSdk,
   'go-client': findGoClient,
   monitoring: findMonitoring,
+  helm: findHelm,
+  image: ensureImageTools,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
 };
 

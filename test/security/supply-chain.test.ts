@@ -128,9 +128,11 @@ describe('what installs and builds', () => {
 describe('the papers of a release', () => {
   const TARBALL = 'ospatch-0.0.0.tgz';
 
-  function papers(): Record<string, string> {
+  function papers(others: Record<string, string> = {}): Record<string, string> {
     const out = mkdtempSync(path.join(dir, 'out-'));
-    writeFileSync(path.join(out, TARBALL), 'the package');
+    for (const [name, content] of Object.entries({ [TARBALL]: 'the package', ...others })) {
+      writeFileSync(path.join(out, name), content);
+    }
     execFileSync(process.execPath, [path.join(ROOT, 'scripts/release-papers.js'), out, TARBALL], { cwd: '/' });
     return Object.fromEntries(readdirSync(out).map((name) => [name, readFileSync(path.join(out, name), 'utf8')]));
   }
@@ -168,6 +170,32 @@ describe('the papers of a release', () => {
     });
     const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
     expect(JSON.stringify(provenance)).toContain(commit);
+  });
+
+  it('name the packages of Debian in an image, and every other file of the release', () => {
+    const image = 'ospatch-0.0.0-linux-arm64';
+    const all = papers({
+      [`${image}.oci.tar`]: 'the image',
+      [`${image}.packages`]: `nodejs 20.19.2+dfsg-1 ${sha256('nodejs')}\n`,
+      'ospatch_0.0.0_arm64.deb': 'the package of Debian',
+    });
+    expect(Object.keys(all)).not.toContain(`${image}.packages`);
+    const sbom = JSON.parse(all[`${image}.cdx.json`] ?? '') as Sbom & { dependencies: { ref: string }[] };
+    const purl = 'pkg:deb/debian/nodejs@20.19.2%2Bdfsg-1?arch=arm64&distro=debian-13';
+    expect(sbom.components.find(({ purl: one }) => one === purl)).toMatchObject({
+      hashes: [{ alg: 'SHA-256', content: sha256('nodejs') }],
+    });
+    expect(sbom.components.length).toBeGreaterThan(100);
+    expect(sbom.metadata.component).toMatchObject({ type: 'container', hashes: [{ content: sha256('the image') }] });
+    const provenance = Object.entries(all).find(([name]) => name.endsWith('.intoto.json'))?.[1] ?? '';
+    const { subject } = JSON.parse(provenance) as { subject: { name: string }[] };
+    const named = subject.map(({ name }) => name).toSorted();
+    expect(named).toEqual(
+      Object.keys(all)
+        .filter((name) => !name.endsWith('.intoto.json'))
+        .toSorted(),
+    );
+    expect(provenance).toContain(purl);
   });
 
   it('are not made of a working tree with changes', () => {

@@ -1,0 +1,137 @@
+{{- define "ospatch.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "ospatch.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "ospatch.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "ospatch.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ospatch.selector" -}}
+app.kubernetes.io/name: {{ include "ospatch.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "ospatch.labels" -}}
+{{ include "ospatch.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "ospatch.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- define "ospatch.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "ospatch.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Cluster-wide objects of two releases must not meet. */}}
+{{- define "ospatch.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "ospatch.fullname" .) -}}
+{{- end -}}
+
+{{- define "ospatch.policyMap" -}}
+{{- if .Values.policy.inline -}}{{ include "ospatch.fullname" . }}-policy{{- else -}}{{ .Values.policy.existingConfigMap }}{{- end -}}
+{{- end -}}
+
+{{/* How to reach Temporal: for workers and the exporter. */}}
+{{- define "ospatch.temporalEnv" -}}
+- name: TEMPORAL_ADDRESS
+  value: {{ required "temporal.address is required: HOST:PORT of the Temporal frontend" .Values.temporal.address | quote }}
+- name: TEMPORAL_NAMESPACE
+  value: {{ .Values.temporal.namespace | quote }}
+{{- with .Values.temporal.tls }}
+{{- if .enabled }}
+- name: TEMPORAL_TLS
+  value: 'true'
+{{- if .serverName }}
+- name: TEMPORAL_TLS_SERVER_NAME
+  value: {{ .serverName | quote }}
+{{- end }}
+{{- if .existingSecret }}
+{{- if .authority }}
+- name: TEMPORAL_TLS_SERVER_CA_CERT_PATH
+  value: /etc/ospatch/temporal/ca.crt
+{{- end }}
+{{- if .clientCertificate }}
+- name: TEMPORAL_TLS_CLIENT_CERT_PATH
+  value: /etc/ospatch/temporal/tls.crt
+- name: TEMPORAL_TLS_CLIENT_KEY_PATH
+  value: /etc/ospatch/temporal/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.temporal.apiKey }}
+{{- if .existingSecret }}
+- name: TEMPORAL_API_KEY
+  valueFrom:
+    secretKeyRef: { name: {{ .existingSecret | quote }}, key: {{ .key | quote }} }
+{{- end }}
+{{- end }}
+{{- if .Values.encryption.existingSecret }}
+- name: OSPATCH_ENCRYPTION_KEYS
+  value: /etc/ospatch/encryption
+{{- end }}
+{{- end -}}
+
+{{- define "ospatch.temporalMounts" -}}
+- { name: tmp, mountPath: /tmp }
+{{- if and .Values.temporal.tls.enabled .Values.temporal.tls.existingSecret }}
+- { name: temporal, mountPath: /etc/ospatch/temporal, readOnly: true }
+{{- end }}
+{{- if .Values.encryption.existingSecret }}
+- { name: encryption, mountPath: /etc/ospatch/encryption, readOnly: true }
+{{- end }}
+{{- end -}}
+
+{{/* 0440 and fsGroup: root owns the files, the group of the worker reads them, and nobody changes them. */}}
+{{- define "ospatch.temporalVolumes" -}}
+- name: tmp
+  emptyDir: { sizeLimit: 64Mi }
+{{- if and .Values.temporal.tls.enabled .Values.temporal.tls.existingSecret }}
+- name: temporal
+  secret: { secretName: {{ .Values.temporal.tls.existingSecret | quote }}, defaultMode: 0440 }
+{{- end }}
+{{- if .Values.encryption.existingSecret }}
+- name: encryption
+  secret: { secretName: {{ .Values.encryption.existingSecret | quote }}, defaultMode: 0440 }
+{{- end }}
+{{- end -}}
+
+{{- define "ospatch.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- define "ospatch.probes" -}}
+startupProbe:
+  httpGet: { path: /healthz, port: metrics }
+  periodSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  httpGet: { path: /healthz, port: metrics }
+  periodSeconds: 20
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: { path: /readyz, port: metrics }
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end -}}

@@ -1,0 +1,186 @@
+/** The OCI image: built without a daemon, pushed to a registry, pulled, unpacked and run. */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { mustRun } from '../../src/dev/host';
+import { freePorts } from '../../src/dev/ports';
+import type { Bundle, Container } from '../support/container';
+import { kubeletVolume, runContainer, startContainer } from '../support/container';
+import type { TemporalServer } from '../support/local-stack';
+import { startTemporalServer } from '../support/local-stack';
+import { kubeletOptions, podOf, render } from '../support/helm';
+import { runCli } from '../support/run-cli';
+import { waitFor } from '../support/wait-for';
+import '../support/slow-suite';
+
+const ROOT = path.join(__dirname, '../..');
+const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };
+
+/** What a registry stores and a node fetches. */
+const MAX_MIB = 90;
+const USER = 65532;
+
+const POLICY = `version: 1
+rules:
+  - { name: listed, clusters: ['shop-*'], taskQueues: [ospatch] }
+`;
+
+let dir: string;
+let archive: string;
+let registry: ChildProcess;
+let bundle: Bundle;
+let server: TemporalServer;
+
+function sha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+async function build(name: string): Promise<string> {
+  const out = path.join(dir, name);
+  await mustRun(path.join(ROOT, 'scripts/build-image.sh'), [out]);
+  const [file = ''] = readdirSync(out).filter((one) => one.endsWith('.oci.tar'));
+  return path.join(out, file);
+}
+
+async function startRegistry(port: number): Promise<ChildProcess> {
+  const config = path.join(dir, 'registry.yml');
+  const storage = path.join(dir, 'registry');
+  mkdirSync(storage);
+  writeFileSync(
+    config,
+    JSON.stringify({
+      version: '0.1',
+      log: { level: 'error' },
+      storage: { filesystem: { rootdirectory: storage } },
+      http: { addr: `127.0.0.1:${port}` },
+    }),
+  );
+  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+  await waitFor(
+    () =>
+      fetch(`http://127.0.0.1:${port}/v2/`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    { what: 'the registry' },
+  );
+  return child;
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'ospatch-oci-'));
+  archive = await build('first');
+  const [port = 0] = await freePorts(1);
+  registry = await startRegistry(port);
+  const remote = `docker://127.0.0.1:${port}/ospatch:${version}`;
+  // A machine of developers may have no policy of signatures for images.
+  const skopeo = ['--insecure-policy', 'copy', '--quiet'];
+  await mustRun('skopeo', [...skopeo, '--dest-tls-verify=false', `oci-archive:${archive}`, remote]);
+  const pulled = path.join(dir, 'pulled');
+  await mustRun('skopeo', [...skopeo, '--src-tls-verify=false', remote, `oci:${pulled}:${version}`]);
+  bundle = { directory: path.join(dir, 'bundle') };
+  await mustRun('umoci', ['unpack', '--image', `${pulled}:${version}`, bundle.directory]);
+  server = await startTemporalServer({ headless: true });
+});
+
+afterAll(async () => {
+  await server?.stop();
+  if (registry?.exitCode === null) {
+    registry.kill();
+    await once(registry, 'exit');
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('scripts/build-image.sh', () => {
+  it('makes an image that is small, says what it is, and has no rights', async () => {
+    expect(statSync(archive).size / 2 ** 20).toBeLessThan(MAX_MIB);
+    const config = JSON.parse(await mustRun('skopeo', ['inspect', '--config', `oci-archive:${archive}`])) as {
+      config: { User: string; Labels: Record<string, string>; Cmd: string[] };
+      rootfs: { diff_ids: string[] };
+    };
+    expect(config.config).toMatchObject({ User: `${USER}:${USER}`, Cmd: ['worker'] });
+    expect(config.config.Labels).toMatchObject({
+      'org.opencontainers.image.title': 'ospatch',
+      'org.opencontainers.image.version': version,
+      'org.opencontainers.image.licenses': 'Apache-2.0',
+    });
+    expect(config.rootfs.diff_ids).toHaveLength(2);
+    // Nothing gives rights, and nobody but root may change a file of it.
+    const found = await mustRun('find', [
+      ...[path.join(bundle.directory, 'rootfs'), '-perm', '/6000', '-o', '-not', '-type', 'l'],
+      ...['-perm', '/022', '-not', '-path', '*/tmp'],
+    ]);
+    expect(found).toBe('');
+  });
+
+  it('makes the same bytes again', async () => {
+    expect(sha256(await build('second'))).toBe(sha256(archive));
+  });
+
+  it('runs the commands of ospatch on a read-only file system', async () => {
+    expect(await runContainer(bundle, { args: ['--version'] })).toEqual({ code: 0, output: `${version}\n` });
+    const help = await runContainer(bundle, { args: ['worker', '--help'] });
+    expect(help).toMatchObject({ code: 0, output: expect.stringContaining('Usage: ospatch worker') as string });
+    const touched = await runContainer(bundle, {
+      command: ['/bin/sh', '-c', '(: >/etc/ospatch/keys/x); : >/tmp/x && echo tmp'],
+    });
+    expect(touched.output).toMatch(/Read-only file system[^]*tmp\n$/);
+    const ssh = await runContainer(bundle, { command: ['/usr/bin/ssh', '-V'] });
+    expect(ssh).toMatchObject({ code: 0, output: expect.stringContaining('OpenSSH_') as string });
+    const reached = await runContainer(bundle, {
+      command: ['/usr/bin/ssh', '-o', 'BatchMode=yes', '-p', '1', '127.0.0.1'],
+    });
+    expect(reached.output).toContain('Connection refused');
+  });
+
+  it('trusts Secrets as a kubelet mounts them, and refuses what everybody may read', async () => {
+    const script = `const { readTrusted } = require('/usr/lib/ospatch/lib/trusted-file');
+      try { console.log(String(readTrusted('/etc/ospatch/keys/id_ed25519', { secret: true }))); }
+      catch (error) { console.log(error.message); }`;
+    const read = async (mode: number) => {
+      const keys = kubeletVolume(dir, { id_ed25519: 'the key' }, { mode, fsGroup: USER });
+      const command = ['/usr/bin/node', '-e', script];
+      return (await runContainer(bundle, { command, volumes: { '/etc/ospatch/keys': keys }, fsGroup: USER })).output;
+    };
+    expect(await read(0o440)).toBe('the key\n');
+    expect(await read(0o400)).toBe('the key\n');
+    expect(await read(0o644)).toContain('can be read by everybody');
+  });
+
+  it('has a worker that answers with the arguments, environment and volumes of the chart, and ends on SIGTERM', async () => {
+    const key = `${Buffer.alloc(32, 7).toString('base64')}\n`;
+    const objects = await render(
+      ...['--set', `temporal.address=${server.address}`, '--set', 'keys.existingSecret=keys'],
+      ...['--set', 'encryption.existingSecret=encryption', '--set', 'encryption.required=true'],
+      ...['--set-string', 'policy.inline=PLACEHOLDER', '--set', 'metrics.enabled=false'],
+    );
+    const pod = podOf(objects, 'ospatch-worker-default');
+    const contents = {
+      keys: { id_ed25519: 'never used' },
+      encryption: { '2026-11.key': key },
+      'ospatch-policy': { 'policy.yaml': POLICY },
+    };
+    const worker: Container = startContainer(bundle, kubeletOptions(pod, contents, dir));
+    const started = () => worker.output().includes('worker started') || worker.process.exitCode !== null;
+    await waitFor(started, { what: 'the worker', timeoutMs: 120_000 });
+    const keys = path.join(dir, 'keys');
+    mkdirSync(keys, { mode: 0o700 });
+    writeFileSync(path.join(keys, '2026-11.key'), key, { mode: 0o600 });
+    const spec = path.join(ROOT, 'examples/listed-only.yaml');
+    const env = { TEMPORAL_ADDRESS: server.address, TEMPORAL_NAMESPACE: 'default', OSPATCH_ENCRYPTION_KEYS: keys };
+    const mine = { env };
+    const applied = await runCli(['apply', '-f', spec], mine);
+    expect({ ...applied, log: worker.output() }).toMatchObject({ code: 0 });
+    const status = await runCli(['status', 'shop-aks', '-o', 'json'], mine);
+    expect(JSON.parse(status.stdout)).toMatchObject({ cluster: 'shop-aks' });
+    expect(worker.output()).not.toContain('cannot be created');
+    expect(await worker.stop()).toBe(0);
+    expect(worker.output()).toContain('worker stopped');
+  });
+});
