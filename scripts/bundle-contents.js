@@ -4,6 +4,7 @@
 const PACKAGES = ['@temporalio/common', '@temporalio/workflow', '@temporalio/worker', 'ms', 'nexus-rpc', 'long'];
 const OWN = ['contract', 'domain', 'workflows'];
 const NOT_OWN = [
+  /^domain\/notifications\/compose\./,
   /^domain\/schedule\/(?!window\.[jt]s$)/,
   /^domain\/spec\/(parse|document-schema|fields|normalise|json-schema|zod-messages|time-checks|cross-field-rules|suggest|[a-z]+-section)\./,
 ];

@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { codeOf } from './domain/shared/error-code';
 
-export type WorkerDirectory = 'keys' | 'kubeconfigs' | 'secrets';
+export type WorkerDirectory = 'keys' | 'kubeconfigs' | 'secrets' | 'notify.d' | 'notifications.yaml';
 
 /** For help texts. */
 export const DIRECTORY_RULE = '~/.config/ospatch, as root /etc/ospatch';

@@ -47,6 +47,10 @@ export interface WorkerOptions {
   hookDir: string | null;
   /** Directory of the calendar files named in specs; null: none. */
   calendarDir: string | null;
+  /** File with the worker's own targets of notifications; it need not exist. Null: none. */
+  notificationsFile?: string | null;
+  /** Directory of the programs named as targets of notifications. */
+  notifyDir?: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
   /** UID of the pod in which this worker runs; null or absent: it is no pod. */
@@ -74,7 +78,7 @@ export interface WorkerOptions {
 
 /**
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
- * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_SECRET_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
+ * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_NOTIFICATIONS`, `OSPATCH_NOTIFY_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_SECRET_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
  * `OSPATCH_METRICS`, `OSPATCH_LOG_LEVEL`.
  *
@@ -100,6 +104,8 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     keyDir: env['OSPATCH_KEY_DIR'] ?? defaultDirectory('keys', env),
     hookDir: env['OSPATCH_HOOK_DIR'] ?? null,
     calendarDir: env['OSPATCH_CALENDAR_DIR'] ?? null,
+    notificationsFile: env['OSPATCH_NOTIFICATIONS'] ?? defaultDirectory('notifications.yaml', env),
+    notifyDir: env['OSPATCH_NOTIFY_DIR'] ?? defaultDirectory('notify.d', env),
     kubeconfigDir: env['OSPATCH_KUBECONFIG_DIR'] ?? defaultDirectory('kubeconfigs', env),
     podUid: podUidFromEnv(env),
     secretDir: env['OSPATCH_SECRET_DIR'] ?? defaultDirectory('secrets', env),
@@ -152,7 +158,7 @@ async function connectAndRun(
   const connection = await NativeConnection.connect(options.connection);
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, calendarDir, kubeconfigDir, secretDir = null, podUid } = options;
-  const { passphraseCommand, sshInclude } = options;
+  const { passphraseCommand, sshInclude, notificationsFile, notifyDir } = options;
   createDefaultDirectories(options, log);
   const policy = loggedPolicy(options.policyPath, log);
   warnOfPlainText(options.connection, log);
@@ -164,6 +170,7 @@ async function connectAndRun(
     kubeconfigDir,
     secretDir,
     ...defined({ passphraseCommand, sshInclude, podUid, encryptionRequired: options.encryptionRequired }),
+    ...defined({ notificationsFile, notifyDir }),
     log,
   });
   const supported = supportedProtocols(packageVersion());

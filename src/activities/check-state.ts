@@ -51,6 +51,16 @@ const FORM = z.object({
       steps: z.record(z.string(), z.object({ counts: z.array(z.number()), sum: z.number() })),
     })
     .optional(),
+  notices: z
+    .looseObject({
+      seen: z.int(),
+      defaults: z.array(z.looseObject({ name: z.string(), on: z.array(z.unknown()) })).optional(),
+      pending: z.array(z.looseObject({ kind: z.string() })).optional(),
+      handedOver: z.record(z.string(), z.string()).optional(),
+      reminded: z.record(z.string(), z.number()).optional(),
+      stuck: z.string().optional(),
+    })
+    .optional(),
   admissions: z.looseObject({ chain: z.string() }).optional(),
   answered: z.array(z.looseObject({ id: z.string() })),
   loopError: z.string().optional(),

@@ -82,6 +82,7 @@ function isRetryable(type: ErrorType, attempt: number): boolean {
     case 'DrainBlocked':
     case 'DrainTimeout':
     case 'Alertmanager':
+    case 'Notification':
     case 'Calendar':
     case 'Aws':
     case 'Cancelled':

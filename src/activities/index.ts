@@ -9,6 +9,7 @@ import { createKubernetesActivities } from './kubernetes';
 import { EksApis } from '../aws/eks-caller';
 import { createEksActivities } from './eks';
 import type { ActivityLog } from './node';
+import { createNotificationActivities } from './notifications';
 import { createNodeActivities } from './node';
 import { summarisePlan } from '../domain/node/report';
 import { PolicyFile } from '../policy/policy-file';
@@ -26,6 +27,10 @@ export interface ActivityDeps {
   hookDir?: string | null;
   /** Directory of the calendar files named in `patching.blackouts`; default none. */
   calendarDir?: string | null;
+  /** The worker's own targets of notifications; default none. */
+  notificationsFile?: string | null;
+  /** Directory of notification programs; default none. */
+  notifyDir?: string | null;
   /** Directory of the kubeconfigs named in `kubernetes.kubeconfig`. */
   kubeconfigDir: string;
   /** UID of the pod in which this worker runs; default null: it is no pod. */
@@ -56,6 +61,8 @@ export function createActivities({
   keyDir,
   hookDir = null,
   calendarDir = null,
+  notificationsFile = null,
+  notifyDir = null,
   kubeconfigDir,
   podUid = null,
   secretDir = null,
@@ -84,6 +91,13 @@ export function createActivities({
     ...createEksActivities({ log, apis }),
     ...createPolicyActivities(policy),
     ...createAlertActivities({ secretDir, log, ...defined({ now }) }),
+    ...createNotificationActivities({
+      notificationsFile,
+      secretsDir: secretDir ?? '/nonexistent',
+      notifyDir,
+      policy,
+      log,
+    }),
   };
   return {
     activities: guardActivities(activities, { authorise: authoriseBy(policy), log }),

@@ -59,10 +59,13 @@ export function policyDemands(request: ActivityRequest): Demand[][] {
           'ical' in blackout ? [listed('calendars', 'patching.blackouts.ical', blackout.ical)] : [],
         ),
       ];
+    // What a target asks for is found out by reading its secrets; the activity judges it as a whole.
+    case 'notify':
     case 'recordAudit':
     case 'cancelChildren':
       return [[]];
     // They compute, or read the workflows of the cluster. What a run does then is denied, where a person sees it.
+    case 'notificationDefaults':
     case 'lastRun':
     case 'explainPolicy':
     case 'awaitNodePatches':

@@ -28,6 +28,7 @@ import { registerInit } from './commands/init';
 import { registerList } from './commands/list';
 import { registerLogs } from './commands/logs';
 import { registerNext } from './commands/next';
+import { registerNotify } from './commands/notify';
 import { registerPatch } from './commands/patch';
 import { registerPause } from './commands/pause';
 import { registerPlan } from './commands/plan';
@@ -77,6 +78,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerEvents,
   registerHistory,
   registerLogs,
+  registerNotify,
   registerUncordon,
   registerRelease,
   registerRemove,

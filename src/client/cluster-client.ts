@@ -68,6 +68,7 @@ import type { RunReport } from './inspector';
 import type { LogNews, NodeLog } from './log-follower';
 import type { WorkflowHistory } from './histories';
 import type { Inspector } from './inspector';
+import type { TargetTest } from '../domain/notifications/types';
 import { awaitRunEnd } from './run-end';
 import type { PlanOptions } from './run-plan';
 import { isEks } from '../domain/eks/node-groups';
@@ -339,6 +340,17 @@ export class ClusterClient {
   async release(cluster: string, node: string, message: Message = {}): Promise<ReleaseAnswer> {
     const { releaseNode } = await import('./release.js');
     return releaseNode(this.calls, cluster, node, await this.signed(cluster, 'release', message));
+  }
+
+  /**
+   * Sends a test message to the targets of notifications, or to one of them, and returns what each has answered.
+   *
+   * @throws OspatchError `NotFound` when there is no such target
+   */
+  async testNotifications(cluster: string, options: { target?: string } = {}): Promise<TargetTest[]> {
+    const { testNotifications } = await import('./notifications.js');
+    const [spec, { createdAt }] = [await this.spec(cluster), await this.summary(cluster)];
+    return testNotifications(this.calls, { spec, createdAt }, { ...options, by: this.by });
   }
 
   /**

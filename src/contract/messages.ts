@@ -1,4 +1,7 @@
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from '@temporalio/common';
+import type { Notified } from '../domain/cluster/notified';
+import type { Report } from '../domain/notifications/report';
+import type { AnyTarget } from '../domain/notifications/types';
 import type {
   ApplySpecAnswer,
   CancelRunAnswer,
@@ -88,6 +91,12 @@ export const runProgressSignal = defineSignal<[RunProgress]>('runProgress');
 /** From a workflow of a node to its cluster: what somebody has done there. */
 export const nodeActionSignal = defineSignal<[NodeAction]>('nodeAction');
 
+/** From the notifier of a subject to its cluster: what has become of a message. */
+export const notifiedSignal = defineSignal<[Notified]>('notified');
+
+/** From a cluster to the notifier of a subject: the newest report, and who is told. */
+export const reportSignal = defineSignal<[{ report: Report; targets: AnyTarget[] }]>('report');
+
 /** From a cluster to its run workflow. */
 export const restrictSignal = defineSignal<[RunRestrictions]>('restrict');
 export const progressQuery = defineQuery<RunProgressPage, [Pick<PageRequest, 'from' | 'limit'>?]>('progress');
@@ -123,6 +132,8 @@ export const nodePatchQuery = defineQuery<PatchRecord>('nodePatch');
 const INTERNAL_SIGNALS: readonly string[] = [
   runProgressSignal,
   nodeActionSignal,
+  notifiedSignal,
+  reportSignal,
   restrictSignal,
   forbidRebootsSignal,
   windowSignal,

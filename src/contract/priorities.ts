@@ -10,6 +10,7 @@ import type { ClusterActivities } from './activities/cluster';
 import type { EksActivities } from './activities/eks';
 import type { KubernetesActivities } from './activities/kubernetes';
 import type { NodeActivities } from './activities/node';
+import type { NotificationActivities } from './activities/notification';
 import type { WORKFLOW_TYPES } from './workflow-ids';
 
 export type PriorityKey = 1 | 2 | 3 | 4 | 5;
@@ -23,13 +24,14 @@ type LocalActivity =
   | 'admit'
   | 'searchAttributes'
   | 'recordAudit'
-  | 'lastRun';
+  | 'lastRun'
+  | 'notificationDefaults';
 
 type Activity =
   | keyof NodeActivities
   | keyof KubernetesActivities
   | keyof EksActivities
-  | Exclude<keyof ClusterActivities, LocalActivity>;
+  | Exclude<keyof ClusterActivities | keyof NotificationActivities, LocalActivity>;
 
 type Workflow = keyof typeof WORKFLOW_TYPES;
 
@@ -73,6 +75,7 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   listNodegroups: SCHEDULED,
   describeNodegroup: SCHEDULED,
   beginNodegroupUpdate: SCHEDULED,
+  notify: BEGUN,
 };
 
 /** Constant per workflow: a run and a node patch count as started from the beginning, whatever has triggered them. */
@@ -91,6 +94,8 @@ export const WORKFLOW_PRIORITIES: Readonly<Record<Workflow, PriorityKey>> = {
   updateNodegroup: BEGUN,
   prefetchNodes: NOBODY_WAITS,
   refreshFacts: NOBODY_WAITS,
+  notify: NOBODY_WAITS,
+  testNotifications: PERSON_WAITS,
 };
 
 /** `trigger`: of the activity's run; any other value when it belongs to no run. */

@@ -18,6 +18,8 @@ export const WORKFLOW_TYPES = {
   inspectPolicy: 'inspectPolicy',
   prefetchNodes: 'prefetchNodes',
   refreshFacts: 'refreshFacts',
+  notify: 'notify',
+  testNotifications: 'testNotifications',
 } as const;
 
 export function clusterWorkflowId(cluster: string): string {
@@ -53,6 +55,11 @@ export function refreshWorkflowId(cluster: string): string {
 
 export function prefetchWorkflowId(cluster: string): string {
   return `${clusterWorkflowId(cluster)}/prefetch`;
+}
+
+/** Of the workflow that tells the targets of notifications about one subject. `createdAt`: as of runs. */
+export function notifierWorkflowId(cluster: string, createdAt: string, subject: string): string {
+  return `${clusterWorkflowId(cluster)}/notify/${subject}-${Date.parse(createdAt).toString(36)}`;
 }
 
 export function inspectionWorkflowId(cluster: string, unique: string): string {

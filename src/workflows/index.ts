@@ -12,6 +12,8 @@ export { inspectKubernetes, inspectNodes, readNodeLog, uncordonNode } from './in
 export { patchNode } from './node/patch-node';
 export { prefetchNodes } from './node/prefetch-nodes';
 export { refreshFacts } from './node/refresh-facts';
+export { notify } from './notify/notify';
+export { testNotifications } from './inspect/notifications';
 export { run } from './run/run';
 
 /**

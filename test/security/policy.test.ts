@@ -17,7 +17,13 @@ import { NODE_WORKFLOW, validInputs } from '../support/activity-inputs';
 
 const NAMES = Object.keys(INPUT_SCHEMAS) as (keyof AllActivities)[];
 /** They look at the workflows of their own cluster only, or tell what the policy says of it. */
-const READS_OWN_WORKFLOWS = ['lastRun', 'awaitNodePatches', 'awaitWorkflowClosed', 'explainPolicy'];
+const READS_OWN_WORKFLOWS = [
+  'lastRun',
+  'awaitNodePatches',
+  'awaitWorkflowClosed',
+  'explainPolicy',
+  'notificationDefaults',
+];
 const NEED_A_RULE = NAMES.filter((name) => !isComputation(name) && !READS_OWN_WORKFLOWS.includes(name));
 
 /** Lists of a rule, in its order. */
@@ -32,6 +38,8 @@ const NEEDED: Record<string, string[]> = {
   nextWindowsByFiles: ['calendars'],
   recordAudit: [],
   cancelChildren: [],
+  // It judges its target itself, with what stands in the files that the target names.
+  notify: [],
 };
 
 const RULE = {

@@ -159,6 +159,13 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
         ...{ warnings: [], steps: [], error: null, before: null, after: null, updateId: null, adopted: false },
       },
     },
+    notificationDefaults: { cluster: 'demo' },
+    notify: {
+      ...{ cluster: 'demo', createdAt: AT, at: AT, news: [{ event: 'window-missed', key: 'window-missed' }] },
+      target: { name: 'ops', on: ['window-missed'], webhook: { url: 'https://hooks.example.com/ospatch' } },
+      report: { kind: 'window', window: AT, result: 'missed (paused)', nextWindow: AT },
+      thread: { id: '1700000000.000100', place: 'C1' },
+    },
     lastRun: { cluster: 'demo', createdAt: AT, after: 0 },
     awaitNodePatches: [{ workflowId: NODE_WORKFLOW, workflowRunId: '' }],
     cancelChildren: 'cluster/demo/run/3-abc',

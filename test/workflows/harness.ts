@@ -17,6 +17,7 @@ import { createPolicyActivities } from '../../src/activities/policy';
 import { PolicyFile } from '../../src/policy/policy-file';
 import type { AuditRecord, ClusterActivities } from '../../src/contract/activities/cluster';
 import type { KubernetesActivities } from '../../src/contract/activities/kubernetes';
+import type { NotificationActivities } from '../../src/contract/activities/notification';
 import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { QUICK_SERVER_ARGS } from '../../src/dev/temporal-server';
@@ -297,8 +298,9 @@ class SimulatedNodes {
   /** Of the worker. */
   calendarDir: string | null = null;
 
-  clusterActivities(): ClusterActivities {
+  clusterActivities(): ClusterActivities & Pick<NotificationActivities, 'notificationDefaults'> {
     return {
+      notificationDefaults: () => Promise.resolve([]),
       ...createClusterActivities({ info: () => undefined }),
       ...createPolicyActivities(new PolicyFile(null)),
       nextWindowsByFiles: (input) =>

@@ -124,6 +124,9 @@ const demand = z.discriminatedUnion(
       access: z.object({ kubeconfig: spec.kubeconfig, context: spec.kubeContext.optional() }),
     }),
     z.object({ kind: z.literal('aws'), path, access: eksAccess }),
+    z.object({ kind: z.literal('notificationHost'), path, host: spec.host }),
+    z.object({ kind: z.literal('notificationSecret'), path, file: field.singleLine(128) }),
+    z.object({ kind: z.literal('notificationProgram'), path, program: spec.programName }),
   ],
   { error: 'a demand' },
 ) as unknown as z.ZodType<Demand>;

@@ -129,6 +129,8 @@ function namedBy(request: ActivityRequest): Named {
     case 'findStaleCordons':
     case 'nextWindows':
     case 'nextWindowsByFiles':
+    case 'notify':
+    case 'notificationDefaults':
     case 'lastRun':
     case 'admit':
     case 'explainPolicy':

@@ -3,6 +3,7 @@ import { ALERT_INPUTS } from './alerts';
 import { CLUSTER_INPUTS } from './cluster';
 import { EKS_INPUTS } from './eks';
 import { KUBERNETES_INPUTS } from './kubernetes';
+import { NOTIFICATION_INPUTS } from './notification';
 import { NODE_INPUTS } from './node';
 import type { AllActivities, InputSchemas } from './types';
 
@@ -12,4 +13,5 @@ export const INPUT_SCHEMAS: InputSchemas<AllActivities> = {
   ...EKS_INPUTS,
   ...CLUSTER_INPUTS,
   ...ALERT_INPUTS,
+  ...NOTIFICATION_INPUTS,
 };

@@ -20,6 +20,7 @@ on nodes continue, and the next worker follows them.
 Environment: OSPATCH_POLICY (what the worker may be asked for, default everything; see ospatch policy --help),
 OSPATCH_KEY_DIR (default ~/.config/ospatch/keys, as root /etc/ospatch/keys), OSPATCH_PASSPHRASE_COMMAND (for encrypted keys, a JSON array such as
 ["pass", "show"]; it gets the name of the key), OSPATCH_SSH_INCLUDE (no crypto policy), OSPATCH_TASK_QUEUE (ospatch), OSPATCH_HOOK_DIR (no hooks), OSPATCH_CALENDAR_DIR (no calendars),
+OSPATCH_NOTIFICATIONS (targets of notifications, notifications.yaml beside the keys), OSPATCH_NOTIFY_DIR (notify.d beside the keys),
 OSPATCH_KUBECONFIG_DIR (kubeconfigs beside the keys), OSPATCH_SECRET_DIR (secrets beside the keys), OSPATCH_POD_UID (the pod in which the worker runs), OSPATCH_ENCRYPTION_KEYS (nothing is encrypted),
 OSPATCH_ENCRYPTION_REQUIRED (unencrypted messages are accepted), OSPATCH_METRICS (no metrics), OSPATCH_LOG_LEVEL (info), and the variables of the temporal CLI.
 Capacity: OSPATCH_MAX_ACTIVITIES (500), OSPATCH_MAX_CACHED_WORKFLOWS (1500), OSPATCH_MAX_POLLERS (20).

@@ -35,8 +35,22 @@ export function eventText(event: StoredEvent, unit: string): string {
     case 'host-key':
     case 'silence-failed':
       return `run ${event.run}: ${event.message}`;
+    case 'notification':
+      return notificationText(event);
     case 'nodes':
       return `run ${event.run}: ${nodesText(event)}`;
+  }
+}
+
+function notificationText({ target, about, result, message }: Extract<StoredEvent, { kind: 'notification' }>): string {
+  const why = message === undefined ? '' : `: ${message}`;
+  switch (result) {
+    case 'delivered':
+      return `notification about ${about} delivered to ${target}${why}`;
+    case 'delayed':
+      return `notification about ${about} not delivered to ${target} yet, and sent again for up to a day${why}`;
+    case 'failed':
+      return `notification about ${about} not delivered to ${target}${why}`;
   }
 }
 

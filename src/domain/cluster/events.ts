@@ -12,7 +12,7 @@ import type { RunOutcome, RunTrigger } from '../run/run';
 import { plainText } from '../shared/text';
 import { defined } from '../shared/defined';
 
-export const EVENT_CLASSES = ['actions', 'rejections', 'runs', 'windows', 'limits', 'nodes'] as const;
+export const EVENT_CLASSES = ['actions', 'rejections', 'runs', 'windows', 'limits', 'nodes', 'notifications'] as const;
 export type EventClass = (typeof EVENT_CLASSES)[number];
 
 /** Who asked for what, and what came of it. */
@@ -128,6 +128,18 @@ interface NodesProgressed {
   failure?: string;
 }
 
+/** What has become of a message to a target of notifications. */
+interface NotificationEnd {
+  kind: 'notification';
+  target: string;
+  /** What the message is about, e.g. `run 5`. */
+  about: string;
+  /** `delayed`: not delivered yet, and tried again. */
+  result: 'delivered' | 'delayed' | 'failed';
+  /** What the target has answered, or why it has not. Absent: not known. */
+  message?: string;
+}
+
 export type EventFact =
   | Action
   | RejectedRequest
@@ -141,7 +153,8 @@ export type EventFact =
   | NodeUnreachable
   | HostKeyShown
   | SilenceFailed
-  | NodesProgressed;
+  | NodesProgressed
+  | NotificationEnd;
 export type EventKind = EventFact['kind'];
 
 export type StoredEvent = EventFact & {
@@ -182,9 +195,10 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
   'host-key': 'limits',
   'silence-failed': 'limits',
   nodes: 'nodes',
+  notification: 'notifications',
 };
 
-/** In all 200 events. */
+/** In all 220 events. */
 export const KEPT_EVENTS: Readonly<Record<EventClass, number>> = {
   actions: 66,
   rejections: 15,
@@ -192,6 +206,7 @@ export const KEPT_EVENTS: Readonly<Record<EventClass, number>> = {
   windows: 30,
   limits: 15,
   nodes: 34,
+  notifications: 20,
 };
 
 /** Characters kept of a class, whatever people write as reasons. */
@@ -208,7 +223,7 @@ const UNMERGED = 10;
 export function newEventLog(now: string): EventLog {
   return {
     ...{ life: now, lifeFrom: 1, next: 1, droppedUpTo: 0 },
-    entries: { actions: [], rejections: [], runs: [], windows: [], limits: [], nodes: [] },
+    entries: { actions: [], rejections: [], runs: [], windows: [], limits: [], nodes: [], notifications: [] },
   };
 }
 
@@ -291,6 +306,13 @@ function bounded(fact: EventFact): EventFact {
       return {
         ...fact,
         ...defined({ failure: fact.failure === undefined ? undefined : plainText(fact.failure, 160) }),
+      };
+    case 'notification':
+      return {
+        ...fact,
+        target: short(fact.target),
+        about: short(fact.about),
+        ...defined({ message: fact.message === undefined ? undefined : plainText(fact.message, MAX_TEXT) }),
       };
     case 'unreachable':
     case 'host-key':

@@ -24,6 +24,8 @@ import type { OpenWindow, ScheduleState } from './schedule-state';
 import { STATE_VERSION } from './state-version';
 import type { Totals } from './totals';
 import { countTotal, countWork } from './totals';
+import type { Notices } from './run-report';
+import { noteRunReport } from './run-report';
 import { diffSpecs } from '../spec/diff';
 import { nodeNames, renamedNodes, trustKey } from '../spec/renamed-nodes';
 import { isEks } from '../eks/node-groups';
@@ -138,6 +140,8 @@ export interface ClusterState {
   events: EventLog;
   /** What is counted for metrics. Absent: nothing was yet. */
   totals?: Totals;
+  /** What the targets of notifications have been told. Absent: nothing was looked at yet. */
+  notices?: Notices;
   /** The messages that were let in. Absent: none was. */
   admissions?: Admissions;
   /** Answers by request id, for repeated requests. */
@@ -454,6 +458,7 @@ export function finishRun(
     }),
   };
   noteEnded(state, summary);
+  noteRunReport(state, run, summary);
   const cancelled = (run.cancelledWith ?? []).map((one) => summaryOfCancelled(state, one, endedAt));
   state.runs = [...state.runs, summary, ...cancelled].slice(-KEPT_RUNS);
   if (state.aside === run) delete state.aside;

@@ -88,6 +88,16 @@ function judge(rule: PolicyRule, demand: Demand): Answer {
       return allowsKubeconfig(rule, demand.access)
         ? YES
         : missing(demand, 'kubeconfigs', kubeconfigText(demand.access));
+    case 'notificationHost':
+      return judgeHost(rule.notifications?.hosts ?? [], demand, 'notifications.hosts');
+    case 'notificationSecret':
+      return isListed('secrets', rule.notifications?.secrets, demand.file)
+        ? YES
+        : missing(demand, 'notifications.secrets', demand.file);
+    case 'notificationProgram':
+      return isListed('programs', rule.notifications?.programs, demand.program)
+        ? YES
+        : missing(demand, 'notifications.programs', demand.program);
     case 'aws':
       return judgeAws(rule, demand.path, demand.access);
     case 'alertmanager':

@@ -104,6 +104,12 @@ function valueOf(demand: Demand): string {
       return String(demand.value);
     case 'host':
       return demand.host;
+    case 'notificationHost':
+      return demand.host;
+    case 'notificationSecret':
+      return demand.file;
+    case 'notificationProgram':
+      return demand.program;
     case 'jumpHost':
       return `${demand.user}@${demand.host}:${demand.port} with ${demand.identity}`;
     case 'kubeconfig': {

@@ -30,6 +30,10 @@ export type Demand = { path: string } & (
   | { kind: 'kubeconfig'; access: KubernetesAccess }
   | { kind: 'aws'; access: EksAccess }
   | { kind: 'alertmanager'; url: string; credentials: string | null }
+  /** Where a notification is sent to; the file of the worker with a secret of it, or a program that it is given to. */
+  | { kind: 'notificationHost'; host: string }
+  | { kind: 'notificationSecret'; file: string }
+  | { kind: 'notificationProgram'; program: string }
 );
 
 /** A login on a node. `prefix`: of the paths, e.g. `nodes[2].`. */

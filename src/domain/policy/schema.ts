@@ -167,6 +167,24 @@ const alertmanager = z.union(
   { error: alertmanagerError },
 );
 
+const secretFile = text(
+  /^[A-Za-z0-9_*][A-Za-z0-9_.@+*-]{0,127}$/,
+  `the bare name of a file in the directory of secrets of the worker, in which ${STAR}`,
+);
+
+const notifications = z.strictObject(
+  {
+    hosts: list(host, 'networks, addresses and host names')
+      .optional()
+      .describe('Hosts to which messages may be sent: of webhooks, chat services and mail servers. As hosts of nodes.'),
+    secrets: list(secretFile, 'names of files').optional().describe('Files in the directory of secrets of the worker.'),
+    programs: list(program, 'names of programs')
+      .optional()
+      .describe('Programs in the directory of notification programs of the worker.'),
+  },
+  { error: 'a mapping with hosts, secrets and programs' },
+);
+
 const rule = z.strictObject(
   {
     name: ruleName.describe('Name of the rule in errors and logs.'),
@@ -196,6 +214,9 @@ const rule = z.strictObject(
       .optional()
       .describe('Programs on the nodes that reboot them. systemctl reboot needs no entry.'),
     calendars: list(program, 'names of files').optional().describe('Files in the calendar directory of the worker.'),
+    notifications: notifications
+      .optional()
+      .describe("What targets of notifications in specs may name. Targets of the worker's own file need no entry."),
     aws: aws.optional().describe('Access to EKS clusters.'),
     alertmanagers: list(alertmanager, 'Alertmanagers')
       .optional()

@@ -55,6 +55,7 @@ export interface PolicyRule {
   calendars?: string[];
   aws?: PolicyAws;
   alertmanagers?: PolicyAlertmanager[];
+  notifications?: PolicyNotifications;
   taskQueues?: string[];
   /** Verbs that need a verified person. Absent: none. */
   verified?: VerifiableVerb[];
@@ -72,6 +73,15 @@ export interface PolicyKubeconfig {
 
 /** The address of an Alertmanager, without credentials or with those of files of the worker. */
 export type PolicyAlertmanager = string | { url: string; credentials?: string[] };
+/** What targets of notifications in specs may name. */
+export interface PolicyNotifications {
+  /** Names of hosts (globs), addresses and networks (CIDR) that may be called. */
+  hosts?: string[];
+  /** Files in the directory of secrets of the worker. */
+  secrets?: string[];
+  /** Programs in the directory of notification programs of the worker. */
+  programs?: string[];
+}
 
 export interface PolicyAws {
   /** Profiles; `default-chain`: the default chain of AWS, which a spec without a profile uses. */

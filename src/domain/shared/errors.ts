@@ -41,6 +41,8 @@ export const ERROR_TYPES = [
   'Alertmanager',
   // A calendar file on the worker.
   'Calendar',
+  // A target of notifications has not taken a message.
+  'Notification',
   // At AWS.
   'Aws',
   'Cancelled',

@@ -18,6 +18,7 @@ import { rebootOwnersSchema } from './reboot-owners-section';
 import { restartSchema } from './restart-section';
 import { rolloutSchema } from './rollout-section';
 import { blackoutsSchema } from './blackout-section';
+import { notificationsSchema } from './notifications-section';
 import { scheduleSchema } from './schedule-section';
 import * as field from './fields';
 
@@ -293,6 +294,11 @@ export const selfManagedSchema = z.strictObject(
       .optional()
       .describe(
         'Task queue of the workers that reach the nodes, for nodes in a separate network: ospatch worker --task-queue NAME. Default: the common task queue of all workers.',
+      ),
+    notifications: notificationsSchema
+      .optional()
+      .describe(
+        "Who is told of what happens, each a mapping with name, on, and exactly one of webhook, slack, teams, email and program. []: nobody. Default: the targets of the workers' file (OSPATCH_NOTIFICATIONS), if there is one.",
       ),
     ssh: ssh.optional().describe('SSH access to all nodes; the ssh section of a node overrides single settings.'),
     nodes: z

@@ -8,6 +8,7 @@ import { renderPath, show } from './issues';
 import { nodeGroupAlertsSchema } from './alerts-section';
 import { nodeGroupRolloutSchema } from './rollout-section';
 import { blackoutsSchema } from './blackout-section';
+import { notificationsSchema } from './notifications-section';
 import { scheduleSchema } from './schedule-section';
 import { defined } from '../shared/defined';
 
@@ -105,8 +106,13 @@ export function eksDocument<H extends z.core.$ZodShape>(header: H) {
           'Task queue of the workers that call AWS, when only some workers have the credentials or the network access: ospatch worker --task-queue NAME. Default: the common task queue of all workers.',
         ),
       patching: patching.prefault({}).describe('When the node groups are updated, and how.'),
+      notifications: notificationsSchema
+        .optional()
+        .describe(
+          "Who is told of what happens, each a mapping with name, on, and exactly one of webhook, slack, teams, email and program. []: nobody. Default: the targets of the workers' file (OSPATCH_NOTIFICATIONS), if there is one.",
+        ),
     },
-    { error: 'a mapping with apiVersion, name, type, eks, alerts, taskQueue and patching' },
+    { error: 'a mapping with apiVersion, name, type, eks, alerts, taskQueue, patching and notifications' },
   );
 }
 

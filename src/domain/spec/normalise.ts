@@ -16,6 +16,8 @@ import { normaliseBlackouts } from './blackout-section';
 import { normaliseKubernetes } from './kubernetes-section';
 import type { EksDocument, NotPatchableDocument, SelfManagedDocument } from './document-schema';
 import { normaliseRebootOwners } from './reboot-owners-section';
+import { normaliseNotifications } from './notifications-section';
+import type { NotificationsDocument } from './notifications-section';
 import { normaliseRestart } from './restart-section';
 import { normaliseEks } from './eks-section';
 import { normaliseBudget, normaliseRollout } from './rollout-section';
@@ -42,6 +44,7 @@ export function normaliseSelfManaged(document: SelfManagedDocument): SelfManaged
       taskQueue,
     }),
     patching: normalisePatching(document.patching),
+    ...notificationsOf(document),
     nodes: document.nodes.map((node) => normaliseNode(node, document.ssh)),
   } satisfies ClusterSpec;
 }
@@ -59,7 +62,12 @@ export function normaliseEksCluster(document: EksDocument): EksSpec {
       ...normaliseTimes({ schedule, blackouts }, patching.timeZone),
       rollout: normaliseBudget(rollout),
     },
+    ...notificationsOf(document),
   } satisfies ClusterSpec;
+}
+
+function notificationsOf({ notifications }: { notifications?: NotificationsDocument | undefined }) {
+  return defined({ notifications: notifications === undefined ? undefined : normaliseNotifications(notifications) });
 }
 
 export function normaliseNotPatchable(document: NotPatchableDocument): NotPatchableSpec {

@@ -9,6 +9,7 @@ import type { AlertsSpec } from '../alerts/types';
 import type { KubernetesPolicy } from '../kubernetes/types';
 import type { Bounded } from '../trust/address-bounds';
 import type { EksPolicy } from '../eks/policy';
+import type { NotificationTarget } from '../notifications/types';
 import type { RebootOwnerPolicy } from '../node/reboot-owners';
 import type { PackagePolicy } from './package-policy';
 import type { RestartPolicy } from './restart-policy';
@@ -222,6 +223,8 @@ export interface SelfManagedSpec extends SpecHeader {
   /** Task queue of the workers that reach the nodes. Absent: that of the workflows. */
   taskQueue?: string;
   patching: Patching;
+  /** Who is told of what happens. Empty: nobody. Absent: the targets of the workers' file. */
+  notifications?: NotificationTarget[];
   nodes: NodeSpec[];
 }
 
@@ -234,6 +237,8 @@ export interface EksSpec extends SpecHeader {
   /** Task queue of the workers that call AWS. Absent: that of the workflows. */
   taskQueue?: string;
   patching: EksPatching;
+  /** Who is told of what happens. Empty: nobody. Absent: the targets of the workers' file. */
+  notifications?: NotificationTarget[];
 }
 
 export interface EksPatching {

@@ -53,6 +53,7 @@ import { RunSupervisor } from './run-supervisor';
 import { onReset } from '../shared/reset';
 import { toErrorInfo } from '../shared/failures';
 import { cancelReason } from '../shared/sender';
+import { NoticeBoard } from './notices';
 import { startRefresh } from './refresh-facts';
 import { VisibilityPublisher } from './visibility';
 import { MessageQueue } from './message-queue';
@@ -170,6 +171,7 @@ class ClusterLoop {
   private readonly prefetch: BackgroundChild;
   private readonly refresh: BackgroundChild;
   private readonly visibility: VisibilityPublisher;
+  private readonly board: NoticeBoard;
   private readonly wakeTimer = new WakeTimer();
   readonly versions = new RowVersions(workflowInfo().runId);
 
@@ -183,6 +185,7 @@ class ClusterLoop {
     this.runSupervisor = new RunSupervisor(state, this.visibility, () => this.changed());
     this.prefetch = new BackgroundChild(state, () => this.changed());
     this.refresh = new BackgroundChild(state, () => this.changed());
+    this.board = new NoticeBoard(state, () => this.changed());
   }
 
   changed(): void {
@@ -249,6 +252,7 @@ class ClusterLoop {
       await this.execute(decision);
     }
     this.publish();
+    await this.board.flush();
     await condition(allHandlersFinished);
     return statusPage(this.state, this.explain(), this.versions, {}, Date.now());
   }
@@ -327,10 +331,13 @@ class ClusterLoop {
 
   private async sleep(decision: { untilMs: number | null; message: string }): Promise<void> {
     this.publish();
+    this.board.sync();
     this.runSupervisor.watchLost();
     // While something is in flight no fresh history can start, so there is nothing to wake up for.
     const historyEnds = this.isInFlight ? null : this.historyStarted + this.generationMs;
-    const wakeUps = [decision.untilMs, historyEnds, this.visibility.dueAtMs].filter((at) => at !== null);
+    const wakeUps = [decision.untilMs, historyEnds, this.board.nextMs, this.visibility.dueAtMs].filter(
+      (at) => at !== null,
+    );
     const wakeAt = wakeUps.length === 0 ? null : Math.min(...wakeUps);
     // Metrics that are published then are nothing that anybody waits for.
     const until =
@@ -351,7 +358,8 @@ class ClusterLoop {
   }
 
   private get isInFlight(): boolean {
-    return this.runSupervisor.isRunning || this.refresh.isRunning || this.prefetch.isRunning;
+    const { runSupervisor, refresh, prefetch, board } = this;
+    return runSupervisor.isRunning || refresh.isRunning || prefetch.isRunning || board.isBusy;
   }
 
   private async loadWindows(): Promise<void> {

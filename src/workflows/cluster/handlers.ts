@@ -26,6 +26,7 @@ import {
 } from '../../domain/cluster/requests';
 import { rowsPage } from '../../domain/cluster/published';
 import { eventsPage, parseEventsRequest } from '../../domain/cluster/event-pages';
+import { noteNotified, parseNotified } from '../../domain/cluster/notified';
 import { noteNodeAction, parseNodeAction } from '../../domain/cluster/node-actions';
 import { REPEATED } from '../../domain/cluster/reset';
 import type { SteeringMessage, SteeringName } from '../../domain/cluster/steering';
@@ -119,6 +120,7 @@ class Handlers {
         try {
           if (name === messages.runProgressSignal.name) this.cluster.progress(value);
           else if (name === messages.nodeActionSignal.name) this.nodeAction(value);
+          else if (name === messages.notifiedSignal.name) this.notified(value);
           else this.refuse(`signal ${name}`, sender, `no such signal; there are ${ALL_MESSAGES}`);
         } catch (failure) {
           this.refuse(name, sender, `the signal could not be handled: ${messageOf(failure)}`);
@@ -373,6 +375,13 @@ class Handlers {
     const action = parseNodeAction(value);
     if (action === null) return;
     noteNodeAction(this.cluster.state, action, timestamp());
+    this.cluster.changed();
+  }
+
+  private notified(value: unknown): void {
+    const notified = parseNotified(value);
+    if (notified === null) return;
+    noteNotified(this.cluster.state, notified, timestamp());
     this.cluster.changed();
   }
 

@@ -15,6 +15,7 @@ const OF_WORKFLOWS: readonly string[] = [
   WORKFLOW_TYPES.patchNode,
   WORKFLOW_TYPES.updateNodegroup,
   WORKFLOW_TYPES.prefetchNodes,
+  WORKFLOW_TYPES.notify,
 ];
 
 export function interceptors(): WorkflowInterceptors {

@@ -4,6 +4,7 @@ import type { AlertActivities } from '../../contract/activities/alerts';
 import type { ClusterActivities } from '../../contract/activities/cluster';
 import type { KubernetesActivities } from '../../contract/activities/kubernetes';
 import type { EksActivities } from '../../contract/activities/eks';
+import type { NotificationActivities } from '../../contract/activities/notification';
 import type { NodeActivities } from '../../contract/activities/node';
 import { taskQueueOf } from '../../domain/cluster/task-queues';
 import {
@@ -193,9 +194,27 @@ export const calendarFiles = proxyActivities<Pick<ClusterActivities, 'nextWindow
 });
 
 /** Pure computations whose answer belongs into the history. A failure is an answer too, so it is not retried for long. */
-export const local = proxyLocalActivities<ClusterActivities>({
+export const local = proxyLocalActivities<ClusterActivities & Pick<NotificationActivities, 'notificationDefaults'>>({
   startToCloseTimeout: '10 seconds',
   retry: { maximumAttempts: 3 },
+});
+
+/**
+ * A message to somebody, for up to a day. What was overtaken by another message waits for an attempt in progress, which may arrive,
+ * and otherwise ends at once.
+ */
+export const notifications = proxyActivities<Pick<NotificationActivities, 'notify'>>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '1 day',
+  retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', backoffCoefficient: 2 },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+/** The same for somebody who waits at a terminal for the answer of the target. */
+export const notificationTest = proxyActivities<Pick<NotificationActivities, 'notify'>>({
+  startToCloseTimeout: '1 minute',
+  scheduleToStartTimeout: '20 seconds',
+  retry: { maximumAttempts: 1 },
 });
 
 /** For looks at a node: a site whose workers have not taken one up by then has none, as far as anybody can wait. */

@@ -91,7 +91,7 @@ describe('src/domain/spec/parse', () => {
         'a misspelt key',
         { nmae: 'x' },
         [
-          'nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, kubernetes, alerts, taskQueue, ssh, nodes',
+          'nmae: unknown key; did you mean "name"? allowed: apiVersion, name, description, type, patching, kubernetes, alerts, taskQueue, notifications, ssh, nodes',
         ],
       ],
       [

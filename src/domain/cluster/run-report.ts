@@ -1,0 +1,128 @@
+/** The report about a run, and the place where reports wait for a notifier. */
+import { defined } from '../shared/defined';
+import { plainText } from '../shared/text';
+import type { NamedMembers, Report, RunNotice, RunWait, TroubledNode } from '../notifications/report';
+import { subjectOf } from '../notifications/report';
+import type { WorkerTarget } from '../notifications/types';
+import type { NodeOutcome } from '../node/status';
+import { handsOverNodes } from '../run/run';
+import { isNode, memberName } from './member';
+import type { MemberStatus } from './member';
+import type { RunSummary } from './messages';
+import type { ActiveRun, ClusterState } from './state';
+
+/** Carried through continue-as-new. */
+export interface Notices {
+  /** Number of the last event that was looked at. */
+  seen: number;
+  /** The targets of the workers' file. Absent: no worker was asked yet. */
+  defaults?: WorkerTarget[];
+  /** Reports about what is over, oldest first, until a notifier has them. Absent: none. */
+  pending?: Report[];
+  /** `keyOf` of the last report that the notifier of a subject has. Absent: none has one. */
+  handedOver?: Record<string, string>;
+  /** Reboots that became due up to then were reported, epoch milliseconds, by the duration of the filter. */
+  reminded?: Record<string, number>;
+  /** The fault that was reported, until it is over. */
+  stuck?: string;
+}
+
+/** Older ones are dropped: they would only be there if no notifier could be started for days. */
+const MAX_PENDING = 20;
+/** Nodes of one report that are described; the rest is counted. */
+const MAX_TROUBLED = 5;
+const MAX_NAMES = 5;
+const MAX_MESSAGE = 300;
+
+/** Keeps the last report of a run that is filed. */
+export function noteRunReport(state: ClusterState, run: ActiveRun, summary: RunSummary): void {
+  const { endedAt: at, outcome, cancelledBy, error } = summary;
+  const { waits: _, expiresAt: _never, ...report } = runReport(state, run);
+  const notices = (state.notices ??= { seen: state.events.next - 1 });
+  addReport(notices, {
+    ...report,
+    end: { at, outcome, ...defined({ cancelledBy: cancelledBy?.by, error: error?.message }) },
+  });
+}
+
+export function runReport(state: ClusterState, run: ActiveRun): RunNotice {
+  const inRun = new Set(run.nodes);
+  for (const name of run.removed) inRun.delete(name);
+  const rows = state.nodes.filter(({ name }) => inRun.has(name));
+  const quarantined = rows.filter((row) => isNode(row) && row.quarantine !== undefined);
+  const failed = rows.filter(({ name }) => run.done[name] === 'failed');
+  const lost = rows.filter(
+    ({ name, state: at, lastError }) =>
+      run.done[name] === undefined && at === 'patching' && lastError?.type === 'UnreachableAfterChange',
+  );
+  const waits = waitOf(state, run);
+  const { spec } = state;
+  const troubled = (members: MemberStatus[]): TroubledNode[] =>
+    members.slice(0, MAX_TROUBLED).map((row) => trouble(row, run));
+  return {
+    kind: 'run',
+    run: run.number,
+    trigger: run.trigger,
+    unit: memberName(run.policy.kind),
+    by: run.by,
+    reason: run.reason,
+    startedAt: run.startedAt,
+    total: run.nodeGroupsUnresolved === true && run.explicitNodes !== true ? null : run.nodes.length,
+    members: membersOf(run),
+    failed: troubled(failed),
+    quarantined: troubled(quarantined),
+    unreachable: troubled(lost),
+    ...defined({ waits: waits ?? undefined }),
+    nextWindow: nextWindowOf(state),
+    reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
+  };
+}
+
+function trouble(row: MemberStatus, { startedAt }: ActiveRun): TroubledNode {
+  const { name, lastError, lastAppliedPatchTime } = row;
+  const error = (isNode(row) ? row.quarantine : undefined) ?? lastError;
+  const isChanged = lastAppliedPatchTime !== null && Date.parse(lastAppliedPatchTime) >= Date.parse(startedAt);
+  return {
+    name,
+    message: plainText(error?.message ?? 'no reason is recorded', MAX_MESSAGE),
+    ...defined({
+      remedy: error?.remedy === undefined ? undefined : plainText(error.remedy, MAX_MESSAGE),
+      changed: isChanged ? (true as const) : undefined,
+    }),
+  };
+}
+
+function membersOf({ done }: ActiveRun): RunNotice['members'] {
+  const byOutcome = new Map<NodeOutcome, string[]>();
+  for (const [name, outcome] of Object.entries(done)) {
+    const names = byOutcome.get(outcome);
+    if (names === undefined) byOutcome.set(outcome, [name]);
+    else names.push(name);
+  }
+  return Object.fromEntries([...byOutcome].map(([outcome, names]) => [outcome, named(names)]));
+}
+
+export function named(names: readonly string[]): NamedMembers {
+  return { count: names.length, names: names.slice(0, MAX_NAMES) };
+}
+
+/** Why the run does not go on by itself; null: it does, or ends. */
+function waitOf(state: ClusterState, run: ActiveRun): RunWait | null {
+  const { paused } = state;
+  const { suspended } = run;
+  if (run.state === 'cancelling' || suspended === null || handsOverNodes(suspended)) return null;
+  if (paused !== null) return { kind: 'paused', by: paused.by, reason: paused.reason };
+  const { hold } = suspended;
+  if (hold?.kind === 'budget') return { kind: 'budget', failures: hold.failures, limit: hold.limit };
+  // Without a reason it goes on at once, in a fresh history.
+  return hold?.kind === 'window' ? { kind: 'window', next: nextWindowOf(state) } : null;
+}
+/** A newer report replaces an older one about the same subject. */
+export function addReport(notices: Notices, report: Report): void {
+  const others = (notices.pending ?? []).filter((one) => subjectOf(one) !== subjectOf(report));
+  notices.pending = [...others, report].slice(-MAX_PENDING);
+}
+
+export function nextWindowOf({ schedule }: ClusterState): string | null {
+  return schedule.next?.[0]?.start ?? null;
+}

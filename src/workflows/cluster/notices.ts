@@ -1,0 +1,133 @@
+/** Hands the reports of a cluster to the notifiers of their subjects. Nothing of the cluster waits for it. */
+import { ParentClosePolicy, condition, getExternalWorkflowHandle, startChild } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { reportSignal } from '../../contract/messages';
+import { notifierWorkflowId } from '../../contract/workflow-ids';
+import type { DueReport } from '../../domain/cluster/notices';
+import { collectNotices, dueReports, nextReminderMs, noteHandedOver, targetsOf } from '../../domain/cluster/notices';
+import type { ClusterState } from '../../domain/cluster/state';
+import { aboutOf } from '../../domain/notifications/report';
+import type { AnyTarget } from '../../domain/notifications/types';
+import { local } from '../shared/activity-options';
+import { timestamp } from '../shared/timestamp';
+import { notify } from '../notify/notify';
+
+/** How soon a notifier that could not be told is told again, in milliseconds. */
+const RETRY_MS = 60_000;
+
+/** How long a cluster that ends waits for the server, in milliseconds. */
+const FLUSH_MS = 30_000;
+
+export class NoticeBoard {
+  private readonly handingOver = new Set<string>();
+  /** Subjects whose notifier could not be told, for a while. */
+  private readonly resting = new Set<string>();
+  private isAsking = false;
+  /** The workers were asked for their targets since this run began. */
+  private askedFor: number | null = null;
+
+  /** `changed` is called when there may be more to hand over. */
+  constructor(
+    private readonly state: ClusterState,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Calls that the server has not answered; a fresh history would lose them. */
+  get isBusy(): boolean {
+    return this.isAsking || this.handingOver.size > 0;
+  }
+
+  /** When there will be something to tell, unless something else happens first. Epoch milliseconds; null: never. */
+  get nextMs(): number | null {
+    return nextReminderMs(this.state);
+  }
+
+  /** Hands over what is new. */
+  sync(): void {
+    const { state } = this;
+    collectNotices(state, timestamp());
+    if (this.mustAsk()) void this.ask();
+    const targets = targetsOf(state);
+    if (targets === null || this.isAsking) return;
+    for (const due of dueReports(state, targets)) {
+      if (!this.handingOver.has(due.subject) && !this.resting.has(due.subject)) void this.handOver(due, targets);
+    }
+  }
+
+  /** The last of a cluster that ends. */
+  async flush(): Promise<void> {
+    // The first time, the workers may have to be asked who is told.
+    for (let times = 0; times < 2; times += 1) {
+      this.sync();
+      await condition(() => !this.isBusy, FLUSH_MS);
+    }
+  }
+
+  /** The file of the workers may have changed: it is asked for once per run, and when there is something to tell. */
+  private mustAsk(): boolean {
+    const { spec, run, notices } = this.state;
+    if (this.isAsking || ('notifications' in spec && spec.notifications !== undefined)) return false;
+    const number = run?.number ?? null;
+    if (number !== null && number !== this.askedFor) return true;
+    return notices?.defaults === undefined && notices?.pending !== undefined && this.askedFor === null;
+  }
+
+  private async ask(): Promise<void> {
+    this.isAsking = true;
+    this.askedFor = this.state.run?.number ?? 0;
+    const defaults = await local.notificationDefaults({ cluster: this.state.spec.name }).catch(() => null);
+    this.isAsking = false;
+    const { notices } = this.state;
+    if (notices !== undefined && defaults !== null) notices.defaults = defaults;
+    // Without an answer nobody is told of what is over, and the next run asks again.
+    if (notices !== undefined && defaults === null) notices.defaults ??= [];
+    this.changed();
+  }
+
+  private async handOver(due: DueReport, targets: AnyTarget[]): Promise<void> {
+    this.handingOver.add(due.subject);
+    try {
+      await this.give(due, targets);
+      noteHandedOver(this.state, due);
+    } catch {
+      this.rest(due.subject);
+    } finally {
+      this.handingOver.delete(due.subject);
+      this.changed();
+    }
+  }
+
+  private rest(subject: string): void {
+    this.resting.add(subject);
+    void condition(() => false, RETRY_MS, { summary: 'hand a notification over again' }).then(() => {
+      this.resting.delete(subject);
+      this.changed();
+    });
+  }
+
+  private async give({ subject, report, isKnown }: DueReport, targets: AnyTarget[]): Promise<void> {
+    const { spec, createdAt } = this.state;
+    const workflowId = notifierWorkflowId(spec.name, createdAt, subject);
+    const signal = (): Promise<void> => getExternalWorkflowHandle(workflowId).signal(reportSignal, { report, targets });
+    if (
+      isKnown &&
+      (await signal().then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
+    try {
+      await startChild(notify, {
+        ...{ workflowId, workflowIdReusePolicy: 'ALLOW_DUPLICATE', cancellationType: 'ABANDON' },
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        staticSummary: `notifications about ${aboutOf(report)} of ${spec.name}`,
+        args: [{ cluster: spec.name, createdAt, report, targets }],
+      });
+    } catch (error) {
+      // Of an earlier history, which has not heard that it was started.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      await signal();
+    }
+  }
+}

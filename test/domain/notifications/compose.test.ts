@@ -1,0 +1,118 @@
+import { composeMessage, plainMessage } from '../../../src/domain/notifications/compose';
+import type { Report, RunNotice } from '../../../src/domain/notifications/report';
+import { golden } from '../../support/golden';
+
+const RUN: RunNotice = {
+  ...{ kind: 'run', run: 5, trigger: 'schedule', unit: 'node', by: null, reason: null },
+  ...{ startedAt: '2026-11-29T01:00:04.120Z', total: 12, members: {}, failed: [], quarantined: [], unreachable: [] },
+  ...{ nextWindow: '2026-12-06T00:00:00+01:00', reboots: true },
+};
+const failed = [
+  {
+    name: 'w-3',
+    message: 'dpkg on w-3 failed: no space left on device in /boot',
+    remedy: 'free 120 MB in /boot, then ospatch retry prod-eu w-3',
+    changed: true as const,
+  },
+];
+const members: RunNotice['members'] = {
+  patched: { count: 7, names: ['w-1', 'w-2', 'w-4', 'w-5', 'w-6'] },
+  'up-to-date': { count: 2, names: ['w-7', 'w-8'] },
+  'reboot-pending': { count: 1, names: ['w-9'] },
+  failed: { count: 1, names: ['w-3'] },
+};
+const end = { at: '2026-11-29T01:42:10.000Z', outcome: 'failed' as const };
+const expiresAt = '2026-12-13T01:00:04.120Z';
+
+const REPORTS: [string, Report][] = [
+  ['run-started', RUN],
+  ['run-requested', { ...RUN, trigger: 'on-demand', by: 'alice@ops', reason: 'CVE-2026-1234' }],
+  [
+    'run-succeeded',
+    { ...RUN, members: { patched: { count: 12, names: ['w-1'] } }, end: { ...end, outcome: 'succeeded' } },
+  ],
+  [
+    'run-reboots',
+    {
+      ...RUN,
+      reboots: false,
+      members: { 'reboot-pending': members['reboot-pending'] as never },
+      end: { ...end, outcome: 'succeeded' },
+    },
+  ],
+  ['run-failed', { ...RUN, members, failed, end }],
+  [
+    'run-stopped',
+    {
+      ...RUN,
+      members: { ...members, 'not-tried': { count: 1, names: ['w-12'] } },
+      failed,
+      end: { ...end, outcome: 'stopped' },
+    },
+  ],
+  ['run-cancelled', { ...RUN, members, end: { ...end, outcome: 'cancelled', cancelledBy: 'bob' } }],
+  ['run-expired', { ...RUN, members, nextWindow: null, end: { ...end, outcome: 'expired' } }],
+  ['run-window', { ...RUN, members, failed, waits: { kind: 'window', next: RUN.nextWindow }, expiresAt }],
+  ['run-paused', { ...RUN, waits: { kind: 'paused', by: 'alice', reason: 'release' }, expiresAt }],
+  ['run-blocked', { ...RUN, members, failed, waits: { kind: 'budget', failures: 1, limit: 0 }, expiresAt }],
+  ['node-failed', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed }],
+  [
+    'node-quarantined',
+    { ...RUN, quarantined: [{ name: 'w-2', message: 'w-2 shows another host key than the trusted one' }] },
+  ],
+  [
+    'node-unreachable',
+    { ...RUN, unreachable: [{ name: 'w-2', message: 'w-2 has not come back from its reboot for 30m' }] },
+  ],
+  [
+    'window-missed',
+    {
+      kind: 'window',
+      window: '2026-11-29T00:00:00+01:00',
+      result: 'missed (no worker ran until 2026-11-29T05:00:00.000Z)',
+      nextWindow: RUN.nextWindow,
+    },
+  ],
+  [
+    'window-paused',
+    { kind: 'window', window: '2026-11-29T00:00:00+01:00', result: 'missed (paused)', nextWindow: null },
+  ],
+  [
+    'reboots',
+    {
+      kind: 'reboot',
+      after: '3d',
+      nodes: { count: 2, names: ['w-1', 'w-2'] },
+      since: '2026-11-25T02:00:00.000Z',
+      reboots: true,
+      nextWindow: RUN.nextWindow,
+    },
+  ],
+  [
+    'stuck',
+    {
+      kind: 'stuck',
+      at: '2026-11-28T00:00:00.000Z',
+      cause: 'loop',
+      message: 'the cluster keeps deciding without an end',
+    },
+  ],
+  [
+    'windows-unknown',
+    {
+      kind: 'stuck',
+      at: '2026-11-28T00:00:00.000Z',
+      cause: 'windows',
+      message: 'the calendar freeze.ics cannot be read',
+    },
+  ],
+  ['test', { kind: 'test', by: 'alice' }],
+];
+
+it('says what happened, what was done, what comes next and which command steers it', () => {
+  const texts = REPORTS.map(
+    ([name, report]) => `=== ${name}\n${plainMessage('prod-eu', composeMessage('prod-eu', report))}\n`,
+  );
+  const text = texts.join('\n');
+  expect(text).toBe(golden(__dirname, 'messages', text));
+});
