@@ -22,7 +22,10 @@ interface TestOptions {
 }
 
 export function registerNotify(program: Command, context: CliContext): void {
-  const notify = program.command('notify').description('test the notifications of a cluster');
+  const notify = program
+    .command('notify')
+    .description('test the notifications of a cluster')
+    .addHelpText('after', EXAMPLES);
   notify
     .command('test')
     .description('send a test message to the targets of a cluster, and show what each has answered')
