@@ -36,6 +36,7 @@ const NEEDED: Record<string, string[]> = {
   reboot: [...LOGIN, 'rebootCommands'],
   powerCycle: [...LOGIN, 'powerCycleHooks'],
   nextWindowsByFiles: ['calendars'],
+  ...Object.fromEntries(['readAlerts', 'silenceNode', 'endSilence'].map((name) => [name, ['alertmanagers']])),
   recordAudit: [],
   cancelChildren: [],
   // It judges its target itself, with what stands in the files that the target names.
@@ -54,6 +55,10 @@ const RULE = {
   powerCycleHooks: ['ipmi'],
   rebootCommands: ['reboot-safely'],
   calendars: ['freeze.ics'],
+  alertmanagers: [
+    { url: 'https://alertmanager.example.com:9093', credentials: ['*'] },
+    { url: 'http://10.0.0.2:9093/am', credentials: ['*'] },
+  ],
   aws: { profiles: ['ops'], regions: ['eu-west-1'], clusters: ['Prod_1'], endpoints: ['https://eks.example'] },
   taskQueues: ['ospatch'],
 };
