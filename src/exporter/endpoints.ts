@@ -2,6 +2,8 @@
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { CONTENT_TYPE } from './exposition';
@@ -21,6 +23,8 @@ export interface Endpoints {
 
 /** Scrapers keep connections; whatever asks slowly does not keep one for ever. */
 const REQUEST_WITHIN_MS = 10_000;
+/** Longer than scrapes are usually apart. */
+const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_CONNECTIONS = 100;
 
@@ -53,6 +57,7 @@ export async function serveEndpoints(
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen({ port, ...(host === null ? {} : { host }) });
   await once(server, 'listening').catch((cause: unknown) => {
     const { code = '', message = '' } = cause as { code?: string; message?: string };
@@ -85,11 +90,9 @@ async function respond(endpoints: Endpoints, method: string, path: string, answe
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
       answer.writeHead(200, { 'content-type': CONTENT_TYPE, 'content-length': length });
       if (method === 'HEAD') return void answer.end();
-      for (const piece of pieces) {
-        if (!answer.write(piece) && !answer.destroyed)
-          await Promise.race([once(answer, 'drain'), once(answer, 'close')]);
-      }
-      return void answer.end();
+      // A scraper that has given up is no error of anybody here.
+      await pipeline(Readable.from(pieces, { objectMode: true }), answer).catch(() => undefined);
+      return;
     }
     case '/healthz':
       return text(answer, 200, 'ok', method);

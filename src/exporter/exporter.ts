@@ -95,7 +95,8 @@ class ReadingLoop {
     while (!this.stopped.aborted) {
       try {
         const reader = await this.connect();
-        this.show(await this.read(reader));
+        await this.page.update(await this.read(reader), Date.now());
+        this.report(null);
         // In the background: its rows are part of the next reading.
         void reader.askForRows(Date.now()).then(
           () => undefined,
@@ -114,11 +115,6 @@ class ReadingLoop {
     const { client } = this.session as TemporalSession;
     const limit = AbortSignal.any([this.stopped, AbortSignal.timeout(READ_WITHIN_MS)]);
     return withAbortSignal(client, limit, () => reader.read());
-  }
-
-  private show(reading: Reading): void {
-    this.page.update(reading, Date.now());
-    this.report(null);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The page of metrics: written when something has been read, and sent as it is to whoever scrapes it. */
+import { setImmediate } from 'node:timers/promises';
 import type { Reading } from './read-clusters';
 import type { ClusterSnapshot } from './cluster-series';
 import { CLUSTER_FAMILIES, CORDONED, TIMED_FAMILIES, clusterSet } from './cluster-series';
@@ -20,6 +21,9 @@ const UNREADABLE = gauge(
 );
 const SITE_WORKERS = gauge('ospatch_site_workers', 'Workers that poll the task queue.');
 
+/** Clusters that are written before scrapes have their turn. */
+const AT_A_TIME = 200;
+
 interface Written {
   set: string;
   /** One text for each family. */
@@ -31,7 +35,8 @@ export class MetricsPage {
   private readonly steps = new StepDurations();
   private reading: Reading | null = null;
   /** Texts of the families that do not change by themselves. */
-  private fixed: Buffer[] = [];
+  private series: Buffer[] = [];
+  private durations = Buffer.from('');
   private lastSuccessMs = 0;
   private isUp = false;
 
@@ -50,18 +55,33 @@ export class MetricsPage {
     this.isUp = false;
   }
 
-  update(reading: Reading, nowMs: number): void {
+  /** Takes in what was read at `nowMs`. Scrapes are answered meanwhile, with what was there before. */
+  async update(reading: Reading, nowMs: number): Promise<void> {
+    for (const { name, metrics } of [...reading.removed, ...reading.clusters])
+      this.steps.note(lifeOf(name, metrics), metrics.steps ?? {});
+    const shown = this.reading?.clusters ?? [];
+    const { clusters } = reading;
+    const isSame = clusters.length === shown.length && clusters.every((one, at) => one === shown[at]);
+    if (!isSame) this.series = await this.writeAll(clusters);
+    this.durations = Buffer.from(block(STEP_DURATION, this.steps.render()));
     this.reading = reading;
     this.isUp = true;
     this.lastSuccessMs = nowMs;
-    for (const { name, metrics } of [...reading.removed, ...reading.clusters])
-      this.steps.note(lifeOf(name, metrics), metrics.steps ?? {});
-    const written = reading.clusters.map((cluster) => this.write(cluster));
-    this.fixed = CLUSTER_FAMILIES.flatMap(({ family }, at) => {
+  }
+
+  private async writeAll(clusters: readonly ClusterSnapshot[]): Promise<Buffer[]> {
+    const written: Written[] = [];
+    for (const [at, cluster] of clusters.entries()) {
+      written.push(this.write(cluster));
+      if (at % AT_A_TIME === 0) await setImmediate();
+    }
+    const series: Buffer[] = [];
+    for (const [at, { family }] of CLUSTER_FAMILIES.entries()) {
       const samples = written.map((one) => one.samples[at] ?? '').join('');
-      return samples === '' ? [] : [Buffer.from(header(family) + samples)];
-    });
-    this.fixed.push(Buffer.from(block(STEP_DURATION, this.steps.render())));
+      if (samples !== '') series.push(Buffer.from(header(family) + samples));
+      await setImmediate();
+    }
+    return series;
   }
 
   /** In pieces, which together are the page at `nowMs`. */
@@ -85,7 +105,7 @@ export class MetricsPage {
       ),
       ...this.timed(reading, nowMs),
     );
-    return [Buffer.from(own.join('')), ...this.fixed];
+    return [Buffer.from(own.join('')), ...this.series, this.durations];
   }
 
   private timed({ clusters, cordoned }: Reading, nowMs: number): string[] {

@@ -42,6 +42,12 @@ export interface CordonedNode {
   at: number;
 }
 
+interface EndedCluster {
+  metrics: PublishedMetrics | null;
+  isRemoved: boolean;
+  startedAt: number;
+}
+
 interface Known {
   bytes: Buffer;
   metrics: PublishedMetrics | null;
@@ -184,14 +190,17 @@ export class ClusterReader {
     return all;
   }
 
-  private async readEnded(): Promise<Map<string, { metrics: PublishedMetrics | null; isRemoved: boolean }>> {
-    const all = new Map<string, { metrics: PublishedMetrics | null; isRemoved: boolean }>();
+  /** The newest of each name: one that was created again after it had ended was removed since, or the other way round. */
+  private async readEnded(): Promise<Map<string, EndedCluster>> {
+    const all = new Map<string, EndedCluster>();
     for (const ended of ['IN ("Failed", "Terminated", "TimedOut", "Canceled")', '= "Completed"']) {
       let left = MAX_ENDED;
       for await (const one of this.find(`ExecutionStatus ${ended}`)) {
-        const { metrics } = await this.readOne(one, undefined);
-        const name = nameOf(one);
-        if (!all.has(name)) all.set(name, { metrics, isRemoved: ended === '= "Completed"' });
+        const [name, startedAt] = [nameOf(one), Number(one.startTime?.seconds ?? 0)];
+        if ((all.get(name)?.startedAt ?? -1) < startedAt) {
+          const { metrics } = await this.readOne(one, undefined);
+          all.set(name, { metrics, isRemoved: ended === '= "Completed"', startedAt });
+        }
         left -= 1;
         if (left === 0) break;
       }

@@ -30,22 +30,22 @@ function linesOf(page: MetricsPage, name: string, nowMs = NOW): string[] {
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
 }
 
-function pageOf(...clusters: ClusterSnapshot[]): MetricsPage {
+async function pageOf(...clusters: ClusterSnapshot[]): Promise<MetricsPage> {
   const page = new MetricsPage('1.2.3');
-  page.update(reading(clusters), NOW);
+  await page.update(reading(clusters), NOW);
   return page;
 }
 
 describe('src/exporter/page', () => {
-  it('shows no cluster before it has read one, and never zeros instead', () => {
+  it('shows no cluster before it has read one, and never zeros instead', async () => {
     const page = new MetricsPage('1.2.3');
     expect(shown(page)).toContain('ospatch_up 0\n');
     expect(shown(page)).toContain('ospatch_build_info{version="1.2.3"} 1\n');
     expect(shown(page)).not.toMatch(/ospatch_(?:cluster|exporter|site|run|node)/);
   });
 
-  it('keeps the last values while Temporal is away', () => {
-    const page = pageOf(cluster('prod', { metrics: metrics({ counts: { runs: { 'boot|failed': 3 } } }) }));
+  it('keeps the last values while Temporal is away', async () => {
+    const page = await pageOf(cluster('prod', { metrics: metrics({ counts: { runs: { 'boot|failed': 3 } } }) }));
     const before = linesOf(page, 'ospatch_runs_total');
     page.noteFailure();
     expect(shown(page)).toContain('ospatch_up 0\n');
@@ -54,22 +54,25 @@ describe('src/exporter/page', () => {
     expect(linesOf(page, 'ospatch_exporter_last_success_timestamp_seconds')[0]).toMatch(/ 1800000000$/);
   });
 
-  it('has one series for each state, of which one applies', () => {
-    const lines = linesOf(pageOf(cluster('prod', { metrics: metrics({ state: 'paused' }) })), 'ospatch_cluster_state');
+  it('has one series for each state, of which one applies', async () => {
+    const lines = linesOf(
+      await pageOf(cluster('prod', { metrics: metrics({ state: 'paused' }) })),
+      'ospatch_cluster_state',
+    );
     expect(lines).toHaveLength(8);
     expect(lines.filter((line) => line.endsWith(' 1'))).toEqual([
       'ospatch_cluster_state{cluster="prod",state="paused"} 1',
     ]);
   });
 
-  it('says of a cluster that has ended that it has, and nothing of its nodes', () => {
+  it('says of a cluster that has ended that it has, and nothing of its nodes', async () => {
     const rows = { texts: [], rows: [['w-1', 1]] } as unknown as ClusterSnapshot['rows'];
-    const page = pageOf(cluster('prod', { fault: 'ended', rows }));
+    const page = await pageOf(cluster('prod', { fault: 'ended', rows }));
     expect(shown(page)).toContain('ospatch_cluster_state{cluster="prod",state="ended"} 1\n');
     expect(shown(page)).not.toContain('w-1');
   });
 
-  it('shows of a node what is known, and of what is not no series', () => {
+  it('shows of a node what is known, and of what is not no series', async () => {
     const rows = {
       texts: ['Debian GNU/Linux 12.15', '6.1.0'],
       rows: [
@@ -77,7 +80,7 @@ describe('src/exporter/page', () => {
         ['w-2', 0],
       ],
     } as unknown as ClusterSnapshot['rows'];
-    const text = shown(pageOf(cluster('prod', { rows })));
+    const text = shown(await pageOf(cluster('prod', { rows })));
     const node = '{cluster="prod",node="w-1"';
     for (const line of [
       `ospatch_node_info${node},os="Debian GNU/Linux",patched_version="Debian GNU/Linux 12.15",kernel="6.1.0"} 1`,
@@ -96,14 +99,14 @@ describe('src/exporter/page', () => {
     expect(new Set(unknown.map((line) => line.split('{')[0]))).toEqual(new Set(['ospatch_node_state']));
   });
 
-  it('moves on with time although nothing was read', () => {
+  it('moves on with time although nothing was read', async () => {
     const page = new MetricsPage('1');
     const windows: PublishedMetrics['windows'] = [
       [NOW / 1_000 + 60, NOW / 1_000 + 120],
       [NOW / 1_000 + 9_000, null],
     ];
     const cordoned = [{ cluster: 'prod', node: 'w-1', at: NOW / 1_000 - 30 }];
-    page.update(reading([cluster('prod', { metrics: metrics({ windows }) })], { cordoned }), NOW);
+    await page.update(reading([cluster('prod', { metrics: metrics({ windows }) })], { cordoned }), NOW);
     const values = (nowMs: number): string[] =>
       ['ospatch_window_active', 'ospatch_window_next_start_timestamp_seconds', 'ospatch_node_cordoned_seconds'].map(
         (name) => linesOf(page, name, nowMs)[0]?.split(' ').at(-1) ?? '',
@@ -113,30 +116,30 @@ describe('src/exporter/page', () => {
     expect(values(NOW + 120_000)).toEqual(['0', '1800009000', '150']);
   });
 
-  it('adds up the durations of all clusters, and loses none with a cluster that is gone', () => {
+  it('adds up the durations of all clusters, and loses none with a cluster that is gone', async () => {
     const steps = { apply: [42, 0, 0, 0, 0, 0, 2] };
     const page = new MetricsPage('1');
     const [one, other] = ['a', 'b'].map((name) => cluster(name, { metrics: metrics({ steps }) }));
-    page.update(reading([one, other].filter((each) => each !== undefined)), NOW);
+    await page.update(reading([one, other].filter((each) => each !== undefined)), NOW);
     const count = (): string[] => linesOf(page, 'ospatch_node_step_duration_seconds_count');
     expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 4']);
     expect(shown(page)).toContain('ospatch_node_step_duration_seconds_bucket{step="apply",le="60"} 4\n');
     expect(shown(page)).toContain('ospatch_node_step_duration_seconds_bucket{step="apply",le="+Inf"} 4\n');
     expect(shown(page)).toContain('ospatch_node_step_duration_seconds_sum{step="apply"} 84\n');
-    page.update(reading([cluster('a', { metrics: metrics({ steps: { apply: [50, 0, 0, 0, 0, 0, 3] } }) })]), NOW);
+    await page.update(reading([cluster('a', { metrics: metrics({ steps: { apply: [50, 0, 0, 0, 0, 0, 3] } }) })]), NOW);
     expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
     const removed = [{ name: 'b', metrics: metrics({ steps }) }];
-    page.update(reading([], { removed }), NOW);
+    await page.update(reading([], { removed }), NOW);
     expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
   });
 
-  it('writes the series of a cluster once, as long as nothing of it has changed', () => {
+  it('writes the series of a cluster once, as long as nothing of it has changed', async () => {
     let reads = 0;
     const one = cluster('prod');
     Object.defineProperty(one, 'metrics', { get: () => ((reads += 1), metrics()) });
-    const page = pageOf(one);
+    const page = await pageOf(one);
     const first = reads;
-    page.update(reading([one]), NOW);
+    await page.update(reading([one]), NOW);
     // The steps are compared each time.
     expect(reads - first).toBeLessThanOrEqual(1);
   });
