@@ -37,7 +37,9 @@ const MAX_MESSAGE = 300;
 /** Keeps the last report of a run that is filed. */
 export function noteRunReport(state: ClusterState, run: ActiveRun, summary: RunSummary): void {
   const { endedAt: at, outcome, cancelledBy, error } = summary;
-  const { waits: _, expiresAt: _never, ...report } = runReport(state, run);
+  const report = runReport(state, run);
+  // A run that is over waits for nothing.
+  delete report.waits;
   const notices = (state.notices ??= { seen: state.events.next - 1 });
   addReport(notices, {
     ...report,
