@@ -348,9 +348,9 @@ export class ClusterClient {
    * @throws OspatchError `NotFound` when there is no such target
    */
   async testNotifications(cluster: string, options: { target?: string } = {}): Promise<TargetTest[]> {
-    const { testNotifications } = await import('./notifications.js');
+    const { requestNotificationTest } = await import('./notifications.js');
     const [spec, { createdAt }] = [await this.spec(cluster), await this.summary(cluster)];
-    return testNotifications(this.calls, { spec, createdAt }, { ...options, by: this.by });
+    return requestNotificationTest(this.calls, { spec, createdAt }, { ...options, by: this.by });
   }
 
   /**

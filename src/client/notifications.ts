@@ -12,7 +12,7 @@ import type { TemporalCalls } from './temporal-calls';
 const LIMIT_MS = 100_000;
 
 /** @throws OspatchError `NotFound` when there is no such target, or none at all */
-export async function testNotifications(
+export async function requestNotificationTest(
   calls: TemporalCalls,
   { spec, createdAt }: { spec: ClusterSpec; createdAt: string },
   { target: only, by }: { target?: string; by: string },

@@ -9,16 +9,16 @@ import type { AddressBounds } from '../domain/trust/address-bounds';
 import { HttpFailure } from './failure';
 
 /** The addresses of a host name. */
-export type Resolve = (host: string) => Promise<LookupAddress[]>;
+export type ResolveName = (host: string) => Promise<LookupAddress[]>;
 
-export const resolveName: Resolve = (host) => lookup(host, { all: true, verbatim: true });
+export const resolveName: ResolveName = (host) => lookup(host, { all: true, verbatim: true });
 
 /** `server`: for messages. `host`: a name, or an address without brackets. Never empty. */
 export async function addressesOf(
   server: string,
   host: string,
   within: AddressBounds | undefined,
-  resolve: Resolve,
+  resolve: ResolveName,
 ): Promise<LookupAddress[]> {
   const family = isIP(host);
   const found = family === 0 ? await resolved(server, host, resolve) : [{ address: host, family }];
@@ -33,7 +33,7 @@ export async function addressesOf(
   );
 }
 
-async function resolved(server: string, host: string, resolve: Resolve): Promise<LookupAddress[]> {
+async function resolved(server: string, host: string, resolve: ResolveName): Promise<LookupAddress[]> {
   const problem = (why: string): HttpFailure =>
     new HttpFailure('name', `${server} cannot be called: the name cannot be resolved on the worker (${why})`);
   let found: LookupAddress[];

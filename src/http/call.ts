@@ -9,7 +9,7 @@ import { codeOf } from '../domain/shared/error-code';
 import { defined } from '../domain/shared/defined';
 import { plainText } from '../domain/shared/text';
 import type { AddressBounds } from '../domain/trust/address-bounds';
-import type { Resolve } from './addresses';
+import type { ResolveName } from './addresses';
 import { addressesOf, fixedLookup, resolveName } from './addresses';
 import { HttpFailure, isHttpFailure } from './failure';
 
@@ -65,7 +65,7 @@ export type CallHttp = (call: HttpCall) => Promise<HttpAnswer>;
  *
  * @throws HttpFailure when there is no answer that can be used; the reason of `signal` when it is aborted
  */
-export async function callHttp(call: HttpCall, resolve: Resolve = resolveName): Promise<HttpAnswer> {
+export async function callHttp(call: HttpCall, resolve: ResolveName = resolveName): Promise<HttpAnswer> {
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = call;
   signal?.throwIfAborted();
   const first = parseUrl(call.url);
@@ -83,7 +83,7 @@ export async function callHttp(call: HttpCall, resolve: Resolve = resolveName): 
   }
 }
 
-async function follow(call: HttpCall, first: URL, signal: AbortSignal, resolve: Resolve): Promise<HttpAnswer> {
+async function follow(call: HttpCall, first: URL, signal: AbortSignal, resolve: ResolveName): Promise<HttpAnswer> {
   let url = first;
   for (let redirects = 0; ; redirects += 1) {
     const answer = await once(call, url, signal, resolve);
@@ -125,7 +125,7 @@ export function parseUrl(text: string): URL {
   return url;
 }
 
-async function once(call: HttpCall, url: URL, signal: AbortSignal, resolve: Resolve): Promise<HttpAnswer> {
+async function once(call: HttpCall, url: URL, signal: AbortSignal, resolve: ResolveName): Promise<HttpAnswer> {
   const { method, headers = {}, body, within, tls = {} } = call;
   const server = serverOf(url);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
