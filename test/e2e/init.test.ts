@@ -120,20 +120,22 @@ describe('e2e/init', () => {
     expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
-  it('trusts a rebuilt node again, and its cluster too', async () => {
+  it('trusts a rebuilt node again, prepares it, and its cluster goes on', async () => {
     const key = '/etc/ssh/ssh_host_ed25519_key';
     await lab
       .node('w-1')
-      .exec(`rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemctl restart ssh`);
-    const env = { TEMPORAL_ADDRESS: server.address };
+      .exec(
+        `rm -f /home/ospatch/.ssh/authorized_keys /etc/sudoers.d/ospatch* /usr/local/libexec/ospatch-node-*; rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemctl restart ssh`,
+      );
+    const env = { TEMPORAL_ADDRESS: server.address, OSPATCH_KEY_DIR: path.join(config, 'keys') };
     const cli = (...args: string[]): Promise<CliResult> => runCli(args, { cwd: dir, env });
     const failed = await cli('patch', 'first', '--wait');
     expect(failed.stdout).toContain('ospatch enroll -f FILE --replace w-1');
-    const replaced = await cli('enroll', '-f', 'first.yaml', '--replace', 'w-1', '--expect', print());
-    expect(replaced).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('first: the cluster trusts the new host keys, and w-1 left quarantine') as string,
-    });
+    const admin = ['--admin', 'root', '--admin-identity', path.join(lab.keyDir, lab.keyName)];
+    const replaced = await cli('enroll', '-f', 'first.yaml', '--replace', 'w-1', '--expect', print(), ...admin);
+    expect(replaced.stdout).toContain('first: the cluster trusts the new host keys, and w-1 left quarantine');
+    expect(replaced.stdout).toMatch(/^w-1: its key in authorized_keys, helper/m);
+    expect(replaced.code).toBe(0);
     expect((await cli('patch', 'first', '--wait')).code).toBe(0);
     expect((await cli('events', 'first')).stdout).toContain('host keys replaced after a rebuild: w-1');
   });

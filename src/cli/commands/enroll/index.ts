@@ -12,8 +12,8 @@ import { ListOption } from '../../options/repeated';
 import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../../options/spec-source';
 import { sourcesInCommand } from '../../../client/load/sources';
 import type { ExpectedKeys } from './expected';
-import { machinesOf } from './machines';
-import type { Machine } from './machines';
+import { enrolledMachines } from './machines';
+import type { EnrolledMachine } from './machines';
 
 const EXAMPLES = `
 Examples:
@@ -122,11 +122,11 @@ async function expectedKeys(context: CliContext, expect: string): Promise<Expect
 
 async function scanAll(clusters: readonly LoadedCluster[], expected: ExpectedKeys | null): Promise<ScannedNode[]> {
   const { readKnownHostsFile } = await import('../../io/known-hosts-file.js');
-  const work: { cluster: LoadedCluster; machine: Machine; knownHosts: string }[] = [];
+  const work: { cluster: LoadedCluster; machine: EnrolledMachine; knownHosts: string }[] = [];
   for (const cluster of clusters) {
     if (cluster.spec.type !== 'self-managed') continue;
     const knownHosts = await readKnownHostsFile(cluster.knownHostsPath);
-    work.push(...machinesOf(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
+    work.push(...enrolledMachines(cluster.spec.nodes).map((machine) => ({ cluster, machine, knownHosts })));
   }
   const { mapConcurrently } = await import('../../../domain/shared/map-concurrently.js');
   const { scanMachine } = await import('./scan.js');

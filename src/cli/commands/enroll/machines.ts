@@ -2,7 +2,7 @@
 import type { NodeSpec } from '../../../domain/spec/types';
 
 /** A node or a jump host. */
-export interface Machine {
+export interface EnrolledMachine {
   name: string;
   host: string;
   port: number;
@@ -12,8 +12,8 @@ export interface Machine {
 }
 
 /** Jump hosts first, without duplicates. */
-export function machinesOf(nodes: readonly NodeSpec[]): Machine[] {
-  const hops = new Map<string, Machine>();
+export function enrolledMachines(nodes: readonly NodeSpec[]): EnrolledMachine[] {
+  const hops = new Map<string, EnrolledMachine>();
   for (const { jump = [] } of nodes.map(({ ssh }) => ssh)) {
     for (const [index, { host, port, hostKeys }] of jump.entries()) {
       const key = JSON.stringify([host, port]);

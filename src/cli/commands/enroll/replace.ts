@@ -28,8 +28,8 @@ import { publicKeyOf } from '../init/keys';
 import { prepareAndReport } from '../init/prepare';
 import type { ExpectedKeys, ExpectedOfMachine } from './expected';
 import { expectedOf } from './expected';
-import type { Machine } from './machines';
-import { machinesOf } from './machines';
+import type { EnrolledMachine } from './machines';
+import { enrolledMachines } from './machines';
 import type { Aliases, Rescan } from './rescan';
 import { describeKey, findAliases, rescan } from './rescan';
 import type { TrustedAgain } from './trust-again';
@@ -51,7 +51,7 @@ export interface ReplaceOptions {
 
 /** A machine, and every file with keys of it. */
 interface Place {
-  machine: Machine;
+  machine: EnrolledMachine;
   clusters: LoadedCluster[];
   /** Absolute paths of known_hosts files: beside the specs, and of the policy. */
   knownHosts: string[];
@@ -92,7 +92,7 @@ export async function replaceKeys(
   else printJson(context, { nodes: results.flatMap(toJson), written, applied });
 }
 
-function wantedOf(expected: ReplaceOptions['expected'], machine: Machine): ExpectedOfMachine | null {
+function wantedOf(expected: ReplaceOptions['expected'], machine: EnrolledMachine): ExpectedOfMachine | null {
   if (expected === null) return null;
   return typeof expected === 'string' ? new Map([[expected, null]]) : expectedOf(expected, machine);
 }
@@ -157,7 +157,7 @@ function placesOf(
   const seen = new Set<string>();
   for (const cluster of clusters) {
     if (cluster.spec.type !== 'self-managed') continue;
-    for (const machine of machinesOf(cluster.spec.nodes)) {
+    for (const machine of enrolledMachines(cluster.spec.nodes)) {
       const called = [machine.name, machine.host, addressText(machine.host, machine.port)];
       all.push(machine.name.startsWith('jump host ') ? machine.host : machine.name);
       const name = names.find((one) => called.includes(one));
@@ -208,7 +208,7 @@ async function filesOf(place: Place, context: CliContext): Promise<string[]> {
   return [...files];
 }
 
-async function hasKeys(file: string, { host, port }: Machine): Promise<boolean> {
+async function hasKeys(file: string, { host, port }: EnrolledMachine): Promise<boolean> {
   return hostKeysFor(await readKnownHostsFile(file), host, port, hmacSha1).keys.length > 0;
 }
 
@@ -239,7 +239,7 @@ async function writeAll(
 }
 
 function shownOf(
-  { name, host, port }: Machine,
+  { name, host, port }: EnrolledMachine,
   { before, after }: Rescan & { state: 'changed' },
 ): { name: string; address: string; before: ShownKey[]; after: ShownKey[] } {
   return { name, address: addressText(host, port), before: before.map(describeKey), after: after.map(describeKey) };
@@ -247,7 +247,7 @@ function shownOf(
 
 function reportTrouble(
   context: CliContext,
-  { name, host, port }: Machine,
+  { name, host, port }: EnrolledMachine,
   found: Rescan & { state: 'refused' | 'unreachable' },
   file: string,
 ): void {
@@ -328,7 +328,7 @@ function printNext(
   print(context, `  ospatch sudoers -f ${file}${nodes}`);
 }
 
-function isPreinstalled({ spec }: LoadedCluster, { name }: Machine): boolean {
+function isPreinstalled({ spec }: LoadedCluster, { name }: EnrolledMachine): boolean {
   return (
     spec.type === 'self-managed' && spec.nodes.some((node) => node.name === name && node.ssh.helper === 'preinstalled')
   );

@@ -11,7 +11,7 @@ import { scanHostKey } from '../../../ssh/builtin/scan';
 import { REFUSED } from '../../render/enroll';
 import type { ShownKey } from '../../render/replace';
 import type { ExpectedOfMachine } from './expected';
-import type { Machine } from './machines';
+import type { EnrolledMachine } from './machines';
 
 const SCAN_TIMEOUT_MS = 10_000;
 /** For other names of the machine: one that does not answer keeps its key. */
@@ -31,7 +31,7 @@ export type Rescan =
 
 /** `expected`: only these keys may be trusted; null: a person decides. */
 export async function rescan(
-  machine: Machine,
+  machine: EnrolledMachine,
   knownHosts: string,
   expected: ExpectedOfMachine | null,
 ): Promise<Rescan> {
@@ -59,7 +59,7 @@ export async function rescan(
   return { state: 'changed', before, after };
 }
 
-function whyNothingToReplace({ hostKeys, name }: Machine): string {
+function whyNothingToReplace({ hostKeys, name }: EnrolledMachine): string {
   return hostKeys.length === 0
     ? `has no host key yet; \`ospatch enroll\` without --replace reads it`
     : `is trusted by a certificate authority, whatever key ${name} has`;
@@ -71,7 +71,7 @@ function refused(shown: ShownKey | null, why: string): Rescan {
 
 /** One key of each type that was trusted; of another type only where the machine has none of these. Why not, as text. */
 async function shownKeys(
-  { name, host, port }: Pick<Machine, 'name' | 'host' | 'port'>,
+  { name, host, port }: Pick<EnrolledMachine, 'name' | 'host' | 'port'>,
   before: readonly string[],
 ): Promise<string[] | string> {
   const shown: string[] = [];

@@ -10,13 +10,13 @@ import { REFUSED } from '../../render/enroll';
 import type { ScannedNode } from '../../render/enroll';
 import type { ExpectedKeys } from './expected';
 import { expectedOf } from './expected';
-import type { Machine } from './machines';
+import type { EnrolledMachine } from './machines';
 
 const SCAN_TIMEOUT_MS = 10_000;
 
 /** The host key that a machine shows, compared with those that are trusted or expected. */
 export async function scanMachine(
-  { name, host, port, hostKeys, behind }: Machine,
+  { name, host, port, hostKeys, behind }: EnrolledMachine,
   knownHosts: string,
   expected: ExpectedKeys | null,
 ): Promise<ScannedNode['found']> {

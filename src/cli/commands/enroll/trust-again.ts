@@ -5,7 +5,7 @@ import { isNode } from '../../../domain/cluster/member';
 import { isOspatchError } from '../../../domain/shared/errors';
 import type { NodeSpec, SelfManagedSpec } from '../../../domain/spec/types';
 import { withClient } from '../../options/session';
-import type { Machine } from './machines';
+import type { EnrolledMachine } from './machines';
 
 /** Waiting for a server that is not there must not keep the user from the next step. */
 const DEADLINE_MS = 15_000;
@@ -23,7 +23,7 @@ export interface TrustedAgain {
 export async function trustAgain(
   command: Command,
   specs: readonly SelfManagedSpec[],
-  machines: readonly Machine[],
+  machines: readonly EnrolledMachine[],
 ): Promise<TrustedAgain[]> {
   try {
     return await withClient(
@@ -46,7 +46,11 @@ function failed({ name: cluster }: SelfManagedSpec, error: unknown): TrustedAgai
   return { cluster, result: 'failed', released: [], why: error.message };
 }
 
-async function tell(client: ClusterClient, spec: SelfManagedSpec, machines: readonly Machine[]): Promise<TrustedAgain> {
+async function tell(
+  client: ClusterClient,
+  spec: SelfManagedSpec,
+  machines: readonly EnrolledMachine[],
+): Promise<TrustedAgain> {
   const { name: cluster } = spec;
   const inForce = await client.findSpec(cluster);
   if (inForce === null || inForce.type !== 'self-managed')
@@ -67,7 +71,11 @@ async function quarantined(client: ClusterClient, cluster: string): Promise<stri
 }
 
 /** The spec in force with the keys that `spec` has for these machines. */
-function withKeysOf(inForce: SelfManagedSpec, spec: SelfManagedSpec, machines: readonly Machine[]): SelfManagedSpec {
+function withKeysOf(
+  inForce: SelfManagedSpec,
+  spec: SelfManagedSpec,
+  machines: readonly EnrolledMachine[],
+): SelfManagedSpec {
   const keys = new Map<string, readonly string[]>();
   for (const node of spec.nodes) {
     for (const hop of node.ssh.jump ?? []) keys.set(addressKey(hop.host, hop.port), hop.hostKeys);

@@ -14,7 +14,7 @@ export interface NodeAnswer {
 
 export type JumpAnswer = Omit<NodeAnswer, 'name'>;
 
-export interface Answers {
+export interface InitAnswers {
   cluster: string;
   nodes: NodeAnswer[];
   jump: JumpAnswer | null;

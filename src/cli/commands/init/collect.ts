@@ -2,11 +2,12 @@
 import type { CliContext } from '../../io/context';
 import { printNote } from '../../io/output';
 import type { Prompter } from '../../io/prompter';
+import { defined } from '../../../domain/shared/defined';
 import { OspatchError } from '../../../domain/shared/errors';
 import { PRESETS } from '../../../domain/spec/types';
 import { parseClusterName } from '../../options/arguments';
 import { ownZone } from '../../render/text';
-import type { Admin, Answers, NodeAnswer } from './answers';
+import type { Admin, InitAnswers, NodeAnswer } from './answers';
 import {
   DEFAULT_IDENTITY,
   assertDistinct,
@@ -38,7 +39,7 @@ export function assertComplete(options: InitOptions): void {
 }
 
 /** All options are checked before the first question. @throws OspatchError `Usage` */
-export function checkedOptions(options: InitOptions): Partial<Answers> {
+export function checkedOptions(options: InitOptions): Partial<InitAnswers> {
   const { cluster, node, jump, schedule, timeZone, identity, admin, adminIdentity } = options;
   const nodes = node.map(parseNode);
   assertDistinct(nodes);
@@ -49,25 +50,25 @@ export function checkedOptions(options: InitOptions): Partial<Answers> {
       remedy: 'name the user that logs in with this key, e.g. --admin root',
     });
   }
-  return {
-    ...(cluster === undefined ? {} : { cluster: parseClusterName(cluster) }),
-    ...(nodes.length === 0 ? {} : { nodes }),
-    ...(jump === undefined ? {} : { jump: parseJump(jump) }),
-    ...(schedule === undefined ? {} : { schedule: parseSchedule(schedule) }),
-    ...(timeZone === undefined ? {} : { timeZone: parseTimeZone(timeZone) }),
-    ...(identity === undefined ? {} : { identity: parseIdentity(identity) }),
-    ...(admin === undefined ? {} : { admin: { user: parseAdmin(admin), identity: adminIdentity ?? 'agent' } }),
-  };
+  return defined({
+    cluster: cluster === undefined ? undefined : parseClusterName(cluster),
+    nodes: nodes.length === 0 ? undefined : nodes,
+    jump: jump === undefined ? undefined : parseJump(jump),
+    schedule: schedule === undefined ? undefined : parseSchedule(schedule),
+    timeZone: timeZone === undefined ? undefined : parseTimeZone(timeZone),
+    identity: identity === undefined ? undefined : parseIdentity(identity),
+    admin: admin === undefined ? undefined : { user: parseAdmin(admin), identity: adminIdentity ?? 'agent' },
+  });
 }
 
 /** `given`: checked options. Without a prompter, the defaults hold. */
 export async function collect(
   context: CliContext,
   prompter: Prompter | null,
-  given: Partial<Answers>,
+  given: Partial<InitAnswers>,
   options: InitOptions,
   keyDir: string,
-): Promise<Answers> {
+): Promise<InitAnswers> {
   const defaults = { schedule: 'weekly', timeZone: ownZone(), identity: DEFAULT_IDENTITY, admin: null, jump: null };
   const { cluster = '', nodes = [] } = given;
   if (prompter === null) return { ...defaults, reboot: options.reboot === true, ...given, cluster, nodes };
@@ -139,7 +140,7 @@ async function askNodes(prompter: Prompter): Promise<NodeAnswer[]> {
     const isFirst = nodes.length === 0;
     const node = await prompter.ask({
       text: isFirst ? 'first node, [NAME=][USER@]HOST[:PORT]' : 'next node (empty: no more)',
-      ...(isFirst ? {} : { fallback: '' }),
+      ...defined({ fallback: isFirst ? undefined : '' }),
       parse: (text): NodeAnswer | null => {
         if (text === '' && !isFirst) return null;
         const one = parseNode(text, nodes.length);

@@ -90,9 +90,7 @@ function showDifference(context: CliContext, { path: file, before, text }: Plann
 }
 
 function withoutSecret(line: string): string {
-  return redactSecrets(
-    line.replace(/(TEMPORAL_(?:API_KEY|TLS_\w+_DATA|CODEC_AUTH|GRPC_META_\w+)=).+/, '$1[not shown]'),
-  );
+  return redactSecrets(line.replace(/(TEMPORAL_(?:API_KEY|TLS_\w+_DATA|CODEC_AUTH|GRPC_META_\w+)=).+/, '$1[redacted]'));
 }
 
 /** Writes all files; after a failure those that were written are what they were before. @throws OspatchError `Usage` */

@@ -11,17 +11,17 @@ import { colors, print, printNote } from '../../io/output';
 import { renderDoctor } from '../../render/doctor';
 import type { DoctorReport } from '../doctor/diagnose';
 import { diagnoseFile } from '../doctor/diagnose';
-import type { Answers } from './answers';
+import type { InitAnswers } from './answers';
 import type { InitPlaces } from './init';
 import type { WorkerKey } from './keys';
 import type { KeyOptions } from './machines';
-import { inspectNodes } from './machines';
+import { inspectFromHere } from './machines';
 import { prepareAndReport } from './prepare';
 
 const SERVICE = '/usr/lib/systemd/system/ospatch-worker.service';
 
 export interface Written {
-  answers: Answers;
+  answers: InitAnswers;
   places: InitPlaces;
   /** Null: the agent has the keys. */
   key: WorkerKey | null;
@@ -75,7 +75,7 @@ async function diagnose(
   const isWithoutWorker = report.installation.some(({ check, severity }) => check === 'worker' && severity !== 'ok');
   if (!isWithoutWorker) return { report, hasWorker: true };
   printNote(context, 'no worker runs yet, so the nodes are inspected from here, with its key');
-  const nodes = await inspectNodes(spec, keys);
+  const nodes = await inspectFromHere(spec, keys);
   // What is said of the worker is the next step.
   const installation = report.installation.filter(({ check }) => check !== 'worker');
   const clusters = report.clusters.map(({ cluster, findings }) =>

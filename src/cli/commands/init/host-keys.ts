@@ -15,7 +15,7 @@ import { scanMachine } from '../enroll/scan';
 import { OspatchError } from '../../../domain/shared/errors';
 import { mapConcurrently } from '../../../domain/shared/map-concurrently';
 import { plural } from '../../../domain/shared/plural';
-import type { Answers } from './answers';
+import type { InitAnswers } from './answers';
 import type { InitOptions } from './index';
 import type { KeyOptions } from './machines';
 import { knownHostsLine, scanBehind } from './machines';
@@ -23,7 +23,7 @@ import { knownHostsLine, scanBehind } from './machines';
 const SCANS_AT_ONCE = 16;
 
 interface Enrolment {
-  answers: Answers;
+  answers: InitAnswers;
   options: InitOptions;
   /** Path of the spec, for remedies. */
   file: string;

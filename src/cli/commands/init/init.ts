@@ -22,7 +22,7 @@ import { EXIT_INTERRUPTED } from '../../io/interrupt';
 import { print, printNote } from '../../io/output';
 import { Interrupted, Prompter } from '../../io/prompter';
 import { globalOptions } from '../../options/global-options';
-import type { Answers } from './answers';
+import type { InitAnswers } from './answers';
 import { assertComplete, checkedOptions, collect } from './collect';
 import type { PlannedFile } from './files';
 import { assertWritable, readIfThere, settleFiles, writeFiles } from './files';
@@ -71,7 +71,7 @@ async function setUp(
   context: CliContext,
   command: Command,
   prompter: Prompter | null,
-  given: Partial<Answers>,
+  given: Partial<InitAnswers>,
   options: InitOptions,
 ): Promise<void> {
   const { config, keyDir } = workerPlaces(context, options);
@@ -88,8 +88,10 @@ async function setUp(
   const variables = {
     ...temporal,
     OSPATCH_POLICY: policy,
-    ...(keyDir === defaultDirectory('keys', context.env) ? {} : { OSPATCH_KEY_DIR: keyDir }),
-    ...defined({ OSPATCH_TASK_QUEUE: context.env['OSPATCH_TASK_QUEUE'] }),
+    ...defined({
+      OSPATCH_KEY_DIR: keyDir === defaultDirectory('keys', context.env) ? undefined : keyDir,
+      OSPATCH_TASK_QUEUE: context.env['OSPATCH_TASK_QUEUE'],
+    }),
   };
   const planned: PlannedFile[] = [
     await plan(specFile, 'the spec of the cluster', () => text, PUBLIC),
@@ -183,7 +185,7 @@ function policyFor(
   before: string | null,
   file: string,
   spec: SelfManagedSpec,
-  answers: Answers,
+  answers: InitAnswers,
   { env }: CliContext,
 ): string {
   const queue = env['OSPATCH_TASK_QUEUE'] ?? DEFAULT_QUEUE;

@@ -1,6 +1,7 @@
 /** The machines of `ospatch init`: their host keys, their preparation, and what a run would meet there. */
 import path from 'node:path';
 import { knownHostsName } from '../../../domain/trust/known-hosts';
+import { defined } from '../../../domain/shared/defined';
 import { OspatchError } from '../../../domain/shared/errors';
 import type { NodeTarget, SelfManagedSpec } from '../../../domain/spec/types';
 import type { NodeInspection } from '../../../domain/inspection/node';
@@ -67,7 +68,7 @@ export function prepareNodes(
   const targets = targetsOf(spec).map(({ ssh, ...target }): NodeTarget => {
     // The worker's own key is not at the jump host yet.
     const jump = ssh.jump?.map((hop) => ({ ...hop, identity }));
-    return { ...target, ssh: { ...ssh, user: admin.user, identity, ...(jump === undefined ? {} : { jump }) } };
+    return { ...target, ssh: { ...ssh, user: admin.user, identity, ...defined({ jump }) } };
   });
   const users = new Map(spec.nodes.map(({ name, ssh }) => [name, ssh.user]));
   return onNodes(targets, { ...options, keyDir }, (target, transport) =>
@@ -76,7 +77,7 @@ export function prepareNodes(
 }
 
 /** As `doctor` does through a worker, with the worker's own key, from here. */
-export async function inspectNodes(spec: SelfManagedSpec, options: KeyOptions): Promise<NodeInspection[]> {
+export async function inspectFromHere(spec: SelfManagedSpec, options: KeyOptions): Promise<NodeInspection[]> {
   const results = await onNodes(targetsOf(spec), options, async (target, transport) => {
     const over = new AbortController();
     try {

@@ -84,7 +84,11 @@ async function askTemporal(
       fallback: '',
       parse: (text) => (text === '' ? '' : readable(context, text)),
     });
-    return { ...variables, TEMPORAL_TLS: 'true', ...(ca === '' ? {} : { TEMPORAL_TLS_SERVER_CA_CERT_PATH: ca }) };
+    return {
+      ...variables,
+      TEMPORAL_TLS: 'true',
+      ...defined({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: ca === '' ? undefined : ca }),
+    };
   }
   if (kind === 'api-key') {
     const key = await prompter.ask({ text: 'API key (not shown)', isSecret: true, parse: parseApiKey });
@@ -125,7 +129,7 @@ async function testConnection(
   const { ClusterClient: Client } = await import('../../../client/cluster-client.js');
   const client: ClusterClient = await Client.connect({
     ...defined({ address, namespace, profile }),
-    ...(timeoutMs > 0 ? { deadlineMs: timeoutMs } : {}),
+    ...defined({ deadlineMs: timeoutMs > 0 ? timeoutMs : undefined }),
   });
   try {
     // Fails for a namespace that does not exist, and without the right to use it.

@@ -1,9 +1,9 @@
 /** The files that `ospatch init` writes, with comments for those who will edit them. */
 import { isMap, isSeq, parseDocument } from 'yaml';
-import type { Answers, NodeAnswer } from './answers';
+import type { InitAnswers, NodeAnswer } from './answers';
 
 /** @returns YAML of a spec */
-export function specText(answers: Answers): string {
+export function specText(answers: InitAnswers): string {
   const { cluster, nodes, jump, schedule, timeZone, reboot, identity, admin } = answers;
   const [first] = nodes;
   const user = first?.user ?? 'root';
@@ -50,7 +50,7 @@ function quoted(text: string): string {
 }
 
 /** A rule that allows exactly what the spec needs. */
-function ruleText(answers: Answers, taskQueue: string): string {
+function ruleText(answers: InitAnswers, taskQueue: string): string {
   const { cluster, nodes, jump, identity } = answers;
   const list = (values: readonly (string | number)[]): string =>
     `[${[...new Set(values)].map((value) => (typeof value === 'number' ? value : quoted(value))).join(', ')}]`;
@@ -69,7 +69,7 @@ ${through}    taskQueues: [${quoted(taskQueue)}]
 }
 
 /** A policy with a rule for this cluster; the rest of an existing one stays, with its comments. Null: only a person can add to it. */
-export function policyText(existing: string | null, answers: Answers, taskQueue: string): string | null {
+export function policyText(existing: string | null, answers: InitAnswers, taskQueue: string): string | null {
   const rule = ruleText(answers, taskQueue);
   if (existing === null) {
     return `# What this worker may be asked for: nothing that is not listed. docs/policy.md explains the fields;
