@@ -35,8 +35,9 @@ export class Prompter {
     // Shows what is typed, except a secret.
     const output = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        if (this.isMuted) done();
-        else stderr.write(chunk, () => done());
+        // At once: what is written later would be shown or hidden by the next question.
+        if (!this.isMuted) stderr.write(chunk);
+        done();
       },
     });
     Object.defineProperty(output, 'columns', { get: () => Reflect.get(stderr, 'columns') as unknown });
