@@ -3,6 +3,7 @@ import type { DestinationStream, Logger, LoggerOptions } from 'pino';
 import pino from 'pino';
 import { defined } from './domain/shared/defined';
 import { redactSecrets } from './domain/shared/redact';
+import { currentSpan } from './tracing/current';
 
 /** Fields are nested three deep at most, errors with their causes deeper. */
 const MAX_DEPTH = 8;
@@ -12,6 +13,7 @@ export function redactedLog(level: string, logTo?: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     formatters: { log: cleanFields },
+    mixin: () => ({ ...currentSpan() }),
     hooks: {
       logMethod(args, method) {
         const cleaned = args.map((arg: unknown) => (typeof arg === 'string' ? redactSecrets(arg) : arg));

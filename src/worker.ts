@@ -13,6 +13,10 @@ import type { KeyRing } from './encryption/key-ring';
 import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring';
 import { readTemporalConfig } from './temporal-config';
 import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
+import { SpanExporter } from './tracing/exporter';
+import type { TraceSettings } from './tracing/settings';
+import { traceSettingsFromEnv } from './tracing/settings';
+import { tracingInterceptor } from './tracing/tracing';
 import { TemporalLog, findWorkflowOfRun } from './temporal-log';
 import { redactedLog } from './redacted-log';
 import { podUidFromEnv } from './kubernetes/drain/own-worker';
@@ -71,6 +75,8 @@ export interface WorkerOptions {
   deployment?: string | null;
   /** Where metrics, `/healthz` and `/readyz` are served; null or absent: nowhere. */
   metrics?: ListenAddress | null;
+  /** Where spans are sent; null or absent: they are not recorded. */
+  traces?: TraceSettings | null;
   logLevel: string;
   /** Receives log lines; default standard output. */
   logTo?: { write(line: string): void };
@@ -80,7 +86,7 @@ export interface WorkerOptions {
  * Settings from the environment: Temporal's own variables and file, `OSPATCH_TASK_QUEUE`, `OSPATCH_POLICY`, `OSPATCH_KEY_DIR`,
  * `OSPATCH_PASSPHRASE_COMMAND`, `OSPATCH_SSH_INCLUDE`, `OSPATCH_HOOK_DIR`, `OSPATCH_NOTIFICATIONS`, `OSPATCH_NOTIFY_DIR`, `OSPATCH_CALENDAR_DIR`, `OSPATCH_KUBECONFIG_DIR`, `OSPATCH_SECRET_DIR`, `OSPATCH_POD_UID`, `OSPATCH_ENCRYPTION_KEYS`,
  * `OSPATCH_ENCRYPTION_REQUIRED`, `OSPATCH_MAX_ACTIVITIES`, `OSPATCH_MAX_CACHED_WORKFLOWS`, `OSPATCH_MAX_POLLERS`, `OSPATCH_WORKER_DEPLOYMENT`,
- * `OSPATCH_METRICS`, `OSPATCH_LOG_LEVEL`.
+ * `OSPATCH_METRICS`, `OSPATCH_LOG_LEVEL`; and those of OpenTelemetry for traces.
  *
  * @throws OspatchError `Usage`
  */
@@ -112,6 +118,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv, profile?: string): 
     limits: workerLimitsFromEnv(env),
     deployment: deploymentNameFromEnv(env),
     metrics: metricsAddressFromEnv(env),
+    traces: traceSettingsFromEnv(env),
     logLevel: env['OSPATCH_LOG_LEVEL'] ?? 'info',
   };
 }
@@ -174,12 +181,13 @@ async function connectAndRun(
     log,
   });
   const supported = supportedProtocols(packageVersion());
+  const spans = options.traces ? new SpanExporter(options.traces, log) : null;
   const version = deploymentOf(options);
   const requiresEncryption = options.encryptionRequired === true;
   const code: WorkflowCode =
     options.activitiesOnly === true
       ? activityCode(options.encryption ?? null)
-      : workflowCode(options.encryption ?? null, { isVersioned: version !== null, requiresEncryption });
+      : workflowCode(options.encryption ?? null, { isVersioned: version !== null, requiresEncryption, spans });
   try {
     const worker = await Worker.create({
       connection,
@@ -190,7 +198,11 @@ async function connectAndRun(
       ...defined({ workerDeploymentOptions: version ?? undefined }),
       interceptors: {
         ...code.interceptors,
-        activity: [protocolInterceptor(supported), ...(requiresEncryption ? [requiredEncryption()] : [])],
+        activity: [
+          ...(spans === null ? [] : [tracingInterceptor(spans)]),
+          protocolInterceptor(supported),
+          ...(requiresEncryption ? [requiredEncryption()] : []),
+        ],
       },
       ...limitOptions(options.limits),
       shutdownGraceTime: SHUTDOWN_GRACE,
@@ -212,6 +224,7 @@ async function connectAndRun(
     await runAsService(worker, new ServiceManager({ env: process.env, log }), `polls ${taskQueue} in ${namespace}`);
     log.info('worker stopped');
   } finally {
+    await spans?.close();
     await close();
     await connection.close();
   }

@@ -5,12 +5,17 @@ import type { WorkerOptions } from '@temporalio/worker';
 import type { CodecOptions } from './encryption/codec';
 import { dataConverter } from './encryption/data-converter';
 import type { KeyRing } from './encryption/key-ring';
+import type { SpanSink } from './tracing/tracing';
+import { traceSinks } from './tracing/tracing';
 import { WORKFLOW_INTERCEPTORS } from './workflow-interceptors';
 
 /** For activities too: it reports unreadable inputs, and remembers which were encrypted. */
 const PAYLOAD_CONVERTER = { payloadConverterPath: require.resolve('./workflows/sandbox/payload-converter') };
 
-export type WorkflowCode = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors'>;
+export type WorkflowCode = Pick<
+  WorkerOptions,
+  'workflowBundle' | 'workflowsPath' | 'dataConverter' | 'interceptors' | 'sinks'
+>;
 
 /**
  * Prepended to the workflow code, see `workflows/sandbox/failure-converter.ts`. One line, so that positions do not
@@ -32,13 +37,16 @@ export interface CodeOptions extends CodecOptions {
   isVersioned?: boolean;
   /** Workflows whose start argument is not encrypted wait. */
   requiresEncryption?: boolean;
+  /** Receives the spans of runs; null or absent: they are not recorded. */
+  spans?: SpanSink | null;
 }
 
 /** The bundle made at build time; during development, the sources. */
 export function workflowCode(
   encryption: KeyRing | null,
-  { isVersioned = false, requiresEncryption = false, ...codecOptions }: CodeOptions = {},
+  { isVersioned = false, requiresEncryption = false, spans = null, ...codecOptions }: CodeOptions = {},
 ): WorkflowCode {
+  const sinks = traceSinks(spans);
   const converter = { ...dataConverter(encryption, 'passthrough', codecOptions), ...PAYLOAD_CONVERTER };
   if (existsSync(BUNDLE)) {
     const said = [
@@ -47,12 +55,13 @@ export function workflowCode(
       requiresEncryption ? REQUIRES_ENCRYPTION : '',
     ].join('');
     const workflowBundle = said === '' ? { codePath: BUNDLE } : { code: `${said}${readFileSync(BUNDLE, 'utf8')}` };
-    return { workflowBundle, dataConverter: converter };
+    return { workflowBundle, dataConverter: converter, sinks };
   }
   if (requiresEncryption) throw new Error('encryption can be required with built workflows only: npm run build');
   return {
     workflowsPath: require.resolve('./workflows'),
     dataConverter: converter,
+    sinks,
     // The bundle contains them.
     interceptors: {
       workflowModules: WORKFLOW_INTERCEPTORS.map((name) => require.resolve(`./workflows/sandbox/${name}`)),

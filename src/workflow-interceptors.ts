@@ -3,6 +3,7 @@ export const WORKFLOW_INTERCEPTORS = [
   'reserved-names',
   'protocol',
   'priority',
+  'trace',
   'local-activity-order',
   'unreadable-messages',
   'resets',

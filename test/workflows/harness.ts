@@ -31,6 +31,7 @@ import type { ErrorInfo } from '../../src/domain/shared/errors';
 import type { ClusterSpec } from '../../src/domain/spec/types';
 import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
+import { traceSinks } from '../../src/tracing/tracing';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { nodeRecord, patchRecord } from '../support/node-record';
@@ -434,6 +435,7 @@ export class Harness {
       | 'workflowBundle'
       | 'dataConverter'
       | 'interceptors'
+      | 'sinks'
       | 'enableNonLocalActivities'
       | 'workerDeploymentOptions'
       | 'maxConcurrentActivityTaskExecutions'
@@ -446,6 +448,7 @@ export class Harness {
       workflowBundle: this.bundle,
       dataConverter: dataConverter(this.keys, 'passthrough'),
       activities: { ...cluster.activities(), ...activities },
+      sinks: traceSinks(null),
       ...options,
       // Workflows in the thread of the test: a thread of their own for each of hundreds of workers takes longer than the test.
       debugMode: true,
