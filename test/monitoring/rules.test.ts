@@ -49,7 +49,7 @@ describe('the alert rules', () => {
 
   it('are published', () => {
     const { files } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
-    expect(files).toEqual(expect.arrayContaining(['deploy', 'docs/runbooks']));
+    expect(files).toEqual(expect.arrayContaining(['deploy', 'docs/**/*.md']));
     expect(existsSync(RULES)).toBe(true);
   });
 });
