@@ -33,7 +33,13 @@ function linkToRepository(md) {
       if (/^([a-z]+:|#|\/)/.test(href)) continue;
       const [target = '', hash] = href.split('#');
       const file = path.posix.join('docs', path.posix.dirname(env.relativePath), target);
-      if (file.startsWith('docs/') && target.endsWith('.md')) continue;
+      if (file.startsWith('docs/') && target.endsWith('.md')) {
+        // The page of a folder has the address of the folder, as in `rewrites`.
+        const page = `/${file.slice('docs/'.length)}`;
+        if (page.endsWith('/README.md'))
+          link.attrSet('href', page.replace(/README\.md$/, '') + (hash === undefined ? '' : `#${hash}`));
+        continue;
+      }
       const found = path.join(DOCS, '..', file);
       if (!existsSync(found)) throw new Error(`${env.relativePath}: the link ${href} leads nowhere`);
       const kind = statSync(found).isDirectory() ? 'tree' : 'blob';

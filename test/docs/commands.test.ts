@@ -122,7 +122,7 @@ function usagesInMessages(): Example[] {
 }
 
 /** After the name of the program in sentences about it. */
-const SENTENCES = new Set(['has', 'runs', 'installs', 'payload', 'cluster', '--help']);
+const SENTENCES = new Set(['has', 'will', 'runs', 'installs', 'payload', 'cluster', '--help']);
 
 /** The program, whose commands do nothing. */
 function inertProgram(): Command {
