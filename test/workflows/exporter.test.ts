@@ -86,8 +86,8 @@ describe('src/exporter/exporter', () => {
           },
           { what: lines.join(' and ') },
         );
+      const release = cluster.nodes.hold('w-1', 'apply');
       try {
-        const release = cluster.nodes.hold('w-1', 'apply');
         await cluster.apply(clusterSpec(undefined, {}, cluster.name));
         await cluster.handle.signal('patchNow');
         await untilShown(
@@ -128,6 +128,7 @@ describe('src/exporter/exporter', () => {
         exporter = await start(address, cluster.name);
         expect(seriesOf(await untilShown('ospatch_up 1'), cluster.name)).toEqual(seriesOf(done, cluster.name));
       } finally {
+        release();
         await exporter.close();
         cable.remove();
       }

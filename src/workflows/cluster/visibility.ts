@@ -13,8 +13,8 @@ import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 const MAX_SITES = 20;
 
 /** How often metrics are published at most; in a long run less often, because each time is an event in the history. */
-const METRICS_INTERVAL_MS = 15_000;
-const METRICS_PER_RUN = 150;
+const METRICS_INTERVAL_MS = 5_000;
+const METRICS_PER_RUN = 80;
 
 /** What a cluster publishes in Temporal: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
