@@ -8,7 +8,7 @@
 import { defined } from '../shared/defined';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
-import { lastEvent } from './events';
+import { eventsOf, lastEvent } from './events';
 import { nextBeginning } from './schedule-state';
 import type { ActiveRun, ClusterState } from './state';
 import { clusterPhase, isReady } from './status';
@@ -227,6 +227,7 @@ function publishedRun(state: ClusterState, run: ActiveRun): PublishedRun {
 
 const REASON_OF: Partial<Record<RunHold['kind'], WaitReason>> = {
   'max-unavailable': 'max-unavailable',
+  ...{ alerts: 'gate', 'alerts-unknown': 'gate', 'alerts-quiet': 'gate' },
   ...{ lost: 'lost', budget: 'budget', window: 'window', soak: 'soak' },
 };
 
@@ -237,9 +238,12 @@ function waitReason(state: ClusterState, run: ActiveRun, patching: readonly Memb
   if (run.suspended !== null) return holdReason(run.suspended.hold);
   if (patching.some((node) => !isLost(node))) return null;
   const held = lastEvent(state.events, ['limit']);
-  const progress = lastEvent(state.events, ['nodes']);
-  const holds = held?.run === run.number && held.seq > (progress?.seq ?? 0);
   if (patching.length > 0) return 'lost';
+  // Nodes may still have ended after that, but none has begun.
+  const begun = eventsOf(state.events, 'nodes').findLast(
+    (event) => event.kind === 'nodes' && event.started !== undefined,
+  );
+  const holds = held?.run === run.number && held.seq > (begun?.seq ?? 0);
   return holds ? (REASON_OF[held.limit] ?? 'other') : null;
 }
 

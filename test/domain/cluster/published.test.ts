@@ -5,6 +5,7 @@ import {
   markLost,
   markStarted,
   newClusterState,
+  note,
   readNode,
   settleNodes,
   startRun,
@@ -65,6 +66,18 @@ describe('src/domain/cluster/published', () => {
     expect(publishedMetrics(state).run?.forecastEnd).toBeUndefined();
     state.paused = { at: at(41), by: 'ann', reason: null };
     expect(publishedMetrics(state)).toMatchObject({ paused: true, run: { waiting: 'paused' } });
+  });
+
+  it('says what holds a run although nodes have ended since, until one begins', () => {
+    const { state, run } = clusterWithRun(['w-1', 'w-2', 'w-3']);
+    markStarted(state, run, ['w-1'], at(1));
+    note(state, { kind: 'limit', run: 1, limit: 'alerts', message: 'an alert fires' }, at(2));
+    expect(publishedMetrics(state).run?.waiting).toBeUndefined();
+    settleNodes(state, run, [settled('w-1')], at(3));
+    expect(publishedMetrics(state).run?.waiting).toBe('gate');
+    markStarted(state, run, ['w-2'], at(4));
+    settleNodes(state, run, [settled('w-2')], at(5));
+    expect(publishedMetrics(state).run?.waiting).toBeUndefined();
   });
 
   it('is published again only when something has happened', () => {
