@@ -188,7 +188,7 @@ umoci config --image "$layout:$version" --history.created "$created" --history.c
   --config.user "$uid:$uid" --config.workingdir /home/ospatch \
   --config.env PATH=/usr/bin:/usr/sbin --config.env HOME=/home/ospatch --config.env NODE_ENV=production \
   --config.env OSPATCH_KEY_DIR=/etc/ospatch/keys --config.env OSPATCH_KUBECONFIG_DIR=/etc/ospatch/kubeconfigs \
-  --config.env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+  --config.env OSPATCH_SECRET_DIR=/etc/ospatch/secrets --config.env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
   --config.entrypoint /usr/bin/tini --config.entrypoint=-- --config.entrypoint /usr/bin/ospatch --config.cmd worker \
   --config.stopsignal SIGTERM "${labels[@]}"
 umoci gc --layout "$layout"
