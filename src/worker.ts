@@ -37,6 +37,9 @@ import { defined } from './domain/shared/defined';
 /** Long enough for a heartbeat and a poll in flight. Jobs on nodes continue without the worker. */
 const SHUTDOWN_GRACE = '10 seconds';
 
+/** What clusters publish, encrypted: more than the 2 KiB of which the SDK warns at each publication. */
+const MEMO_WARN_BYTES = 8 * 1024;
+
 export interface WorkerOptions {
   connection: NativeConnectionOptions;
   namespace: string;
@@ -162,7 +165,10 @@ async function connectAndRun(
   options: WorkerOptions,
   { log, temporalLog, readiness, onReady }: WorkerContext,
 ): Promise<void> {
-  const connection = await NativeConnection.connect(options.connection);
+  const connection = await NativeConnection.connect({
+    ...options.connection,
+    payloadLimits: { ...options.connection.payloadLimits, memoWarnSize: MEMO_WARN_BYTES },
+  });
   temporalLog.workflowOf = (runId) => findWorkflowOfRun(connection, options.namespace, runId);
   const { keyDir, hookDir, calendarDir, kubeconfigDir, secretDir = null, podUid } = options;
   const { passphraseCommand, sshInclude, notificationsFile, notifyDir } = options;

@@ -28,11 +28,10 @@ export class StepDurations {
     this.seen.set(life, steps);
     for (const [step, values] of Object.entries(steps)) {
       const old = before?.[step] ?? [];
-      // After a reset of the workflow it counts from an earlier value.
-      const isLess = countOf(values) < countOf(old);
+      // After a reset of its workflow a cluster counts from an earlier value, which is part of the sum already.
+      if (countOf(values) < countOf(old)) continue;
       const sums = this.sums.get(step) ?? Array.from({ length: STEP_BUCKETS.length + 2 }, () => 0);
-      for (const at of sums.keys())
-        sums[at] = (sums[at] ?? 0) + numberAt(values, at) - (isLess ? 0 : numberAt(old, at));
+      for (const at of sums.keys()) sums[at] = (sums[at] ?? 0) + numberAt(values, at) - numberAt(old, at);
       this.sums.set(step, sums);
     }
   }

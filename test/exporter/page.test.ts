@@ -128,6 +128,9 @@ describe('src/exporter/page', () => {
     expect(shown(page)).toContain('ospatch_node_step_duration_seconds_sum{step="apply"} 84\n');
     await page.update(reading([cluster('a', { metrics: metrics({ steps: { apply: [50, 0, 0, 0, 0, 0, 3] } }) })]), NOW);
     expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
+    // Somebody has reset the workflow to a moment before its last patch.
+    await page.update(reading([cluster('a', { metrics: metrics({ steps }) })]), NOW);
+    expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
     const removed = [{ name: 'b', metrics: metrics({ steps }) }];
     await page.update(reading([], { removed }), NOW);
     expect(count()).toEqual(['ospatch_node_step_duration_seconds_count{step="apply"} 5']);
