@@ -44,7 +44,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   skopeo: 'copies an image; test/packages/image.packages.test.ts does',
   podman: 'runs an image; test/packages/image.packages.test.ts does',
   helm: 'test/packages/chart.packages.test.ts renders and applies the chart',
-  curl: 'asks the exporter of the reader; test/monitoring scrapes one',
+  curl: 'asks the exporter of the reader; test/workflows/exporter.test.ts scrapes one',
   promtool: 'run by test/monitoring on the same files',
   systemctl: 'on the machine of a worker',
   'apt-get': 'installs what test/packages installs',

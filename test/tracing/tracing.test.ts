@@ -1,4 +1,4 @@
-/** Spans as they reach a collector. The receiver in process is one of ours; test/monitoring has a real one. */
+/** Spans as they reach a receiver of OTLP over HTTP, which is one in process. */
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
