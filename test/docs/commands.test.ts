@@ -62,6 +62,9 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   visudo: 'on the machine that manages the rules; test/node/sudoers.test.ts checks the rule',
 };
 
+/** Programs that test/docs/run has. */
+const RUN = new Set('ospatch temporal install mv umask openssl export mktemp sleep kill xargs [ curl'.split(' '));
+
 interface Example {
   where: string;
   words: string[];
@@ -194,6 +197,15 @@ describe('the commands in the documents', () => {
     expect(all.filter((one) => !isOurs(one)).flatMap(missing)).toEqual([]);
     const used = new Set(all.map(({ words }) => words[0]));
     expect(Object.keys(NOT_RUN).filter((program) => !used.has(program))).toEqual([]);
+  });
+
+  it('are run by `make test-docs`, or the page says why they are not', () => {
+    const elsewhere = /^(ARCHITECTURE|CONTRIBUTING|SECURITY|CHANGELOG|docs\/(messages|development|releasing))\.md:/;
+    const silent = all.filter(
+      ({ where, words: [program = ''], notRun: reason }) =>
+        !elsewhere.test(where) && reason === undefined && !RUN.has(program) && !program.includes('/'),
+    );
+    expect(silent.map(({ where, words }) => `${where}: ${words.join(' ')}`)).toEqual([]);
   });
 
   it('exist where a sentence names them, with their options', () => {

@@ -6,7 +6,16 @@
  * - `before: COMMAND` makes the situation that the block is about;
  * - `refused: TEXT` the commands, each by itself, succeed or are refused with this text, or one of several (`|`).
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { runProgram } from '../../../src/dev/host';
 import { findTemporal } from '../../../src/dev/temporal-binary';
@@ -19,6 +28,7 @@ import { specText } from '../../support/spec-text';
 
 const ROOT = path.join(__dirname, '../../..');
 const BLOCK_LIMIT_MS = 180_000;
+const LOG = path.join(ROOT, '.test-results/docs.txt');
 
 /** Pages whose commands have a test of their own, or none. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -27,7 +37,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'docs/releasing.md': 'they publish a release; test/e2e/package.test.ts packs one',
 };
 
-const NODES = ['cp-1', 'w-1', 'w-2', 'w-7'];
+const NODES = ['cp-1', 'w-1', 'w-2', 'w-3', 'w-7'];
 
 const pages = [
   'README.md',
@@ -49,6 +59,8 @@ let temporal: string;
 
 beforeAll(async () => {
   temporal = await findTemporal(() => undefined);
+  mkdirSync(path.dirname(LOG), { recursive: true });
+  rmSync(LOG, { force: true });
   stack = await startStack(NODES.map((name) => ({ name, updates: 'none', labReboot: true })));
 });
 
@@ -68,7 +80,7 @@ async function readersDirectory(page: string): Promise<Reader> {
       patching: '{patchOnBoot: true, rebootIfRequired: true, schedule: {preset: weekly, duration: 4h}}',
       identity: stack.lab.keyName,
       nodes: stack.lab.nodes.filter((node) => nodes.includes(node.name)),
-    });
+    }).replaceAll('role: worker', 'role: worker, labels: {zone: a, tier: web}');
   writeFileSync(path.join(work, 'prod-eu.yaml'), spec('prod-eu', NODES));
   writeFileSync(
     path.join(work, 'clusters/team-a-one.yaml'),
@@ -79,7 +91,9 @@ async function readersDirectory(page: string): Promise<Reader> {
   symlinkSync(stack.lab.keyDir, path.join(dir, 'etc/ospatch/keys'));
   const reader = new Reader(dir, page);
   const ready = await reader.run(
-    'ospatch enroll -f prod-eu.yaml && cp known_hosts clusters/ && cp known_hosts clusters/old/ && cp policy.yaml known_hosts /etc/ospatch/ && ospatch apply -f prod-eu.yaml --wait',
+    'ospatch enroll -f prod-eu.yaml && cp known_hosts clusters/ && cp known_hosts clusters/old/ && cp policy.yaml known_hosts /etc/ospatch/ && ' +
+      // What the page before has left.
+      'ospatch apply -f prod-eu.yaml --wait && ospatch resume prod-eu && (ospatch cancel prod-eu || true)',
   );
   if (ready.code !== 0) throw new Error(`${page}: the cluster of the examples: ${ready.stdout}${ready.stderr}`);
   return reader;
@@ -165,9 +179,15 @@ describe('the commands of the pages', () => {
     const reader = await readersDirectory(page);
     const problems: string[] = [];
     for (const block of blocks) {
+      const from = Date.now();
       try {
         const problem = await problemOf(reader, block);
         if (problem !== null) problems.push(problem);
+        // For who watches: a page takes minutes.
+        appendFileSync(
+          LOG,
+          `${((Date.now() - from) / 1_000).toFixed(0)} s ${problem ?? `${page}:${block.line} did`}\n`,
+        );
       } finally {
         reader.endServers();
       }
