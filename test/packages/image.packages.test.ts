@@ -155,10 +155,11 @@ describe('scripts/build-image.sh', () => {
 
   it('has a worker that answers with the arguments, environment and volumes of the chart, and ends on SIGTERM', async () => {
     const key = `${Buffer.alloc(32, 7).toString('base64')}\n`;
+    const [metrics = 0] = await freePorts(1);
     const objects = await render(
       ...['--set', `temporal.address=${server.address}`, '--set', 'keys.existingSecret=keys'],
       ...['--set', 'encryption.existingSecret=encryption', '--set', 'encryption.required=true'],
-      ...['--set-string', 'policy.inline=PLACEHOLDER', '--set', 'metrics.enabled=false'],
+      ...['--set-string', 'policy.inline=PLACEHOLDER', '--set', `metrics.port=${metrics}`],
     );
     const pod = podOf(objects, 'ospatch-worker-default');
     const contents = {
@@ -169,6 +170,8 @@ describe('scripts/build-image.sh', () => {
     const worker: Container = startContainer(bundle, kubeletOptions(pod, contents, dir));
     const started = () => worker.output().includes('worker started') || worker.process.exitCode !== null;
     await waitFor(started, { what: 'the worker', timeoutMs: 120_000 });
+    const probe = (name: string) => fetch(`http://127.0.0.1:${metrics}${name}`).then(({ status: code }) => code);
+    expect([await probe('/healthz'), await probe('/readyz'), await probe('/metrics')]).toEqual([200, 200, 200]);
     const keys = path.join(dir, 'keys');
     mkdirSync(keys, { mode: 0o700 });
     writeFileSync(path.join(keys, '2026-11.key'), key, { mode: 0o600 });
@@ -182,5 +185,14 @@ describe('scripts/build-image.sh', () => {
     expect(worker.output()).not.toContain('cannot be created');
     expect(await worker.stop()).toBe(0);
     expect(worker.output()).toContain('worker stopped');
+    // The exporter has the same port, and reads what the cluster has published.
+    const exporter = startContainer(bundle, kubeletOptions(podOf(objects, 'ospatch-exporter'), contents, dir));
+    const page = () =>
+      fetch(`http://127.0.0.1:${metrics}/metrics`).then(
+        (answer) => answer.text(),
+        () => '',
+      );
+    await waitFor(async () => (await page()).includes('cluster="shop-aks"'), { what: 'the cluster in the metrics' });
+    await exporter.stop();
   });
 });
