@@ -13,7 +13,7 @@ import type { TemporalSession } from './connection';
 import type { TemporalCalls } from './temporal-calls';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
-export type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
+export type ListedExecution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 
 export interface ClusterListItem {
   cluster: string;
@@ -97,7 +97,7 @@ export async function findStuckClusters(
 
 async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
   const items = new Map<string, ClusterListItem>();
-  const take = async (one: Execution, state?: 'ended'): Promise<void> => {
+  const take = async (one: ListedExecution, state?: 'ended'): Promise<void> => {
     const cluster = nameOf(one);
     // A cluster with a lost key must not hide the others.
     const memo = await readMemo(session, one).catch(() => ({ state: 'encrypted' }));
@@ -117,8 +117,8 @@ async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {
 }
 
 /** The newest execution per name. */
-async function readEnded(session: TemporalSession): Promise<Execution[]> {
-  const newest = new Map<string, Execution>();
+async function readEnded(session: TemporalSession): Promise<ListedExecution[]> {
+  const newest = new Map<string, ListedExecution>();
   // Almost every completed one is a removed cluster; reading them separately keeps them from displacing the others.
   for (const ended of ['IN ("Failed", "Terminated", "TimedOut", "Canceled")', '= "Completed"']) {
     let count = 0;
@@ -133,12 +133,12 @@ async function readEnded(session: TemporalSession): Promise<Execution[]> {
 }
 
 /** All clusters for which the condition is true, page by page. */
-function find(session: TemporalSession, condition: string): AsyncIterable<Execution> {
+function find(session: TemporalSession, condition: string): AsyncIterable<ListedExecution> {
   return findWorkflows(session, `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`);
 }
 
 /** Without the client's own iterator, which stops at the first undecodable memo. */
-export async function* findWorkflows({ client, namespace }: TemporalSession, query: string): AsyncIterable<Execution> {
+export async function* findWorkflows({ client, namespace }: TemporalSession, query: string): AsyncIterable<ListedExecution> {
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
     const page: temporal.api.workflowservice.v1.IListWorkflowExecutionsResponse =
@@ -148,19 +148,19 @@ export async function* findWorkflows({ client, namespace }: TemporalSession, que
   } while (nextPageToken.length > 0);
 }
 
-function nameOf({ execution }: Execution): string {
+function nameOf({ execution }: ListedExecution): string {
   return clusterOfWorkflowId(execution?.workflowId ?? '');
 }
 
-function startOf({ startTime }: Execution): number {
+function startOf({ startTime }: ListedExecution): number {
   return Number(startTime?.seconds ?? 0);
 }
 
-function isCompleted({ status }: Execution): boolean {
+function isCompleted({ status }: ListedExecution): boolean {
   return status === temporal.api.enums.v1.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED;
 }
 
-async function readMemo({ client }: TemporalSession, { memo }: Execution): Promise<Record<string, unknown>> {
+async function readMemo({ client }: TemporalSession, { memo }: ListedExecution): Promise<Record<string, unknown>> {
   const entries = Object.entries(memo?.fields ?? {});
   const values = await decodeArrayFromPayloads(
     client.options.loadedDataConverter,
@@ -181,7 +181,7 @@ export async function ifKnown(body: () => Promise<void>): Promise<boolean> {
   }
 }
 
-function toItem(execution: Execution, memo: Record<string, unknown>): ClusterListItem {
+function toItem(execution: ListedExecution, memo: Record<string, unknown>): ClusterListItem {
   return {
     cluster: nameOf(execution),
     type: textOr(memo['type'], 'unknown'),
@@ -250,7 +250,7 @@ async function noteSites(calls: TemporalCalls, items: readonly ClusterListItem[]
 }
 
 /** A whole number; null when the attribute is not registered. Search attributes are never encrypted. */
-function attributeOf({ searchAttributes }: Execution, name: string): number | null {
+function attributeOf({ searchAttributes }: ListedExecution, name: string): number | null {
   const { data } = searchAttributes?.indexedFields?.[name] ?? {};
   const text = data === null || data === undefined ? '' : Buffer.from(data).toString('utf8');
   return /^\d{1,9}$/.test(text) ? Number(text) : null;

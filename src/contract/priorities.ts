@@ -6,6 +6,7 @@
  * Temporal calls this the priority key: 1 is the highest of five. Servers without priorities ignore it.
  */
 import type { RunTrigger } from '../domain/run/run';
+import type { AlertActivities } from './activities/alerts';
 import type { ClusterActivities } from './activities/cluster';
 import type { EksActivities } from './activities/eks';
 import type { KubernetesActivities } from './activities/kubernetes';
@@ -29,6 +30,7 @@ type LocalActivity =
 
 type Activity =
   | keyof NodeActivities
+  | keyof AlertActivities
   | keyof KubernetesActivities
   | keyof EksActivities
   | Exclude<keyof ClusterActivities | keyof NotificationActivities, LocalActivity>;
@@ -50,6 +52,9 @@ export const ACTIVITY_PRIORITIES: Readonly<Record<Activity, PriorityKey>> = {
   readFacts: BACK_TO_SERVICE,
   inspectFailedNode: BACK_TO_SERVICE,
   outOfService: BEGUN,
+  readAlerts: BEGUN,
+  silenceNode: BEGUN,
+  endSilence: BACK_TO_SERVICE,
   unreachableNodes: BEGUN,
   probeHostKeys: BEGUN,
   inspectNode: PERSON_WAITS,

@@ -5,7 +5,7 @@ import { labelsOf } from '../domain/cluster/totals';
 import { NODE_OUTCOMES } from '../domain/node/status';
 import { RUN_TRIGGERS } from '../domain/run/run';
 import type { Family } from './exposition';
-import { labelValue, labels, sample } from './exposition';
+import { shownLabel, labels, sample } from './exposition';
 
 const CLUSTER_STATES = ['idle', 'running', 'paused', 'waiting', 'removing', 'not-patchable', 'stuck', 'ended'] as const;
 const RUN_STATES = ['waiting', 'patching', ...NODE_OUTCOMES] as const;
@@ -39,7 +39,7 @@ const ofNodes =
     let text = '';
     for (const short of rows.rows) {
       const row = wholeRow(short);
-      text += render(name, row, `${set},node="${labelValue(row[0])}"`, rows);
+      text += render(name, row, `${set},node="${shownLabel(row[0])}"`, rows);
     }
     return text;
   };

@@ -4,6 +4,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { defined } from '../domain/shared/defined';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { CONTENT_TYPE } from './exposition';
@@ -58,7 +59,7 @@ export async function serveEndpoints(
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
-  server.listen({ port, ...(host === null ? {} : { host }) });
+  server.listen({ port, ...defined({ host: host ?? undefined }) });
   await once(server, 'listening').catch((cause: unknown) => {
     const { code = '', message = '' } = cause as { code?: string; message?: string };
     const why = WHY[code] ?? plainText(message, 200);

@@ -9,7 +9,7 @@ import { packageVersion } from '../version';
 import { MetricsPage } from './page';
 import type { ListenAddress } from './endpoints';
 import { serveEndpoints } from './endpoints';
-import type { Reading } from './read-clusters';
+import type { FleetReading } from './read-clusters';
 import { ClusterReader } from './read-clusters';
 
 export interface ExporterOptions {
@@ -111,7 +111,7 @@ class ReadingLoop {
     await this.session?.client.connection.close();
   }
 
-  private async read(reader: ClusterReader): Promise<Reading> {
+  private async read(reader: ClusterReader): Promise<FleetReading> {
     const { client } = this.session as TemporalSession;
     const limit = AbortSignal.any([this.stopped, AbortSignal.timeout(READ_WITHIN_MS)]);
     return withAbortSignal(client, limit, () => reader.read());

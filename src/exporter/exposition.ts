@@ -12,7 +12,7 @@ export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const MAX_LABEL = 128;
 
 /** Text in quotes: backslash, quote and line feed are escaped, other control characters are left out. */
-export function labelValue(value: string): string {
+export function shownLabel(value: string): string {
   const kept = value.length <= MAX_LABEL ? value : cut(value);
   return PLAIN.test(kept) ? kept : escaped(kept);
 }
@@ -41,7 +41,7 @@ function cut(value: string): string {
 export function labels(...pairs: string[]): string {
   const parts: string[] = [];
   for (let at = 0; at + 1 < pairs.length; at += 2)
-    parts.push(`${pairs[at] ?? ''}="${labelValue(pairs[at + 1] ?? '')}"`);
+    parts.push(`${pairs[at] ?? ''}="${shownLabel(pairs[at + 1] ?? '')}"`);
   return parts.join(',');
 }
 

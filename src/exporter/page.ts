@@ -1,6 +1,6 @@
 /** The page of metrics: written when something has been read, and sent as it is to whoever scrapes it. */
 import { setImmediate } from 'node:timers/promises';
-import type { Reading } from './read-clusters';
+import type { FleetReading } from './read-clusters';
 import type { ClusterSnapshot } from './cluster-series';
 import { CLUSTER_FAMILIES, CORDONED, TIMED_FAMILIES, clusterSet } from './cluster-series';
 import type { Family } from './exposition';
@@ -33,7 +33,7 @@ interface Written {
 export class MetricsPage {
   private readonly written = new WeakMap<ClusterSnapshot, Written>();
   private readonly steps = new StepDurations();
-  private reading: Reading | null = null;
+  private reading: FleetReading | null = null;
   /** Texts of the families that do not change by themselves. */
   private series: Buffer[] = [];
   private durations = Buffer.from('');
@@ -56,7 +56,7 @@ export class MetricsPage {
   }
 
   /** Takes in what was read at `nowMs`. Scrapes are answered meanwhile, with what was there before. */
-  async update(reading: Reading, nowMs: number): Promise<void> {
+  async update(reading: FleetReading, nowMs: number): Promise<void> {
     for (const { name, metrics } of [...reading.removed, ...reading.clusters])
       this.steps.note(lifeOf(name, metrics), metrics.steps ?? {});
     const shown = this.reading?.clusters ?? [];
@@ -108,7 +108,7 @@ export class MetricsPage {
     return [Buffer.from(own.join('')), ...this.series, this.durations];
   }
 
-  private timed({ clusters, cordoned }: Reading, nowMs: number): string[] {
+  private timed({ clusters, cordoned }: FleetReading, nowMs: number): string[] {
     const now = Math.floor(nowMs / 1_000);
     const families = TIMED_FAMILIES.map(({ family, render }) =>
       block(family, clusters.map((cluster) => render(family.name, cluster, this.write(cluster).set, now)).join('')),

@@ -3,7 +3,7 @@
  * only when it has changed. Rows of nodes that do not fit there are asked of the cluster, each revision once and few at a time.
  */
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
-import type { Execution } from '../client/cluster-list';
+import type { ListedExecution } from '../client/cluster-list';
 import { WITH_PROBLEMS, findWorkflows, ifKnown } from '../client/cluster-list';
 import type { TemporalSession } from '../client/connection';
 import { countPollers } from '../client/pollers';
@@ -25,17 +25,17 @@ const ROWS_WITHIN_MS = 10_000;
 const ROWS_PER_SECOND = 80;
 
 /** What was read of one namespace at one moment. */
-export interface Reading {
+export interface FleetReading {
   clusters: ClusterSnapshot[];
   /** Clusters of which nothing can be read: their key is missing, or a worker of an older release runs them. */
   unreadable: number;
   /** Clusters that were removed and are kept by Temporal for a while. */
   removed: { name: string; metrics: PublishedMetrics }[];
-  cordoned: CordonedNode[];
+  cordoned: LeftCordon[];
   sites: { site: string; workers: number }[];
 }
 
-export interface CordonedNode {
+export interface LeftCordon {
   cluster: string;
   node: string;
   /** Seconds since 1970. */
@@ -71,7 +71,7 @@ export class ClusterReader {
   constructor(private readonly session: TemporalSession) {}
 
   /** Throws the errors of Temporal's client. */
-  async read(): Promise<Reading> {
+  async read(): Promise<FleetReading> {
     const { session } = this;
     const [running, stuck, ended, cordoned] = await Promise.all([
       this.readRunning(),
@@ -218,8 +218,8 @@ export class ClusterReader {
   }
 
   /** Nodes in work: their patches say themselves since when they are cordoned. */
-  private async readCordoned(): Promise<CordonedNode[]> {
-    const all: CordonedNode[] = [];
+  private async readCordoned(): Promise<LeftCordon[]> {
+    const all: LeftCordon[] = [];
     for await (const one of findWorkflows(
       this.session,
       `WorkflowType = "${WORKFLOW_TYPES.patchNode}" AND ${RUNNING}`,
@@ -232,11 +232,11 @@ export class ClusterReader {
     return all;
   }
 
-  private find(condition: string): AsyncIterable<Execution> {
+  private find(condition: string): AsyncIterable<ListedExecution> {
     return findWorkflows(this.session, `WorkflowType = "${WORKFLOW_TYPES.cluster}" AND ${condition}`);
   }
 
-  private async readOne(one: Execution, before: Known | undefined): Promise<Known> {
+  private async readOne(one: ListedExecution, before: Known | undefined): Promise<Known> {
     const data = one.memo?.fields?.['metrics']?.data ?? new Uint8Array();
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     if (before?.bytes.equals(bytes) === true && before.metrics !== null) return before;
@@ -245,7 +245,7 @@ export class ClusterReader {
   }
 
   /** Undefined: there is none, or its key is not available here. */
-  private async decode({ memo }: Execution, field: string): Promise<unknown> {
+  private async decode({ memo }: ListedExecution, field: string): Promise<unknown> {
     const payload = memo?.fields?.[field];
     if (payload === undefined || payload === null) return undefined;
     const { loadedDataConverter } = this.session.client.options;
@@ -254,12 +254,12 @@ export class ClusterReader {
   }
 }
 
-function nameOf({ execution }: Execution): string {
+function nameOf({ execution }: ListedExecution): string {
   return clusterOfWorkflowId(execution?.workflowId ?? '');
 }
 
 /** A cordon that a patch has left, which has ended. */
-function leftCordoned({ name, rows, fault }: ClusterSnapshot): CordonedNode[] {
+function leftCordoned({ name, rows, fault }: ClusterSnapshot): LeftCordon[] {
   if (rows === null || fault === 'ended') return [];
   return rows.rows.flatMap((row) => {
     const [node, at] = [row[0], row[11] ?? 0];

@@ -141,7 +141,7 @@ async function once(call: HttpCall, url: URL, signal: AbortSignal, resolve: Reso
       'user-agent': 'ospatch',
       'accept-encoding': 'identity',
       ...headers,
-      ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+      ...defined({ 'content-length': body === undefined ? undefined : String(Buffer.byteLength(body)) }),
     },
   };
   const { ca, cert, key, serverName } = tls;

@@ -29,7 +29,7 @@ export async function sendEmail(target: EmailTarget, sending: Sending): Promise<
   const transport = createTransport({
     ...{ host: address, port, secure: tls === 'tls', requireTLS: tls === 'starttls', ignoreTLS: tls === 'none' },
     tls: { servername: host, minVersion: 'TLSv1.2', ...defined({ ca }) },
-    ...(user === undefined || pass === undefined ? {} : { auth: { user, pass } }),
+    ...defined({ auth: user === undefined || pass === undefined ? undefined : { user, pass } }),
     ...{ connectionTimeout: CONNECT_MS, greetingTimeout: CONNECT_MS, socketTimeout: SOCKET_MS },
     ...{ disableFileAccess: true, disableUrlAccess: true, logger: false },
   });

@@ -23,7 +23,7 @@ export async function sendWebhook(target: WebhookTarget, sending: Sending): Prom
     'content-type': 'application/cloudevents+json; charset=utf-8',
     'webhook-id': id,
     'webhook-timestamp': timestamp,
-    ...(key === null ? {} : { 'webhook-signature': signatureOf(key, id, timestamp, body) }),
+    ...defined({ 'webhook-signature': key === null ? undefined : signatureOf(key, id, timestamp, body) }),
   };
   const tls = defined({ ca: secrets.readIf(target.caFile) });
   const answer = await call({

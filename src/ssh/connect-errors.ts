@@ -229,7 +229,7 @@ export function mismatch(target: SshTarget, trusted: string, got: string): Ospat
   return new OspatchError({
     type: 'HostKeyMismatch',
     message: `${describeMachine(target)} has another host key than the trusted one: expected ${trusted}, got ${got}`,
-    remedy: `if ${target.name} was rebuilt, compare the new fingerprint with its console, then: ospatch enroll -f FILE --replace ${/^the jump host /.test(target.name) ? target.host : target.name}; otherwise this may be a man-in-the-middle attack`,
+    remedy: `if ${target.name} was rebuilt, compare the new fingerprint with its console, then: ospatch enroll -f FILE --replace ${target.name.startsWith('the jump host ') ? target.host : target.name}; otherwise this may be a man-in-the-middle attack`,
   });
 }
 

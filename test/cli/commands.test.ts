@@ -36,6 +36,7 @@ const VALUES: Readonly<Record<string, string>> = {
     concurrency: '2',
     run: '1',
     count: '1',
+    interval: '30s',
     port: '8000',
     uiPort: '8001',
     weeks: '1',
@@ -58,7 +59,7 @@ describe('src/cli/commands', () => {
     const file = ['validate', 'next', 'enroll', 'diff', 'apply'].includes(name) ? ['-f', 'x.yaml'] : [];
     const reason = name === 'lock' ? ['--reason', 'x'] : [];
     const { err, code } = await run([name, ...file, ...reason, 'demo', 'w-1', 'one-too-many']);
-    const isHelper = ['helper', 'policy', 'audit'].includes(name);
+    const isHelper = ['helper', 'policy', 'audit', 'notify'].includes(name);
     expect(err).toMatch(isHelper ? /unknown command/ : /too many arguments|found "demo" after -f|found 3 names/);
     expect(code).toBe(2);
   });

@@ -1,7 +1,7 @@
 import type { ClusterSnapshot } from '../../src/exporter/cluster-series';
-import { labelValue } from '../../src/exporter/exposition';
+import { shownLabel } from '../../src/exporter/exposition';
 import { MetricsPage } from '../../src/exporter/page';
-import type { Reading } from '../../src/exporter/read-clusters';
+import type { FleetReading } from '../../src/exporter/read-clusters';
 import type { PublishedMetrics } from '../../src/domain/cluster/published';
 
 const NOW = 1_800_000_000_000;
@@ -18,7 +18,7 @@ function cluster(name: string, more: Partial<ClusterSnapshot> = {}): ClusterSnap
   return { name, fault: null, metrics: metrics(), rows: null, ...more };
 }
 
-function reading(clusters: ClusterSnapshot[], more: Partial<Reading> = {}): Reading {
+function reading(clusters: ClusterSnapshot[], more: Partial<FleetReading> = {}): FleetReading {
   return { clusters, unreadable: 0, removed: [], cordoned: [], sites: [], ...more };
 }
 
@@ -155,6 +155,6 @@ describe('src/exporter/page', () => {
     ['x'.repeat(500), `${'x'.repeat(127)}…`],
     [`${'x'.repeat(126)}\u{1f600}`.repeat(2), `${'x'.repeat(126)}…`],
   ])('escapes and cuts what nodes report: %j', (value, expected) => {
-    expect(labelValue(value)).toBe(expected);
+    expect(shownLabel(value)).toBe(expected);
   });
 });

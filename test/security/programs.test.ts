@@ -196,16 +196,18 @@ describe('the processes of programs', () => {
     else process.kill(Number(read('child')), 'SIGKILL');
   });
 
-  it('are started only here, for signatures, by the SSH client and by ospatch dev', () => {
+  it('are started only here, for keys and signatures, by the SSH client, for systemd and by ospatch dev', () => {
     const src = path.join(__dirname, '../../src');
     const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     const users = files.filter((file) => readFileSync(path.join(src, file), 'utf8').includes("'node:child_process'"));
     expect(users.toSorted()).toEqual([
+      'cli/commands/init/keys.ts',
       'dev/host.ts',
       'dev/owner-lock.ts',
       'dev/reaper.ts',
       'dev/temporal-server.ts',
       'programs/run-program.ts',
+      'service-manager.ts',
       'signatures/ssh-keygen.ts',
       'ssh/openssh/capabilities.ts',
       'ssh/openssh/client.ts',

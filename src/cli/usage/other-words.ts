@@ -80,8 +80,8 @@ export const OTHER_COMMANDS: Readonly<Record<string, string>> = {
   ),
   ...same(['agent', 'daemon'], '`ospatch worker` runs a worker; nothing is resident on the nodes'),
   ...same(
-    ['init', 'new', 'generate', 'template'],
-    'docs/spec.md explains a spec; `ospatch schema` prints its JSON Schema',
+    ['new', 'generate', 'template'],
+    '`ospatch init` writes a first spec; docs/spec.md explains its fields, and `ospatch schema` prints its JSON Schema',
   ),
   ...same(['man', 'docs', 'usage'], '`ospatch --help` lists all commands'),
 };

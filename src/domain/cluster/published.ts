@@ -87,7 +87,7 @@ export type PublishedRow = [
   pending: number,
   security: number,
   /** 0: no. -1: not known. Otherwise since when. */
-  rebootSince: Epoch | -1,
+  rebootSince: Epoch,
   outdated: number,
   outdatedSince: Epoch,
   /** When the cordon began that a patch has left. */
@@ -120,7 +120,7 @@ export function publishedMetrics(state: ClusterState): PublishedMetrics {
       run: run === null ? undefined : publishedRun(state, run),
       completedAt: last === undefined ? undefined : epoch(last),
     }),
-    states: countBy(state.nodes.map(shownState)),
+    states: countBy(state.nodes.map(publishedState)),
     ...defined({
       sites: sites.length === 0 ? undefined : sites,
       counts: totals?.counts,
@@ -171,7 +171,7 @@ function rowOf(node: MemberStatus, text: (value: string | null) => number): Publ
   const isRead = more !== null && lastCheckedTime !== null;
   const row: PublishedRow = [
     name,
-    SHOWN_STATES.indexOf(shownState(node)),
+    SHOWN_STATES.indexOf(publishedState(node)),
     text(patchedVersion),
     text(more?.kernel ?? null),
     epoch(lastAppliedPatchTime),
@@ -192,7 +192,7 @@ export function wholeRow(row: readonly (string | number)[]): PublishedRow {
   return [...row, ...NOTHING.slice(row.length)] as PublishedRow;
 }
 
-export function shownState(node: MemberStatus): ShownState {
+export function publishedState(node: MemberStatus): ShownState {
   return isNode(node) && node.quarantine !== undefined && node.state === 'failed' ? 'quarantined' : node.state;
 }
 

@@ -1,6 +1,6 @@
 /** What a node patch adds to the totals of its cluster. */
 import { defined } from '../shared/defined';
-import type { NodePatchResult } from './patch';
+import type { ErrorInfo } from '../shared/errors';
 import type { NodeStep } from './report';
 import { NODE_STEPS } from './report';
 
@@ -21,9 +21,16 @@ const MAX_STEPS = 30;
 /** The steps in which a package transaction runs. */
 const TRANSACTION: readonly NodeStep[] = ['apply', 'repair'];
 
-export function workOf(
-  result: Pick<NodePatchResult, 'outcome' | 'steps' | 'changes' | 'reboots' | 'error'>,
-): PatchWork | undefined {
+/** The part of the record of a node patch that counts. */
+interface EndedPatch {
+  outcome: string;
+  steps: readonly { step: NodeStep; durationMs: number }[];
+  changes: readonly unknown[];
+  reboots: number;
+  error: ErrorInfo | null;
+}
+
+export function workOf(result: EndedPatch): PatchWork | undefined {
   const { outcome, steps, changes, error } = result;
   if (steps.length === 0) return undefined;
   // The uncordon is made up for whatever has failed.
