@@ -61,7 +61,24 @@ export type { LineSeverity, Severity } from './domain/shared/severity';
 export type { InspectionSummary, NodeInspection } from './domain/inspection/node';
 export type { StuckCluster, StuckKind } from './domain/inspection/stuck';
 export type { DrainRecord } from './domain/kubernetes/drain-record';
-export type { BlockedPod, CordonOwner, DrainPolicy, DrainPreview, DrainReport, DrainRule, DrainRuleAction, EvictedWorkload, KubernetesAccess, KubernetesHealthPolicy, KubernetesPolicy, OnDrainTimeout, OwnWorker, OwnWorkerFate, PodName, WorkloadName } from './domain/kubernetes/types';
+export type {
+  BlockedPod,
+  CordonOwner,
+  DrainPolicy,
+  DrainPreview,
+  DrainReport,
+  DrainRule,
+  DrainRuleAction,
+  EvictedWorkload,
+  KubernetesAccess,
+  KubernetesHealthPolicy,
+  KubernetesPolicy,
+  OnDrainTimeout,
+  OwnWorker,
+  OwnWorkerFate,
+  PodName,
+  WorkloadName,
+} from './domain/kubernetes/types';
 export type { BootFacts, BootFile } from './domain/node/boot';
 export type { FailedUnit } from './domain/node/failed-units';
 export type { OutdatedCode, RestartBlocker } from './domain/node/outdated-code';
@@ -152,9 +169,39 @@ export type {
 export type { EncryptionKey, KeyRing } from './encryption/key-ring';
 export type { WorkerLimits } from './worker-limits';
 export type { AlertHold } from './domain/alerts/gate';
-export type { AlertmanagerAccess, AlertmanagerSpec, AlertsSpec, OnSilenceFailure, SilencePolicy, SilenceSpec } from './domain/alerts/types';
-export type { EmailTarget, EventFilter, NotificationEvent, NotificationTarget, PlainEvent, ProgramTarget, SlackTarget, TargetFilter, TargetTest, TeamsTarget, WebhookTarget, WorkerTarget } from './domain/notifications/types';
-export type { NamedMembers, RebootReport, Report, RunNotice, RunWait, StuckReport, TestReport, TroubledNode, WindowReport } from './domain/notifications/report';
+export type {
+  AlertmanagerAccess,
+  AlertmanagerSpec,
+  AlertsSpec,
+  OnSilenceFailure,
+  SilencePolicy,
+  SilenceSpec,
+} from './domain/alerts/types';
+export type {
+  EmailTarget,
+  EventFilter,
+  NotificationEvent,
+  NotificationTarget,
+  PlainEvent,
+  ProgramTarget,
+  SlackTarget,
+  TargetFilter,
+  TargetTest,
+  TeamsTarget,
+  WebhookTarget,
+  WorkerTarget,
+} from './domain/notifications/types';
+export type {
+  NamedMembers,
+  RebootReport,
+  Report,
+  RunNotice,
+  RunWait,
+  StuckReport,
+  TestReport,
+  TroubledNode,
+  WindowReport,
+} from './domain/notifications/report';
 export type { Notices } from './domain/cluster/run-report';
 export type { PatchWork } from './domain/node/work';
 export type { StepTotal, TotalLabels, TotalName, Totals } from './domain/cluster/totals';

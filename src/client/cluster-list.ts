@@ -138,7 +138,10 @@ function find(session: TemporalSession, condition: string): AsyncIterable<Listed
 }
 
 /** Without the client's own iterator, which stops at the first undecodable memo. */
-export async function* findWorkflows({ client, namespace }: TemporalSession, query: string): AsyncIterable<ListedExecution> {
+export async function* findWorkflows(
+  { client, namespace }: TemporalSession,
+  query: string,
+): AsyncIterable<ListedExecution> {
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
     const page: temporal.api.workflowservice.v1.IListWorkflowExecutionsResponse =
