@@ -13,6 +13,7 @@
 #   python       the Temporal SDK of Python
 #   go-client    the client in Go of docs/messages.md
 #   monitoring   Prometheus and promtool
+#   collector    a collector of OpenTelemetry
 #   alertmanager Alertmanager
 #   helm         Helm, for the chart
 #   image        what builds, copies and serves OCI images (root)
@@ -76,7 +77,7 @@ prepare=()
 for part in "$@"; do
   case $part in
     deps | build | linters | terminal | packages | alertmanager | site) "setup_$part" ;;
-    temporal | test-server | lab | kubernetes | python | go-client | monitoring | helm | image) prepare+=("$part") ;;
+    temporal | test-server | lab | kubernetes | python | go-client | monitoring | collector | helm | image) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
 done

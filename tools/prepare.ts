@@ -1,8 +1,9 @@
 /**
  * Prepares the parts of the local stack concurrently. Usage: node tools/run.js prepare [temporal] [test-server] [lab]
- * [kubernetes] [python] [go-client] [monitoring] [helm] [image]
+ * [kubernetes] [python] [go-client] [monitoring] [collector] [helm] [image]
  */
 import type { Log } from '../src/dev/host';
+import { findCollector } from './collector';
 import { findGoClient } from './go-client';
 import { findHelm } from './helm';
 import { ensureImageTools } from './image-tools';
@@ -29,6 +30,7 @@ const PARTS: Record<string, (log: Log) => Promise<unknown>> = {
   python: findPythonSdk,
   'go-client': findGoClient,
   monitoring: findMonitoring,
+  collector: findCollector,
   helm: findHelm,
   image: ensureImageTools,
   lab: (log) => prepareLabImages([...TEST_NODES], log),
