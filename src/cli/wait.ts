@@ -64,7 +64,9 @@ export async function waitForRun(
   if (summary === null && status.state === 'removing')
     return leave(context, options, `run ${run} of ${cluster}`, { end: 'removed', status });
   if (summary === null) {
-    printNote(context, describeGone(cluster, request, status));
+    const lines = describeCancelled(cluster, request, status);
+    if (lines === null) printNote(context, describeGone(cluster, request));
+    else say(context, options, lines);
     context.setExitCode(1);
     return { end, result: null };
   }
@@ -127,11 +129,20 @@ function isOpen(request: FollowedRequest, { run, queued }: LiveStatus): boolean 
   return isWaiting || (run !== null && run.requestId === request.requestId);
 }
 
-/** Why there will be no result. */
-function describeGone(cluster: string, { run, requestId }: FollowedRequest, { queued }: LiveStatus): string {
+/** In the words of its summary, which is filed when the run before it ends. Null: the request was not cancelled. */
+function describeCancelled(
+  cluster: string,
+  { run, requestId }: FollowedRequest,
+  { queued }: LiveStatus,
+): string[] | null {
   const cancelled = queued.find((one) => one.requestId === requestId);
-  if (cancelled !== undefined)
-    return `run ${run} of ${cluster} will not go on: ${oneLine(cancelled.message ?? 'it was cancelled', 500)}`;
+  if (cancelled === undefined) return null;
+  const why = oneLine(cancelled.message ?? 'the request was cancelled', 500);
+  return [`run ${run} of ${cluster} cancelled: ${why}`, `  fix: ospatch patch ${cluster}`];
+}
+
+/** Why there will be no result. */
+function describeGone(cluster: string, { run }: FollowedRequest): string {
   return `the request for run ${run} of ${cluster} is gone: no run in progress, queued or in the history serves it, as after a reset or a recovery of the cluster; see: ospatch events ${cluster}`;
 }
 

@@ -231,14 +231,14 @@ describe('src/cli/commands', () => {
 
     test('ends at once when it is cancelled with the run before it', async () => {
       const message = 'cancelled by bob together with run 7, before it started';
-      const { err, code } = await wait([
+      const { out, code } = await wait([
         status([], { run: runStatus(7), queued: [queued] }),
         status([], {
           run: runStatus(7, { state: 'cancelling' }),
           queued: [{ ...queued, state: 'cancelled', message }],
         }),
       ]);
-      expect(err).toContain(`run 8 of demo will not go on: ${message}`);
+      expect(out).toContain(`run 8 of demo cancelled: ${message}\n  fix: ospatch patch demo`);
       expect(code).toBe(1);
     });
 

@@ -1,6 +1,6 @@
 /** Real parts for suites: a Temporal server, workers that can be killed, nodes, and a server that skips time. */
 import type { Connection } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
+import type { ClientOptionsForTestEnv } from '@temporalio/testing';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CALL_RETRIES } from '../../src/call-retries';
 import { findTestServer } from '../../tools/test-server';
@@ -16,9 +16,7 @@ export { startWorkerProcess } from '../../tools/worker-process';
 export type { WorkerProcess } from '../../tools/worker-process';
 
 /** A Temporal server on which time passes as fast as the workflows allow. End it with `teardown()`. */
-export async function timeSkippingServer(
-  client: { dataConverter?: DataConverter } = {},
-): Promise<TestWorkflowEnvironment> {
+export async function timeSkippingServer(client: ClientOptionsForTestEnv = {}): Promise<TestWorkflowEnvironment> {
   const executable = await findTestServer(() => undefined);
   return endingQuietly(await TestWorkflowEnvironment.createTimeSkipping({ server: { executable }, client }));
 }

@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { DataConverter } from '@temporalio/common';
-import { Client } from '@temporalio/client';
-import type { WorkflowHandle } from '@temporalio/client';
+import { Client, ServiceError } from '@temporalio/client';
+import type { WorkflowClientInterceptor, WorkflowHandle } from '@temporalio/client';
+import type { ClientOptionsForTestEnv } from '@temporalio/testing';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/worker';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -41,6 +41,12 @@ import { workflowBundle } from '../support/workflow-bundle';
 import type { PatchRecord } from '../../src/domain/cluster/member';
 
 const SERVER_STARTS = 5;
+
+/** How often is looked before a wait has failed. */
+const MAX_POLLS = 3_600;
+const QUERY_TRIES = 5;
+
+const HELD_HEARTBEAT_MS = 5_000;
 
 /** Where the clock of the time-skipping server starts: a Monday at noon, far from windows at night and clock changes. */
 const CLOCK_STARTS_AT_MS = Date.parse('2030-01-07T12:00:00Z');
@@ -97,6 +103,17 @@ async function cancellable(work: Promise<void>, details: object): Promise<void> 
     await Promise.race([work, cancelled]);
   } catch (error) {
     throw error instanceof CancelledFailure ? new CancelledFailure(error.message, [details]) : error;
+  } finally {
+    clearInterval(heartbeats);
+  }
+}
+
+/** Like the real activity: without heartbeats the server would start a held one again. */
+async function heartbeating(work: Promise<void>): Promise<void> {
+  const { heartbeat } = Context.current();
+  const heartbeats = setInterval(() => heartbeat(), HELD_HEARTBEAT_MS);
+  try {
+    await work;
   } finally {
     clearInterval(heartbeats);
   }
@@ -163,7 +180,7 @@ class SimulatedNodes {
     };
     const barrier = async (name: string, step: BarrierStep): Promise<void> => {
       const { barrier: held } = this.node(name);
-      if (held?.step === step) await held.open;
+      if (held?.step === step) await heartbeating(held.open);
     };
     return {
       preflight: async ({ target, attempt, observedMs }) => {
@@ -309,6 +326,19 @@ function unreachableNode(observedMs: number): UnreachableNode {
   return { state: 'unreachable', observedMs, message: 'the simulated node is unreachable' };
 }
 
+/** On a busy machine, an answer may come too late for the server. */
+const STEADY_QUERIES: WorkflowClientInterceptor = {
+  query: async (input, next) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await next(input);
+      } catch (error) {
+        if (tries === QUERY_TRIES || !(error instanceof ServiceError)) throw error;
+      }
+    }
+  },
+};
+
 export class Harness {
   private readonly stopping = new AbortController();
   private readonly working = new Set<Promise<void>>();
@@ -330,7 +360,8 @@ export class Harness {
   ): Promise<Harness> {
     installRuntime();
     const bundle = await workflowBundle();
-    const client = { dataConverter: dataConverter(keys, 'throw') };
+    const interceptors = { workflow: [STEADY_QUERIES] };
+    const client = { dataConverter: dataConverter(keys, 'throw'), interceptors };
     const start = () => (server === 'real' ? startRealServer(client, settings) : timeSkippingServer(client));
     const env = await startWithRetries(start);
     // What a test sees of its windows must not depend on the time of day at which the test runs.
@@ -461,7 +492,7 @@ async function startWithRetries(start: () => Promise<TestWorkflowEnvironment>): 
 }
 
 async function startRealServer(
-  client: { dataConverter: DataConverter },
+  client: ClientOptionsForTestEnv,
   settings: Record<string, number | boolean>,
 ): Promise<TestWorkflowEnvironment> {
   const path = await findTemporal(() => undefined);
@@ -518,9 +549,9 @@ export class TestCluster {
 
   /** Undefined right after a raw start, or on a busy machine. */
   async statusIfAnswered(): Promise<StatusPage | undefined> {
-    return this.status().catch((error: unknown) => {
+    return this.handle.query(statusQuery).catch((error: unknown) => {
       const text = `${String(error)} ${String((error as Error).cause)}`;
-      if (!/is being checked|query timed out/.test(text)) throw error;
+      if (!/is being checked|query timed out/.test(text) && !(error instanceof ServiceError)) throw error;
       return undefined;
     });
   }
@@ -560,9 +591,9 @@ export class TestCluster {
     return this.env.sleep(this.env.supportsTimeSkipping ? '1 second' : '200 ms');
   }
 
-  /** Advances the server's time until the status matches, at most 3,600 ticks. */
+  /** Advances the server's time until the status matches, at most MAX_POLLS ticks. */
   async until(what: string, wanted: (status: StatusPage) => boolean): Promise<StatusPage> {
-    for (let polls = 0; polls < 3600; polls += 1) {
+    for (let polls = 0; polls < MAX_POLLS; polls += 1) {
       const status = await this.statusIfAnswered();
       if (status !== undefined && wanted(status)) return status;
       await this.tick();
@@ -606,11 +637,23 @@ export class TestCluster {
     workflowId: string,
     wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean,
   ): Promise<void> {
-    const handle = this.env.client.workflow.getHandle(workflowId);
-    for (;;) {
-      const { events } = await handle.fetchHistory();
-      if ((events ?? []).some(wanted)) return;
+    for (let polls = 0; polls < MAX_POLLS; polls += 1) {
+      if (await this.hasEvent(workflowId, wanted)) return;
       await this.tick();
+    }
+    throw new Error(`timed out waiting for an event of ${workflowId}`);
+  }
+
+  /** Whether any history of the workflow has such an event: it may continue as new right after the event. */
+  private async hasEvent(
+    workflowId: string,
+    wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean,
+  ): Promise<boolean> {
+    for (let runId: string | undefined; ;) {
+      const { events } = await this.env.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      if ((events ?? []).some(wanted)) return true;
+      runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? undefined;
+      if (runId === undefined || runId === '') return false;
     }
   }
 

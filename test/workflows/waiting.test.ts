@@ -105,12 +105,14 @@ describe('ospatch patch --wait', () => {
     release();
     const [, second = ''] = one.nodes;
     expect(await one.cli('patch', one.name, '--nodes', second, '--wait')).toMatchObject({ code: 0 });
-    const { code, out } = await waiter;
-    expect(code).toBe(1);
-    expect(out).toMatch(
-      /run 2 of foreign .*cancelled by .* together with run 1, before it started\n {2}fix: ospatch patch/,
-    );
-    expect(out).not.toMatch(/run 2 .*succeeded/);
+    const ended = await waiter;
+    expect(ended).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(
+        /run 2 of foreign .*cancelled.* by .* together with run 1, before it started\n {2}fix: ospatch patch/,
+      ) as string,
+    });
+    expect(ended.out).not.toMatch(/run 2 .*succeeded/);
   });
 
   it('ends with 1 when its request was cancelled and a boot run follows', async () => {
