@@ -11,6 +11,8 @@ const ROWS = 30;
 const PROMPT = /^(\[\d+\] )?\$$/m;
 /** The prompt is the last line. */
 const AT_PROMPT = /(^|\n)(\[\d+\] )?\$$/;
+/** The same after a command: before the terminal echoes the command, the prompt before it is the last line too. */
+const COMMAND_ENDED = /^(\[\d+\] )?\$ \S[^]*\n(\[\d+\] )?\$$/;
 
 /** Commands whose output is text. */
 const COMMANDS = [
@@ -41,7 +43,7 @@ async function record(columns: number): Promise<string> {
   for (const command of COMMANDS) {
     await clear(terminal);
     await enter(terminal, command);
-    await shoot(command, AT_PROMPT);
+    await shoot(command, COMMAND_ENDED);
   }
   await watch(terminal, shoot);
   await clear(terminal);
