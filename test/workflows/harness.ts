@@ -10,7 +10,7 @@ import type { WorkflowClientInterceptor, WorkflowHandle } from '@temporalio/clie
 import type { ClientOptionsForTestEnv } from '@temporalio/testing';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory, WorkerOptions } from '@temporalio/worker';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { CombinedWorkerRunError, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
 import { createClusterActivities } from '../../src/activities/cluster';
 import { createPolicyActivities } from '../../src/activities/policy';
@@ -461,6 +461,9 @@ export class Harness {
     this.working.add(work);
     try {
       await work;
+    } catch (error) {
+      // A failed test often leaves its worker with work that does not end; what counts is why the test failed.
+      throw error instanceof CombinedWorkerRunError ? error.cause.innerError : error;
     } finally {
       workEnds.abort();
       this.working.delete(work);
