@@ -103,7 +103,7 @@ describe('src/cli/render/table', () => {
     expect(columns(false, { COLUMNS: '60' })).toBeUndefined();
   });
 
-  test('the status of 5,000 nodes takes little processor time to lay out', () => {
+  test('the status of 5,000 nodes takes less than a second of processor time to lay out', () => {
     const nodes = Array.from({ length: 5_000 }, (_, index) =>
       node(`worker-${index}`, { patchedVersion: 'Ubuntu 24.04.3 LTS', kernel: '6.8.0-31-generic' }),
     );
@@ -112,6 +112,6 @@ describe('src/cli/render/table', () => {
     const text = renderStatus(status(nodes), null, { ...view, all: true });
     const { user, system } = process.cpuUsage(began);
     expect(text).toContain('worker-4999');
-    expect((user + system) / 1_000).toBeLessThan(4_000);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });
