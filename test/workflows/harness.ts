@@ -84,7 +84,7 @@ export interface SimulatedNode {
   /** Number of applies that end without an exit code, as after a power cut. */
   interrupted: number;
   /** Holds the node in progress. */
-  barrier: { step: BarrierStep; open: Promise<void> } | null;
+  barrier: { step: BarrierStep; open: Promise<void>; isReached: boolean } | null;
   /** Step in which the node is unreachable (`preflight`: of a later attempt) until the notice; reachable after that. */
   unreachableIn: 'preflight' | 'apply' | 'reboot' | 'verify' | null;
   /** The ospatch job on the node does not end: before the first notice, or never. */
@@ -159,7 +159,7 @@ class SimulatedNodes {
     const open = new Promise<void>((resolve) => {
       release = resolve;
     });
-    this.node(name).barrier = { step, open };
+    this.node(name).barrier = { step, open, isReached: false };
     return release;
   }
 
@@ -176,7 +176,9 @@ class SimulatedNodes {
     };
     const barrier = (name: string, step: BarrierStep): Promise<void> => {
       const { barrier: held } = this.node(name);
-      return held?.step === step ? held.open : Promise.resolve();
+      if (held?.step !== step) return Promise.resolve();
+      held.isReached = true;
+      return held.open;
     };
     return {
       preflight: async ({ target, attempt, observedMs }) => {
@@ -599,11 +601,12 @@ export class TestCluster {
     throw new Error(`timed out waiting until ${what}: ${JSON.stringify(await this.status(), null, 1)}`);
   }
 
-  /** Waits until the patch of `node` is in progress. */
+  /** Waits until the patch of `node` is in progress, and has come to the step in which the node is held. */
   untilPatching(node: string): Promise<StatusPage> {
-    return this.until(`${node} is in progress`, ({ nodes }) =>
-      nodes.some((one) => one.name === node && one.state === 'patching'),
-    );
+    return this.until(`${node} is in progress`, ({ nodes }) => {
+      const isPatching = nodes.some((one) => one.name === node && one.state === 'patching');
+      return isPatching && this.nodes.node(node).barrier?.isReached !== false;
+    });
   }
 
   /** Waits until the node patch of `node` has received `signal`. */
