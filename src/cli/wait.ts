@@ -9,8 +9,7 @@ import type { CliContext } from './io/context';
 import { EXIT_INTERRUPTED } from './io/interrupt';
 import { colors, print, printNote } from './io/output';
 import { wrapIndented } from './render/columns';
-import { describeBootPatch, describeRunEnd, runExitCode } from './render/outcome';
-import { oneLine } from './render/text';
+import { describeBootPatch, describeCancelledRequest, describeRunEnd, runExitCode } from './render/outcome';
 import { watchCluster } from './watch';
 import type { WatchEnd } from './watch';
 
@@ -64,9 +63,9 @@ export async function waitForRun(
   if (summary === null && status.state === 'removing')
     return leave(context, options, `run ${run} of ${cluster}`, { end: 'removed', status });
   if (summary === null) {
-    const lines = describeCancelled(cluster, request, status);
-    if (lines === null) printNote(context, describeGone(cluster, request));
-    else say(context, options, lines);
+    const cancelled = status.queued.find(({ requestId }) => requestId === request.requestId);
+    if (cancelled === undefined) printNote(context, describeGone(cluster, request));
+    else say(context, options, describeCancelledRequest(cluster, cancelled));
     context.setExitCode(1);
     return { end, result: null };
   }
@@ -127,18 +126,6 @@ function serves({ requestId }: FollowedRequest, run: RunSummary | null): boolean
 function isOpen(request: FollowedRequest, { run, queued }: LiveStatus): boolean {
   const isWaiting = queued.some((one) => one.requestId === request.requestId && one.state !== 'cancelled');
   return isWaiting || (run !== null && run.requestId === request.requestId);
-}
-
-/** In the words of its summary, which is filed when the run before it ends. Null: the request was not cancelled. */
-function describeCancelled(
-  cluster: string,
-  { run, requestId }: FollowedRequest,
-  { queued }: LiveStatus,
-): string[] | null {
-  const cancelled = queued.find((one) => one.requestId === requestId);
-  if (cancelled === undefined) return null;
-  const why = oneLine(cancelled.message ?? 'the request was cancelled', 500);
-  return [`run ${run} of ${cluster} cancelled: ${why}`, `  fix: ospatch patch ${cluster}`];
 }
 
 /** Why there will be no result. */

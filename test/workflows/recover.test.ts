@@ -96,7 +96,14 @@ describe('recovery of a cluster whose code fails during a run', () => {
           await cluster.handle.signal('pause', { by: 'night shift', reason: 'freeze' });
           await cluster.handle.signal('patchNow', { nodes: ['w-2'], by: 'someone' });
           await untilStuck(cluster, client);
-          const plan = await client.planRecovery(cluster.name);
+          // A signal that arrives during a workflow task is in the history once the task has ended.
+          const plan = await waitFor(
+            async () => {
+              const seen = await client.planRecovery(cluster.name);
+              return seen.lost.length > 0 && seen;
+            },
+            { what: 'the request that would be lost' },
+          );
           expect(plan).toMatchObject({
             health: { state: 'stuck', stuck: { kind: 'failing' } },
             nodes: 3,

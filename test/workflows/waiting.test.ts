@@ -109,7 +109,7 @@ describe('ospatch patch --wait', () => {
     expect(ended).toMatchObject({
       code: 1,
       out: expect.stringMatching(
-        /run 2 of foreign .*cancelled.* by .* together with run 1, before it started\n {2}fix: ospatch patch/,
+        /run 2 of foreign .*cancelled by .* together with run 1, before it started\n {2}fix: ospatch patch/,
       ) as string,
     });
     expect(ended.out).not.toMatch(/run 2 .*succeeded/);

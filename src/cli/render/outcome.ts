@@ -1,6 +1,6 @@
 /** The result of a followed run or boot patch, and its exit code. */
 import type { LiveStatus } from '../../client/live-status';
-import type { RunSummary } from '../../domain/cluster/messages';
+import type { QueuedRun, RunSummary } from '../../domain/cluster/messages';
 import { isNode } from '../../domain/cluster/member';
 import type { MemberSettled } from '../../domain/cluster/member';
 import type { NodeError } from '../../domain/node/status';
@@ -33,6 +33,12 @@ export function describeRunEnd(cluster: string, run: RunSummary, settled: readon
     ...describeReboots(pending.map(({ node }) => node)),
     ...settled.flatMap(({ node, reading }) => describeWarnings(node, reading?.warnings ?? [])),
   ];
+}
+
+/** The same of a queued run that was cancelled, before its summary is filed with that of the run before it. */
+export function describeCancelledRequest(cluster: string, { run, message }: QueuedRun): string[] {
+  const why = oneLine(message ?? 'the request was cancelled', 500);
+  return [`run ${run} of ${cluster} cancelled: ${why}`, `  fix: ospatch patch ${cluster}`];
 }
 
 /**

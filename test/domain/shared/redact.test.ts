@@ -74,7 +74,7 @@ describe('src/domain/shared/redact', () => {
     'Setting up passwd (1:4.13+dfsg1-1)',
     'Upgrade: libsecret:amd64 (1, 2), passwd:amd64 (1, 2)',
     'apt-get install passwd=1:4.13+dfsg1-1+b1 libpam-token=2.4.1-3ubuntu1',
-    'Get:1 http://deb.debian.org/debian bookworm/main amd64 node-cookie all 0.5.0-1 [8,192 B]',
+    'Get:1 http://mirror.example/debian bookworm/main amd64 node-cookie all 0.5.0-1 [8,192 B]',
     'node-cookie:all (0.5.0-1, 0.6.0-1), python3-secretstorage:all (3.3.3-1, 3.3.3-2)',
     'sudo: a password is required',
     'the option --password is required, and --token-file names a file',

@@ -226,13 +226,16 @@ export class SimulatedFleet {
       total = 0,
       patched = 0,
       upToDate = 0,
+      restartPending = 0,
+      rebootPending = 0,
       failed = 0,
       skipped = 0,
       cancelled = 0,
       notTried = 0,
     } = lastRun ?? {};
     if (total !== this.plan.nodes.length) wrong.push(`a run of ${total} nodes`);
-    const settled = patched + upToDate + failed + skipped + cancelled + notTried;
+    const changed = patched + restartPending + rebootPending;
+    const settled = changed + upToDate + failed + skipped + cancelled + notTried;
     if (settled !== total) wrong.push(`${settled} of ${total} nodes were settled: ${JSON.stringify(lastRun)}`);
     wrong.push(...(await disagreements(this.cluster, lastRun?.number ?? 0)));
     for (const [name, times] of this.begun) {
