@@ -2,16 +2,12 @@
 import { join } from 'node:path';
 import type { ErrorType } from './domain/shared/errors';
 import { OspatchError } from './domain/shared/errors';
+import { SECRET_NAME, SECRET_NAME_FORMAT } from './domain/shared/secret-name';
 import { plainText } from './domain/shared/text';
 import { readTrusted } from './trusted-file';
 
 const MAX_SECRET_BYTES = 16 * 1024;
 const MAX_PUBLIC_BYTES = 1024 * 1024;
-
-/** A bare name: no path, no leading dot. */
-export const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/;
-export const SECRET_NAME_FORMAT =
-  'the bare name of a file in the secret directory of the worker (no path, no leading dot)';
 
 export interface SecretOptions {
   /** Null: the worker has no such directory. */
@@ -41,7 +37,7 @@ function read(name: string, secret: boolean, maxBytes: number, options: SecretOp
   const { secretDir, type } = options;
   if (secretDir === null) {
     const remedy = 'set OSPATCH_SECRET_DIR on the worker';
-    throw refuse(options, `${named(name, options)} is not read: the worker has no secret directory`, remedy);
+    throw refuse(options, `${named(name, options)} is not read: the worker has no secrets directory`, remedy);
   }
   if (!SECRET_NAME.test(name)) {
     throw refuse(options, `${named(name, options)} is not read: its name is not allowed`, `use ${SECRET_NAME_FORMAT}`);

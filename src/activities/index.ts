@@ -93,7 +93,7 @@ export function createActivities({
     ...createAlertActivities({ secretDir, log, ...defined({ now }) }),
     ...createNotificationActivities({
       notificationsFile,
-      secretsDir: secretDir ?? '/nonexistent',
+      secretDir,
       notifyDir,
       policy,
       log,

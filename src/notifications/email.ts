@@ -22,7 +22,7 @@ export async function sendEmail(target: EmailTarget, sending: Sending): Promise<
   const server = `${host}:${port}`;
   const address = await addressOf(server, host, sending);
   const pass = secrets.readIf(target.passwordFile);
-  const ca = secrets.readIf(target.caFile);
+  const ca = secrets.readCertificates(target.caFile);
   const domain = from.slice(from.lastIndexOf('@') + 1);
   const messageId = `<${id}@${domain}>`;
   const root = `<${threadId(input)}@${domain}>`;

@@ -25,7 +25,7 @@ import { readWorkerTargets } from './worker-file';
 export interface SendDeps {
   /** The file of the worker's own targets; null: none. */
   notificationsFile: string | null;
-  secretsDir: string;
+  secretDir: string | null;
   /** Directory of programs; null: none. */
   notifyDir: string | null;
   /** Null: everything is allowed. */
@@ -39,9 +39,9 @@ export interface SendDeps {
  * @throws OspatchError `Denied` when the policy of the worker does not allow it
  */
 export async function sendMessage(input: NotifyInput, deps: SendDeps): Promise<Sent> {
-  const { secretsDir, policy, signal, notifyDir, call = callHttp } = deps;
+  const { secretDir, policy, signal, notifyDir, call = callHttp } = deps;
   const { target, isOwn } = targetOf(input, deps.notificationsFile);
-  const secrets = new Secrets(secretsDir);
+  const secrets = new Secrets(secretDir);
   // The owner of the worker has named the targets of the worker's own file.
   const judge = judgeBy(isOwn ? null : policy, input.cluster, target);
   judge();

@@ -129,7 +129,7 @@ function post(
   return call({
     ...{ method: 'POST', url, body: JSON.stringify(body), signal, onTooLarge: 'cut', maxBytes: 64 * 1024 },
     headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
-    tls: defined({ ca: secrets.readIf(caFile) }),
+    tls: defined({ ca: secrets.readCertificates(caFile) }),
     ...defined({ within }),
   });
 }

@@ -14,7 +14,7 @@ export async function sendTeams({ urlFile, caFile, url: given }: TeamsTarget, se
   const answer = await call({
     ...{ method: 'POST', url, body: JSON.stringify(teamsBody(input.cluster, message)), signal },
     ...{ onTooLarge: 'cut', maxBytes: 2048, headers: { 'content-type': 'application/json; charset=utf-8' } },
-    tls: defined({ ca: secrets.readIf(caFile) }),
+    tls: defined({ ca: secrets.readCertificates(caFile) }),
     ...defined({ within }),
   });
   return { answer: assertTaken(answer, serverOf(parsed), secrets.values), thread: null };

@@ -25,7 +25,7 @@ export async function sendWebhook(target: WebhookTarget, sending: Sending): Prom
     'webhook-timestamp': timestamp,
     ...defined({ 'webhook-signature': key === null ? undefined : signatureOf(key, id, timestamp, body) }),
   };
-  const tls = defined({ ca: secrets.readIf(target.caFile) });
+  const tls = defined({ ca: secrets.readCertificates(target.caFile) });
   const answer = await call({
     method: 'POST',
     url,

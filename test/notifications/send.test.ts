@@ -51,7 +51,7 @@ function send(one: NotifyInput, policy: WorkerPolicy | null = null): ReturnType<
   const signal = new AbortController().signal;
   const deps = {
     notificationsFile: path.join(directory, 'notifications.yaml'),
-    secretsDir: directory,
+    secretDir: directory,
     notifyDir: directory,
   };
   return sendMessage(one, { ...deps, policy, signal });

@@ -12,7 +12,7 @@ export const MAX_ALERT_NAMES = 10;
 export const ON_SILENCE_FAILURE = ['continue', 'wait'] as const;
 export type OnSilenceFailure = (typeof ON_SILENCE_FAILURE)[number];
 
-/** How a worker reaches an Alertmanager. Files are bare names in the secret directory of the worker. */
+/** How a worker reaches an Alertmanager. Files are bare names in the secrets directory of the worker. */
 export interface AlertmanagerAccess {
   /** Base addresses of the replicas of one Alertmanager. */
   url: string[];

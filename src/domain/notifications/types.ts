@@ -27,13 +27,13 @@ export interface TargetFilter {
   on: EventFilter[];
 }
 
-/** A URL, or the name of a file in the directory of secrets of the worker that holds it. Exactly one is set. */
+/** A URL, or the name of a file in the secrets directory of the worker that holds it. Exactly one is set. */
 interface Address {
   url?: string;
   urlFile?: string;
 }
 
-/** Names of files in the directory of secrets of the worker. */
+/** Names of files in the secrets directory of the worker. */
 interface Authorities {
   /** Certificates (PEM) that the server is verified by, instead of those of Node.js. */
   caFile?: string;

@@ -143,6 +143,11 @@ const aws = z.strictObject(
   { error: 'a mapping with profiles, regions, clusters and endpoints' },
 );
 
+const secretFile = text(
+  /^[A-Za-z0-9_*][A-Za-z0-9_.@+*-]{0,127}$/,
+  `the bare name of a file in the secrets directory of the worker, in which ${STAR}`,
+);
+
 const alertmanagerForm = 'an http or https address as in alerts.alertmanager.url, without globs';
 const alertmanagerUrl = text(/^https?:\/\/[^\s?#@*]{1,500}$/i, alertmanagerForm);
 const alertmanagerError = `${alertmanagerForm}; or a mapping with url and credentials`;
@@ -152,13 +157,10 @@ const alertmanager = z.union(
     z.strictObject(
       {
         url: alertmanagerUrl.describe('Address of the Alertmanager.'),
-        credentials: list(
-          text(/^[A-Za-z0-9_*][A-Za-z0-9_.@+*-]{0,127}$/, `the bare name of a file, in which ${STAR}`),
-          'names of files',
-        )
+        credentials: list(secretFile, 'names of files')
           .optional()
           .describe(
-            'Files in the secret directory of the worker with which a spec may authenticate there. Default: none.',
+            'Files in the secrets directory of the worker with which a spec may authenticate there. Default: none.',
           ),
       },
       { error: alertmanagerError },
@@ -167,17 +169,12 @@ const alertmanager = z.union(
   { error: alertmanagerError },
 );
 
-const secretFile = text(
-  /^[A-Za-z0-9_*][A-Za-z0-9_.@+*-]{0,127}$/,
-  `the bare name of a file in the directory of secrets of the worker, in which ${STAR}`,
-);
-
 const notifications = z.strictObject(
   {
     hosts: list(host, 'networks, addresses and host names')
       .optional()
       .describe('Hosts to which messages may be sent: of webhooks, chat services and mail servers. As hosts of nodes.'),
-    secrets: list(secretFile, 'names of files').optional().describe('Files in the directory of secrets of the worker.'),
+    secrets: list(secretFile, 'names of files').optional().describe('Files in the secrets directory of the worker.'),
     programs: list(program, 'names of programs')
       .optional()
       .describe('Programs in the directory of notification programs of the worker.'),

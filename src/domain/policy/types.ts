@@ -77,7 +77,7 @@ export type PolicyAlertmanager = string | { url: string; credentials?: string[] 
 export interface PolicyNotifications {
   /** Names of hosts (globs), addresses and networks (CIDR) that may be called. */
   hosts?: string[];
-  /** Files in the directory of secrets of the worker. */
+  /** Files in the secrets directory of the worker. */
   secrets?: string[];
   /** Programs in the directory of notification programs of the worker. */
   programs?: string[];

@@ -14,6 +14,7 @@ import type { AlertsSpec } from '../alerts/types';
 import { MAX_ALERTMANAGER_URLS, MAX_MATCHER_SETS, ON_SILENCE_FAILURE } from '../alerts/types';
 import { defined } from '../shared/defined';
 import { isDuration, parseDuration } from '../shared/duration';
+import { SECRET_NAME, SECRET_NAME_FORMAT } from '../shared/secret-name';
 import * as field from './fields';
 import type { SpecIssue, SpecPath } from './issues';
 import { show, valueAt } from './issues';
@@ -48,11 +49,7 @@ function isBaseUrl(text: string): boolean {
   return (protocol === 'https:' || protocol === 'http:') && isPlain && !/\/api\/v\d/.test(pathname);
 }
 
-const secretFile = z
-  .string({ error: 'the bare name of a file in the secret directory of the worker (no path, no leading dot)' })
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/, {
-    error: 'the bare name of a file in the secret directory of the worker (no path, no leading dot)',
-  });
+const secretFile = z.string({ error: SECRET_NAME_FORMAT }).regex(SECRET_NAME, { error: SECRET_NAME_FORMAT });
 
 const usernameForm = 'a user name of at most 128 characters without a colon';
 
@@ -62,7 +59,7 @@ const basicAuth = z.strictObject(
       .string({ error: usernameForm })
       .regex(/^[^\p{Cc}:]{1,128}$/u, { error: usernameForm })
       .describe('Name of the user.'),
-    passwordFile: secretFile.describe('Name of a file with the password in the secret directory of the worker.'),
+    passwordFile: secretFile.describe('Name of a file with the password in the secrets directory of the worker.'),
   },
   { error: 'a mapping with username and passwordFile' },
 );
@@ -73,12 +70,12 @@ export const alertmanagerFields = {
   ),
   bearerTokenFile: secretFile
     .optional()
-    .describe('Name of a file with a bearer token in the secret directory of the worker. Default: no token.'),
+    .describe('Name of a file with a bearer token in the secrets directory of the worker. Default: no token.'),
   basicAuth: basicAuth.optional().describe('User and password. Default: none.'),
   caFile: secretFile
     .optional()
     .describe(
-      'Name of a file in the secret directory of the worker with the certificates of the authorities to trust. Default: those that Node.js trusts.',
+      'Name of a file in the secrets directory of the worker with the certificates of the authorities to trust. Default: those that Node.js trusts.',
     ),
 };
 
@@ -161,9 +158,9 @@ const gateFields = {
       'Alerts that hold the next node as long as they fire: all, or a list of matchers of which one applies. An alert that is silenced or inhibited holds nothing. Default: no alert holds a run.',
     ),
   ignore: sets(ignoreEntry)
-    .default(['Watchdog', 'InfoInhibitor'])
+    .default(['Watchdog', 'InfoInhibitor', 'Ospatch.*'])
     .describe(
-      'Which of these alerts hold nothing: regular expressions for whole names of alerts, or matchers. Default: Watchdog and InfoInhibitor, which fire for other reasons.',
+      'Which of these alerts hold nothing: regular expressions for whole names of alerts, or matchers. Default: Watchdog and InfoInhibitor, which fire for other reasons, and Ospatch.*, the alerts of ospatch itself: a run is what ends most of them.',
     ),
   holdFor: field
     .duration('1s', '1d', 'leave it out for none')
@@ -227,6 +224,15 @@ export function alertIssues(document: unknown): SpecIssue[] {
     if (has(key) && !has('block'))
       add('error', [key], 'key', `found ${key} without block, so that it does nothing; set block, or remove ${key}`);
   }
+  const ignored = valueAt(document, [...path, 'ignore']);
+  const ignoresOwn = !Array.isArray(ignored) || ignored.some((one) => /Ospatch|^\.[*+]$/.test(String(one)));
+  if (valueAt(document, [...path, 'block']) === 'all' && !ignoresOwn)
+    add(
+      'warning',
+      ['ignore'],
+      'key',
+      "found no entry for the alerts of ospatch itself, which then hold the run that would end them; add 'Ospatch.*'",
+    );
   const manager = ['alertmanager'];
   if (has(...manager, 'bearerTokenFile') && has(...manager, 'basicAuth'))
     add('error', [...manager, 'basicAuth'], 'key', 'found basicAuth beside bearerTokenFile; allowed: one of them');

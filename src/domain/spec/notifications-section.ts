@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { MAX_TARGETS, NOTIFICATION_EVENTS, SMTP_TLS, TARGET_KINDS } from '../notifications/types';
 import type { EventFilter, NotificationTarget, PlainEvent } from '../notifications/types';
 import { defined } from '../shared/defined';
+import { SECRET_NAME, SECRET_NAME_FORMAT } from '../shared/secret-name';
 import * as field from './fields';
 import { renderPath, show } from './issues';
 import { describeIssues } from './zod-messages';
@@ -27,9 +28,7 @@ function text(pattern: RegExp, allowed: string) {
 const nameForm = 'at most 63 letters, digits, dots, hyphens and underscores, e.g. ops-chat';
 const targetName = text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, nameForm);
 
-const fileForm =
-  "the bare name of a file in the worker's directory of secrets (OSPATCH_SECRET_DIR; no path, no leading dot)";
-const secretFile = text(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}$/, fileForm);
+const secretFile = text(SECRET_NAME, SECRET_NAME_FORMAT);
 
 const urlForm =
   'an http or https URL without user, password and query, e.g. https://hooks.example.com/ospatch; a URL with a secret in it goes into a file, named by urlFile';
@@ -39,12 +38,12 @@ const url = text(/^https?:\/\/[A-Za-z0-9[][A-Za-z0-9.:\]-]{0,260}(\/[A-Za-z0-9._
 
 const address = {
   url: url.optional().describe('Where the message is sent. A URL with a secret in it goes into a file, see urlFile.'),
-  urlFile: secretFile.optional().describe("File in the worker's directory of secrets with the URL, instead of url."),
+  urlFile: secretFile.optional().describe("File in the worker's secrets directory with the URL, instead of url."),
 };
-const secretAddress = secretFile.describe("File in the worker's directory of secrets with the URL, which is a secret.");
+const secretAddress = secretFile.describe("File in the worker's secrets directory with the URL, which is a secret.");
 const caFile = secretFile
   .optional()
-  .describe("File in the worker's directory of secrets with the certificates (PEM) by which the server is verified.");
+  .describe("File in the worker's secrets directory with the certificates (PEM) by which the server is verified.");
 
 const webhookError = 'a mapping with url or urlFile, signingKeyFile and caFile';
 const webhook = z
@@ -54,7 +53,7 @@ const webhook = z
       signingKeyFile: secretFile
         .optional()
         .describe(
-          "File in the worker's directory of secrets with the key of the signature (Standard Webhooks, whsec_...). Default: not signed.",
+          "File in the worker's secrets directory with the key of the signature (Standard Webhooks, whsec_...). Default: not signed.",
         ),
       caFile,
     },
@@ -75,7 +74,7 @@ const slack = z
         .describe('Channel in which one message per run is posted and kept up to date. Needs tokenFile.'),
       tokenFile: secretFile
         .optional()
-        .describe("File in the worker's directory of secrets with the token of a bot (chat:write)."),
+        .describe("File in the worker's secrets directory with the token of a bot (chat:write)."),
       endpoint: url
         .optional()
         .describe('Base address of the API, for services that speak it. Default: https://slack.com/api.'),
@@ -116,7 +115,7 @@ const email = z
         .regex(/^[^\p{Cc}]{1,200}$/u, { error: 'the name of a user' })
         .optional()
         .describe('User at the mail server. Default: no login.'),
-      passwordFile: secretFile.optional().describe("File in the worker's directory of secrets with the password."),
+      passwordFile: secretFile.optional().describe("File in the worker's secrets directory with the password."),
       from: mailAddress.describe('Sender.'),
       to: z
         .array(mailAddress, { error: toForm })

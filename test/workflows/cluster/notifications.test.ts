@@ -43,7 +43,7 @@ describe('src/workflows/notify', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const cluster = harness.newCluster();
     const activities = createNotificationActivities({
-      ...{ notificationsFile: null, secretsDir: '/nonexistent', notifyDir: null, policy: new PolicyFile(null), log },
+      ...{ notificationsFile: null, secretDir: '/nonexistent', notifyDir: null, policy: new PolicyFile(null), log },
     });
     const spec = clusterSpec(['w-1'], {}, cluster.name);
     const target = { name: 'ops', on: ['run-started' as const, 'run-finished' as const], webhook: { url } };
