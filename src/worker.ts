@@ -40,7 +40,8 @@ const SHUTDOWN_GRACE = '10 seconds';
 /** What clusters publish, encrypted: more than the 2 KiB of which the SDK warns at each publication. */
 const MEMO_WARN_BYTES = 8 * 1024;
 
-export type { ListenAddress };
+export type { ListenAddress } from './exporter/endpoints';
+export type { TraceSettings } from './tracing/settings';
 
 export interface WorkerOptions {
   connection: NativeConnectionOptions;

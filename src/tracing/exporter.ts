@@ -7,7 +7,7 @@ import { defined } from '../domain/shared/defined';
 import { packageVersion } from '../version';
 import { exportRequest } from './otlp';
 import type { TraceSettings } from './settings';
-import type { Span } from './spans';
+import type { TraceSpan } from './spans';
 
 /** So long a span waits for others. */
 const FLUSH_MS = 5_000;
@@ -25,7 +25,7 @@ export interface TraceLog {
 }
 
 export class SpanExporter {
-  private queue: Span[] = [];
+  private queue: TraceSpan[] = [];
   private timer: NodeJS.Timeout | null = null;
   private sending: Promise<void> = Promise.resolve();
   private dropped = 0;
@@ -37,7 +37,7 @@ export class SpanExporter {
     private readonly call: CallHttp = callHttp,
   ) {}
 
-  add(...spans: Span[]): void {
+  add(...spans: TraceSpan[]): void {
     this.queue.push(...spans);
     const excess = this.queue.length - MAX_QUEUED;
     if (excess > 0) this.drop(this.queue.splice(0, excess).length, 'more spans wait than are kept');
@@ -77,7 +77,7 @@ export class SpanExporter {
     }
   }
 
-  private async send(batch: readonly Span[]): Promise<{ why: string; isTransient: boolean } | null> {
+  private async send(batch: readonly TraceSpan[]): Promise<{ why: string; isTransient: boolean } | null> {
     const { url, headers, timeoutMs, ca, resource } = this.settings;
     try {
       const { status } = await this.call({

@@ -1,5 +1,6 @@
 /** Spans as OTLP over HTTP has them in JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
-import type { Span } from './spans';
+import { defined } from '../domain/shared/defined';
+import type { TraceSpan } from './spans';
 
 /** `SPAN_KIND_INTERNAL`. */
 const INTERNAL = 1;
@@ -9,7 +10,7 @@ const NS_IN_MS = 1_000_000n;
 
 /** The body of an export request. `resource`: attributes of the process. */
 export function exportRequest(
-  spans: readonly Span[],
+  spans: readonly TraceSpan[],
   resource: Readonly<Record<string, string>>,
   version: string,
 ): string {
@@ -21,13 +22,13 @@ export function exportRequest(
   });
 }
 
-function toOtlp({ traceId, spanId, parentSpanId, name, startMs, endMs, attributes, failed }: Span): object {
+function toOtlp({ traceId, spanId, parentSpanId, name, startMs, endMs, attributes, failed }: TraceSpan): object {
   return {
-    ...{ traceId, spanId, ...(parentSpanId === undefined ? {} : { parentSpanId }), name, kind: INTERNAL },
+    ...{ traceId, spanId, ...defined({ parentSpanId }), name, kind: INTERNAL },
     startTimeUnixNano: toNano(startMs),
     endTimeUnixNano: toNano(Math.max(startMs, endMs)),
     attributes: toAttributes(attributes),
-    ...(failed ? { status: { code: ERROR } } : {}),
+    ...defined({ status: failed ? { code: ERROR } : undefined }),
   };
 }
 

@@ -4,9 +4,10 @@
  */
 import type { AuditRecord } from '../contract/activities/cluster';
 import type { RunEnd } from '../contract/trace';
+import { defined } from '../domain/shared/defined';
 import { nodeSpanId, runSpanId, spanIdOf, traceIdOf } from './ids';
 
-export interface Span {
+export interface TraceSpan {
   traceId: string;
   spanId: string;
   /** Absent: the root. */
@@ -20,7 +21,7 @@ export interface Span {
 }
 
 /** Where a part of a run was carried out. */
-export interface Place {
+export interface TracePlace {
   namespace: string;
   /** Workflow id of the run. */
   run: string;
@@ -29,7 +30,7 @@ export interface Place {
   workflowRunId: string;
 }
 
-export function runSpan(end: RunEnd, namespace: string, workflowId: string): Span {
+export function runSpan(end: RunEnd, namespace: string, workflowId: string): TraceSpan {
   const traceId = traceIdOf(namespace, workflowId);
   return {
     ...{ traceId, spanId: runSpanId(traceId), name: 'run' },
@@ -43,25 +44,26 @@ export function runSpan(end: RunEnd, namespace: string, workflowId: string): Spa
 }
 
 /** The span of a node patch that has ended, and those of its steps. */
-export function nodeSpans({ cluster, trigger, result }: AuditRecord, place: Place): Span[] {
+export function nodeSpans({ cluster, trigger, result }: AuditRecord, place: TracePlace): TraceSpan[] {
   const { namespace, run, workflowId, workflowRunId } = place;
   const traceId = traceIdOf(namespace, run);
   const spanId = nodeSpanId(traceId, workflowRunId);
   const common = { 'ospatch.cluster': cluster, 'ospatch.node': result.node, 'ospatch.run': result.run };
-  const node: Span = {
+  const node: TraceSpan = {
     ...{ traceId, spanId, parentSpanId: runSpanId(traceId), name: 'node' },
     ...{ startMs: Date.parse(result.startedAt), endMs: Date.parse(result.endedAt) },
     attributes: {
       ...{ ...common, 'ospatch.trigger': trigger, 'ospatch.outcome': result.outcome },
-      ...(result.kind === 'node'
-        ? { 'ospatch.packages_changed': result.changes.length, 'ospatch.reboots': result.reboots }
-        : {}),
-      ...(result.error === null ? {} : { 'error.type': result.error.type }),
+      ...defined({
+        'ospatch.packages_changed': result.kind === 'node' ? result.changes.length : undefined,
+        'ospatch.reboots': result.kind === 'node' ? result.reboots : undefined,
+        'error.type': result.error?.type,
+      }),
       ...{ 'temporal.workflow_id': workflowId, 'temporal.run_id': workflowRunId },
     },
     failed: result.outcome === 'failed',
   };
-  const steps = result.steps.map(({ step, startedAt, durationMs }, at): Span => {
+  const steps = result.steps.map(({ step, startedAt, durationMs }, at): TraceSpan => {
     const startMs = Date.parse(startedAt);
     return {
       ...{ traceId, spanId: spanIdOf(traceId, 'step', workflowRunId, String(at)), parentSpanId: spanId },
@@ -74,7 +76,7 @@ export function nodeSpans({ cluster, trigger, result }: AuditRecord, place: Plac
 }
 
 /** One attempt at an activity of a node patch. */
-export interface Attempt {
+export interface ActivityAttempt {
   activityType: string;
   activityId: string;
   attempt: number;
@@ -86,7 +88,7 @@ export interface Attempt {
 }
 
 /** The span of an attempt, which counts the attempts before: a step that waits is one that begins anew. */
-export function attemptSpan(one: Attempt, place: Place): Span {
+export function attemptSpan(one: ActivityAttempt, place: TracePlace): TraceSpan {
   const traceId = traceIdOf(place.namespace, place.run);
   return {
     ...{ traceId, spanId: attemptSpanId(one, place), parentSpanId: nodeSpanId(traceId, place.workflowRunId) },
@@ -94,15 +96,15 @@ export function attemptSpan(one: Attempt, place: Place): Span {
     attributes: {
       ...{ 'temporal.activity_type': one.activityType, 'temporal.attempt': one.attempt },
       'temporal.task_queue': one.taskQueue,
-      ...(one.errorType === null ? {} : { 'error.type': one.errorType }),
+      ...defined({ 'error.type': one.errorType ?? undefined }),
     },
     failed: one.errorType !== null,
   };
 }
 
 export function attemptSpanId(
-  { activityId, attempt }: Pick<Attempt, 'activityId' | 'attempt'>,
-  { namespace, run, workflowRunId }: Place,
+  { activityId, attempt }: Pick<ActivityAttempt, 'activityId' | 'attempt'>,
+  { namespace, run, workflowRunId }: TracePlace,
 ): string {
   return spanIdOf(traceIdOf(namespace, run), 'attempt', workflowRunId, activityId, String(attempt));
 }

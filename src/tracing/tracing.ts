@@ -15,12 +15,12 @@ import type { RunEnd, TraceHeader } from '../contract/trace';
 import { TRACE_HEADER, readTraceHeader } from '../contract/trace';
 import { inSpan } from './current';
 import { traceIdOf } from './ids';
-import type { Span } from './spans';
+import type { TraceSpan } from './spans';
 import { attemptSpan, attemptSpanId, nodeSpans, runSpan } from './spans';
 
 /** Receives spans that have ended. */
 export interface SpanSink {
-  add(...spans: Span[]): void;
+  add(...spans: TraceSpan[]): void;
 }
 
 // An interface is no set of sinks for the SDK, which wants an index.

@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const LOOK_EVERY_MS = 40;
+/** A program that is stopped in the middle of a line leaves half of it on the screen for a while. */
+const SAME_LOOKS = 3;
 /** A machine may have much else to do. */
 const LIMIT_MS = 40_000;
 
@@ -91,13 +93,14 @@ export class TmuxTerminal {
     return stdout.replace(/ +$/gm, '').trimEnd();
   }
 
-  /** The text as soon as it matches, twice in a row. @throws Error with the text, when it never does */
+  /** The text as soon as it matches, and stays as it is. @throws Error with the text, when it never does */
   async until(pattern: RegExp, read: () => Promise<string> = () => this.text()): Promise<string> {
     const end = Date.now() + LIMIT_MS;
-    let last = '';
+    let [last, looks] = ['', 0];
     for (;;) {
       const text = await read();
-      if (pattern.test(text) && text === last) return text;
+      looks = text === last ? looks + 1 : 1;
+      if (pattern.test(text) && looks >= SAME_LOOKS) return text;
       if (Date.now() > end) throw new Error(`the terminal does not show ${pattern}:\n${text}`);
       last = text;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

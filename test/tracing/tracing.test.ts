@@ -7,7 +7,7 @@ import { nodeSpanId, runSpanId, traceIdOf } from '../../src/tracing/ids';
 import { exportRequest } from '../../src/tracing/otlp';
 import { traceSettingsFromEnv } from '../../src/tracing/settings';
 import type { TraceSettings } from '../../src/tracing/settings';
-import type { Span } from '../../src/tracing/spans';
+import type { TraceSpan } from '../../src/tracing/spans';
 import { attemptSpan, nodeSpans, runSpan } from '../../src/tracing/spans';
 import { readTraceHeader } from '../../src/contract/trace';
 import type { AuditRecord } from '../../src/contract/activities/cluster';
@@ -148,7 +148,7 @@ describe('SpanExporter', () => {
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
-  function span(name: string): Span {
+  function span(name: string): TraceSpan {
     return { ...{ traceId: 'a', spanId: 'b', name, startMs: 1_500, endMs: 1_400 }, attributes: { n: 1 }, failed: true };
   }
 

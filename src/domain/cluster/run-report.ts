@@ -6,10 +6,13 @@ import { subjectOf } from '../notifications/report';
 import type { WorkerTarget } from '../notifications/types';
 import type { NodeOutcome } from '../node/status';
 import { handsOverNodes } from '../run/run';
+import type { RunCursor, RunPolicy, RunTrigger } from '../run/run';
+import type { ClusterSpec } from '../spec/types';
 import { isNode, memberName } from './member';
 import type { MemberStatus } from './member';
-import type { RunSummary } from './messages';
-import type { ActiveRun, ClusterState } from './state';
+import type { EventLog } from './events';
+import type { Pause, RunSummary } from './messages';
+import type { ScheduleState } from './schedule-state';
 
 /** Carried through continue-as-new. */
 export interface Notices {
@@ -27,6 +30,33 @@ export interface Notices {
   stuck?: string;
 }
 
+/** What a report reads of the state of its cluster. */
+export interface ReportedCluster {
+  spec: ClusterSpec;
+  nodes: readonly MemberStatus[];
+  paused: Pause | null;
+  schedule: ScheduleState;
+  events: EventLog;
+  notices?: Notices;
+}
+
+/** What a report reads of its run. */
+export interface ReportedRun {
+  number: number;
+  trigger: RunTrigger;
+  startedAt: string;
+  by: string | null;
+  reason: string | null;
+  nodes: readonly string[];
+  explicitNodes?: boolean;
+  nodeGroupsUnresolved?: boolean;
+  removed: readonly string[];
+  policy: RunPolicy;
+  done: Readonly<Record<string, NodeOutcome>>;
+  state: 'running' | 'cancelling';
+  suspended: RunCursor | null;
+}
+
 /** Older ones are dropped: they would only be there if no notifier could be started for days. */
 const MAX_PENDING = 20;
 /** Nodes of one report that are described; the rest is counted. */
@@ -35,7 +65,7 @@ const MAX_NAMES = 5;
 const MAX_MESSAGE = 300;
 
 /** Keeps the last report of a run that is filed. */
-export function noteRunReport(state: ClusterState, run: ActiveRun, summary: RunSummary): void {
+export function noteRunReport(state: ReportedCluster, run: ReportedRun, summary: RunSummary): void {
   const { endedAt: at, outcome, cancelledBy, error } = summary;
   const report = runReport(state, run);
   // A run that is over waits for nothing.
@@ -47,7 +77,7 @@ export function noteRunReport(state: ClusterState, run: ActiveRun, summary: RunS
   });
 }
 
-export function runReport(state: ClusterState, run: ActiveRun): RunNotice {
+export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
   const inRun = new Set(run.nodes);
   for (const name of run.removed) inRun.delete(name);
   const rows = state.nodes.filter(({ name }) => inRun.has(name));
@@ -80,7 +110,7 @@ export function runReport(state: ClusterState, run: ActiveRun): RunNotice {
   };
 }
 
-function trouble(row: MemberStatus, { startedAt }: ActiveRun): TroubledNode {
+function trouble(row: MemberStatus, { startedAt }: ReportedRun): TroubledNode {
   const { name, lastError, lastAppliedPatchTime } = row;
   const error = (isNode(row) ? row.quarantine : undefined) ?? lastError;
   const isChanged = lastAppliedPatchTime !== null && Date.parse(lastAppliedPatchTime) >= Date.parse(startedAt);
@@ -94,7 +124,7 @@ function trouble(row: MemberStatus, { startedAt }: ActiveRun): TroubledNode {
   };
 }
 
-function membersOf({ done }: ActiveRun): RunNotice['members'] {
+function membersOf({ done }: ReportedRun): RunNotice['members'] {
   const byOutcome = new Map<NodeOutcome, string[]>();
   for (const [name, outcome] of Object.entries(done)) {
     const names = byOutcome.get(outcome);
@@ -109,7 +139,7 @@ export function named(names: readonly string[]): NamedMembers {
 }
 
 /** Why the run does not go on by itself; null: it does, or ends. */
-function waitOf(state: ClusterState, run: ActiveRun): RunWait | null {
+function waitOf(state: ReportedCluster, run: ReportedRun): RunWait | null {
   const { paused } = state;
   const { suspended } = run;
   if (run.state === 'cancelling' || suspended === null || handsOverNodes(suspended)) return null;
@@ -125,6 +155,6 @@ export function addReport(notices: Notices, report: Report): void {
   notices.pending = [...others, report].slice(-MAX_PENDING);
 }
 
-export function nextWindowOf({ schedule }: ClusterState): string | null {
+export function nextWindowOf({ schedule }: ReportedCluster): string | null {
   return schedule.next?.[0]?.start ?? null;
 }

@@ -221,7 +221,8 @@ export function failureSentence(node: string, { message, remedy }: NodeError): s
 }
 
 function withReading(before: NodeStatus, reading: NodeReading): NodeStatus {
-  const { restartRequired, rebootSince, restartSince, outdatedCount: _, securityUpdates, ...status } = before;
+  const { restartRequired, rebootSince, restartSince, securityUpdates, ...status } = before;
+  delete status.outdatedCount;
   const { pendingUpdates, rebootRequired, at } = reading;
   const reboot = status.rebootRequired === true ? (rebootSince ?? at) : at;
   const restart = restartRequired === true ? (restartSince ?? at) : at;

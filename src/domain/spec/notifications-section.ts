@@ -116,7 +116,7 @@ const email = z
         .optional()
         .describe('User at the mail server. Default: no login.'),
       passwordFile: secretFile.optional().describe("File in the worker's secrets directory with the password."),
-      from: mailAddress.describe('Sender.'),
+      from: mailAddress.describe('Address of the sender.'),
       to: z
         .array(mailAddress, { error: toForm })
         .min(1, { error: toForm })

@@ -18,7 +18,7 @@ import {
   parseSchedule,
   parseTimeZone,
 } from './answers';
-import type { InitOptions } from './index';
+import type { InitOptions } from './options';
 import { hasKey } from './keys';
 
 /** @throws OspatchError `Usage` that names all options that are missing */

@@ -12,7 +12,7 @@ import { renderDoctor } from '../../render/doctor';
 import type { DoctorReport } from '../doctor/diagnose';
 import { diagnoseFile } from '../doctor/diagnose';
 import type { InitAnswers } from './answers';
-import type { InitPlaces } from './init';
+import type { InitPlaces } from './options';
 import type { WorkerKey } from './keys';
 import type { KeyOptions } from './machines';
 import { inspectFromHere } from './machines';

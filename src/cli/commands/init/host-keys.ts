@@ -16,7 +16,7 @@ import { OspatchError } from '../../../domain/shared/errors';
 import { mapConcurrently } from '../../../domain/shared/map-concurrently';
 import { plural } from '../../../domain/shared/plural';
 import type { InitAnswers } from './answers';
-import type { InitOptions } from './index';
+import type { InitOptions } from './options';
 import type { KeyOptions } from './machines';
 import { knownHostsLine, scanBehind } from './machines';
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../../io/context';
 import { runCommand } from '../../io/errors';
 import { ListOption } from '../../options/repeated';
+import type { InitOptions } from './options';
 
 const EXAMPLES = `
 Examples:
@@ -15,28 +16,6 @@ the key, the helper and the sudo rule are placed there. Then all files are writt
 the working directory (--dir), and the key, the policy and the settings of the worker in its own directory (~/.config/ospatch,
 as root /etc/ospatch). What exists and is right is kept; what differs is shown first. At the end the nodes are inspected.
 Without a terminal, or with --yes, nothing is asked: --cluster, --node and --expect or --yes are needed.`;
-
-export interface InitOptions {
-  cluster?: string;
-  node: readonly string[];
-  jump?: string;
-  identity?: string;
-  schedule?: string;
-  timeZone?: string;
-  reboot?: boolean;
-  admin?: string;
-  adminIdentity?: string;
-  expect?: string;
-  dir?: string;
-  configDir?: string;
-  force?: boolean;
-  yes?: boolean;
-  tls?: boolean;
-  tlsCa?: string;
-  tlsCert?: string;
-  tlsKey?: string;
-  apiKeyFile?: string;
-}
 
 export function registerInit(program: Command, context: CliContext): void {
   program

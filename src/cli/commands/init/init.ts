@@ -27,7 +27,7 @@ import { assertComplete, checkedOptions, collect } from './collect';
 import type { PlannedFile } from './files';
 import { assertWritable, readIfThere, settleFiles, writeFiles } from './files';
 import { finishInit } from './finish';
-import type { InitOptions } from './index';
+import type { InitOptions, InitPlaces } from './options';
 import type { WorkerKey } from './keys';
 import { ensureKey } from './keys';
 import type { KeyOptions } from './machines';
@@ -40,15 +40,6 @@ import { confirmHostKeys } from './host-keys';
 const DEFAULT_QUEUE = 'ospatch';
 const PUBLIC = 0o644;
 const PRIVATE = 0o600;
-
-/** Absolute paths of all files. */
-export interface InitPlaces {
-  spec: string;
-  knownHosts: string;
-  policy: string;
-  environment: string;
-  keyDir: string;
-}
 
 /** @throws OspatchError */
 export async function init(context: CliContext, command: Command, options: InitOptions): Promise<void> {
