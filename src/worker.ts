@@ -23,6 +23,7 @@ import { podUidFromEnv } from './kubernetes/drain/own-worker';
 import { ServiceManager } from './service-manager';
 import { packageVersion } from './version';
 import { createPrivateDirectory, defaultDirectory } from './worker-directories';
+import { warnOfUnknownSettings } from './known-settings';
 import { loggedPolicy, policyPathFromEnv, warnOfPlainText } from './worker-policy';
 import { deploymentNameFromEnv, deploymentOptions } from './worker-deployment';
 import type { WorkerLimits } from './worker-limits';
@@ -178,6 +179,7 @@ async function connectAndRun(
   createDefaultDirectories(options, log);
   const policy = loggedPolicy(options.policyPath, log);
   warnOfPlainText(options.connection, log);
+  warnOfUnknownSettings(process.env, log);
   const { activities, close } = createActivities({
     policy,
     keyDir,

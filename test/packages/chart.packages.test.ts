@@ -47,6 +47,38 @@ describe('deploy/helm/ospatch', () => {
     ['a worker without a task queue', [...ADDRESS, '--set', 'workers.b.replicas=1'], /taskQueue/],
     ['a task queue that ospatch refuses', [...ADDRESS, '--set', 'workers.default.taskQueue=a/b'], /taskQueue/],
     ['a digest that is none', [...ADDRESS, '--set', 'image.digest=latest'], /digest/],
+    ['an address that is a URL', ['--set', 'temporal.address=https://temporal:7233'], /temporal\/address/],
+    [
+      'a number of replicas that is none',
+      [...ADDRESS, '--set', 'workers.default.replicas=two'],
+      /:\n- at '\/workers\/default\/replicas': got string, want integer/,
+    ],
+    [
+      'two policies, of which one would not count',
+      [...ADDRESS, '--set', 'policy.existingConfigMap=a', '--set', 'policy.existingSecret=b'],
+      /policy\.existingConfigMap and policy\.existingSecret are set/,
+    ],
+    [
+      'two lists of targets',
+      [...ADDRESS, '--set', 'notifications.existingConfigMap=a', '--set', 'notifications.inline=b'],
+      /notifications\.existingConfigMap and notifications\.inline/,
+    ],
+    ['certificates without TLS', [...ADDRESS, '--set', 'temporal.tls.existingSecret=a'], /would have no TLS/],
+    [
+      'encryption without keys',
+      [...ADDRESS, '--set', 'encryption.required=true'],
+      /encryption\.existingSecret is empty/,
+    ],
+    [
+      'a monitor of metrics that are not served',
+      [...ADDRESS, '--set', 'metrics.enabled=false', '--set', 'metrics.podMonitor.enabled=true'],
+      /metrics\.enabled is false/,
+    ],
+    [
+      'rules without the exporter that they need',
+      [...ADDRESS, '--set', 'exporter.enabled=false', '--set', 'exporter.prometheusRule.enabled=true'],
+      /exporter\.enabled is false/,
+    ],
     ['a port that a user without rights cannot take', [...ADDRESS, '--set', 'metrics.port=80'], /port/],
   ])('refuses %s', async (_, args, why) => {
     await expect(render(...args)).rejects.toThrow(why);
@@ -70,7 +102,15 @@ describe('deploy/helm/ospatch', () => {
       kubeconfigs: { secret: { secretName: 'ospatch-kubeconfigs' } },
       secrets: { secret: { secretName: 'ospatch-secrets' } },
       hooks: { configMap: { defaultMode: 0o555 } },
+      notifications: { configMap: { name: 'ospatch-notifications', defaultMode: 0o444 } },
+      'notify-programs': { configMap: { defaultMode: 0o555 } },
     });
+    expect(site.containers[0]?.env).toEqual(
+      expect.arrayContaining([
+        { name: 'OSPATCH_NOTIFICATIONS', value: '/etc/ospatch/notifications/notifications.yaml' },
+        { name: 'OSPATCH_NOTIFY_DIR', value: '/etc/ospatch/notify.d' },
+      ]),
+    );
     // A worker alone must be able to come back to the node that it has cordoned.
     expect(site.tolerations).toEqual([
       expect.objectContaining({ key: 'node.kubernetes.io/unschedulable' }),
@@ -78,6 +118,9 @@ describe('deploy/helm/ospatch', () => {
     ]);
     const main = podOf(objects, 'ospatch-worker-default');
     expect(main.tolerations).toBeUndefined();
+    expect(main.volumes.map(({ name }) => name)).toContain('tools');
+    expect(main.containers[0]?.volumeMounts).toContainEqual({ name: 'tools', mountPath: '/opt/tools', readOnly: true });
+    expect(site.volumes.map(({ name }) => name)).not.toContain('tools');
     expect(main.containers[0]?.env).toEqual(
       expect.arrayContaining([
         { name: 'OSPATCH_LOG_LEVEL', value: 'debug' },
@@ -105,7 +148,10 @@ describe('deploy/helm/ospatch', () => {
       'system:serviceaccount:ospatch:ospatch',
     );
     expect(JSON.parse(text)).toEqual(of(manifests('kubernetes-node-policy.yaml'), kind)?.spec);
-    expect(of(await render(...ADDRESS), 'ClusterRole')).toBeUndefined();
+    const least = await render(...ADDRESS);
+    expect(of(least, 'ClusterRole')).toBeUndefined();
+    // Kinds that a cluster without the operator of Prometheus refuses.
+    expect(least.filter(({ apiVersion }) => apiVersion.startsWith('monitoring.coreos.com/'))).toEqual([]);
   });
 
   describe('at a real API server', () => {

@@ -49,6 +49,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.policy.inline -}}{{ include "ospatch.fullname" . }}-policy{{- else -}}{{ .Values.policy.existingConfigMap }}{{- end -}}
 {{- end -}}
 
+{{- define "ospatch.notificationsMap" -}}
+{{- if .Values.notifications.inline -}}{{ include "ospatch.fullname" . }}-notifications{{- else -}}{{ .Values.notifications.existingConfigMap }}{{- end -}}
+{{- end -}}
+
 {{/* How to reach Temporal: for workers and the exporter. */}}
 {{- define "ospatch.temporalEnv" -}}
 - name: TEMPORAL_ADDRESS
@@ -134,4 +138,36 @@ readinessProbe:
   httpGet: { path: /readyz, port: metrics }
   periodSeconds: 5
   timeoutSeconds: 5
+{{- end -}}
+
+{{/* Values that contradict each other: one of them would be passed over in silence. */}}
+{{- define "ospatch.validate" -}}
+{{- $sources := list }}
+{{- range $key := list "existingConfigMap" "existingSecret" "inline" }}
+{{- if index $.Values.policy $key }}{{ $sources = append $sources (printf "policy.%s" $key) }}{{ end }}
+{{- end }}
+{{- if gt (len $sources) 1 }}
+{{- fail (printf "%s are set; allowed: one of them. A worker has one policy, so empty the others" (join " and " $sources)) }}
+{{- end }}
+{{- with .Values.notifications }}
+{{- if and .existingConfigMap .inline }}
+{{- fail "notifications.existingConfigMap and notifications.inline are set; allowed: one of them" }}
+{{- end }}
+{{- end }}
+{{- with .Values.temporal.tls }}
+{{- if and (or .existingSecret .serverName) (not .enabled) }}
+{{- fail "temporal.tls.existingSecret or temporal.tls.serverName is set, but temporal.tls.enabled is false, so that the connection would have no TLS: set temporal.tls.enabled to true" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.encryption.required (not .Values.encryption.existingSecret) }}
+{{- fail "encryption.required is true, but encryption.existingSecret is empty: name the Secret with the keys" }}
+{{- end }}
+{{- if and .Values.metrics.podMonitor.enabled (not .Values.metrics.enabled) }}
+{{- fail "metrics.podMonitor.enabled is true, but metrics.enabled is false, so that there would be nothing to scrape: set metrics.enabled to true" }}
+{{- end }}
+{{- with .Values.exporter }}
+{{- if and (or .serviceMonitor.enabled .prometheusRule.enabled) (not .enabled) }}
+{{- fail "exporter.serviceMonitor.enabled or exporter.prometheusRule.enabled is true, but exporter.enabled is false: the metrics that they need come from the exporter" }}
+{{- end }}
+{{- end }}
 {{- end -}}
