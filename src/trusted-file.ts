@@ -10,7 +10,8 @@
  *   the way is not, and a directory of root on a read-only mount, such as the top of a Secret or ConfigMap volume (mode
  *   1777 or 0777, and always mounted read-only by the kubelet).
  * - A secret is readable by its owner only. Root may give a secret to a group by file mode (`0640 root:ospatch`, or
- *   `fsGroup` with `defaultMode: 0440` in Kubernetes): a file of root may be readable by a group of this process.
+ *   `fsGroup` with `defaultMode: 0440` in Kubernetes): a file of root may be readable by a group of this process. So may a
+ *   file of this user on a read-only mount: the kubelet writes a projected token with `runAsUser` and `fsGroup` so (`0640`).
  *
  * The way is checked from the root directory downwards, so nobody but root and the user that runs ospatch can change
  * what has been checked. The content is read from the opened file whose owner and mode were checked.
@@ -35,7 +36,7 @@ const MAX_LINKS = 40;
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
 export interface TrustOptions {
-  /** Only the owner, and for a file of root a group of this process, may read it. */
+  /** Only the owner may read it, and in the cases above a group of this process. */
   secret: boolean;
   /** Names the file in errors, with its setting, e.g. `the hook ipmi (OSPATCH_HOOK_DIR)`. Default: `the file`. */
   what?: string;
@@ -201,7 +202,7 @@ function checkLast(at: string, stats: Stats, options: TrustOptions): void {
   checkOwner(at, stats, options);
   const isVolume = kind === 'directory' && stats.uid === 0 && isOnReadOnlyMount(at);
   if (isShared(stats) && !isVolume) throw writable(at, stats, options);
-  if (secret && isReadableByOthers(stats)) throw readable(at, stats, options);
+  if (secret && isReadableByOthers(at, stats)) throw readable(at, stats, options);
 }
 
 function checkOwner(at: string, stats: Stats, options: TrustOptions): void {
@@ -219,18 +220,19 @@ function isShared({ mode }: Stats): boolean {
   return (mode & OTHERS_MAY_WRITE) !== 0;
 }
 
-function isReadableByOthers({ mode, uid, gid }: Stats): boolean {
+function isReadableByOthers(at: string, { mode, uid, gid }: Stats): boolean {
   if ((mode & OTHERS_MAY_READ) !== 0) return true;
   if ((mode & GROUP_MAY_READ) === 0) return false;
   // Root reads every file, so it needs no group itself, and gives the file to whom it likes.
   const isGivenToUs = currentUser() === 0 || (process.getgroups?.() ?? []).includes(gid) || process.getegid?.() === gid;
-  return uid !== 0 || !isGivenToUs;
+  if (!isGivenToUs) return true;
+  return uid !== 0 && !isOnReadOnlyMount(at);
 }
 
 /** Node.js offers no flags of mounts, but the kernel's answer to a process that the mode would allow to write is EROFS. */
-function isOnReadOnlyMount(directory: string): boolean {
+function isOnReadOnlyMount(file: string): boolean {
   try {
-    accessSync(directory, constants.W_OK);
+    accessSync(file, constants.W_OK);
     return false;
   } catch (error) {
     return codeOf(error) === 'EROFS';

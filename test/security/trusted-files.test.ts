@@ -158,12 +158,16 @@ describe('src/trusted-file', () => {
       ln -s ..2026_11_27 "$1/..data" && ln -s ..data/key "$1/key"
       printf content >"$1/..2026_11_27/key" && chmod 440 "$1/..2026_11_27/key" && chgrp 2000 "$1/..2026_11_27/key"
       printf content >"$1/..2026_11_27/open" && chmod 444 "$1/..2026_11_27/open" && ln -s ..data/open "$1/open"
+      printf token >"$1/..2026_11_27/token" && chmod 640 "$1/..2026_11_27/token" && chown 1000:2000 "$1/..2026_11_27/token"
+      ln -s ..data/token "$1/token"
       reads() { setpriv --reuid=1000 --regid=1000 --groups="$2" "$3" -e "$4" "$1/$5"; }
       reads "$1" 2000 "$2" "$3" key
       mount -o remount,ro "$1"
       reads "$1" 2000 "$2" "$3" key
       reads "$1" 3000 "$2" "$3" key
-      reads "$1" 2000 "$2" "$3" open`;
+      reads "$1" 2000 "$2" "$3" open
+      reads "$1" 2000 "$2" "$3" token
+      reads "$1" 3000 "$2" "$3" token`;
     const program = `
       require.extensions['.ts'] = (module, file) => {
         const { code } = require('@swc/core').transformFileSync(file, {
@@ -176,10 +180,14 @@ describe('src/trusted-file', () => {
     const volume = directoryIn(dir, 'volume', 0o755);
     chmodSync(dir, 0o755);
     const args = ['-m', 'sh', '-ec', inVolume, 'sh', volume, process.execPath, program];
-    const [whileWritable, mounted, otherGroup, open] = execFileSync('unshare', args, { encoding: 'utf8' }).split('\n');
+    const lines = execFileSync('unshare', args, { encoding: 'utf8' }).split('\n');
+    const [whileWritable, mounted, otherGroup, open, token, tokenOfOthers] = lines;
     expect(whileWritable).toMatch(/^writable .*everybody may create files/);
     expect(mounted).toBe('content');
     expect(otherGroup).toMatch(/^readable .*group 2000/);
     expect(open).toMatch(/^readable /);
+    // A projected token belongs to the user of the pod.
+    expect(token).toBe('token');
+    expect(tokenOfOthers).toMatch(/^readable .*group 2000/);
   });
 });
