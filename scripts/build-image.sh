@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the OCI image of ospatch without a container daemon and without root, from packages of Debian and the npm package:
-#   ospatch-X.Y.Z-linux-ARCH.oci.tar     an OCI image layout, for `skopeo copy oci-archive:FILE ...` or `podman load`
+#   ospatch-X.Y.Z-linux-ARCH.oci.tar     an OCI image layout, for `skopeo copy oci-archive:FILE ...`, `podman load`, `docker load`
+#                                        or `ctr images import`
 # --package FILE names the npm package (default: packed from this directory); --arch amd64 or arm64 (default: this machine's).
 # The Debian mirror is that of this machine, or OSPATCH_DEBIAN_MIRROR and OSPATCH_DEBIAN_SECURITY_MIRROR. The same packages
 # and SOURCE_DATE_EPOCH (default: the time of the commit) make the same bytes.
@@ -133,7 +134,7 @@ root:x:0:
 ospatch:x:$uid:
 GROUP
 echo 'hosts: files dns' >"$base/etc/nsswitch.conf"
-mkdir -p "$base/home/ospatch" "$base"/etc/ospatch/{keys,kubeconfigs,secrets,encryption,hooks,calendars,policy,temporal}
+mkdir -p "$base/home/ospatch" "$base"/etc/ospatch/{keys,kubeconfigs,secrets,encryption,hooks,calendars,notify.d,notifications,policy,temporal}
 
 app="$work/app"
 root="$app/usr/lib/ospatch"
@@ -188,10 +189,16 @@ umoci config --image "$layout:$version" --history.created "$created" --history.c
   --config.user "$uid:$uid" --config.workingdir /home/ospatch \
   --config.env PATH=/usr/bin:/usr/sbin --config.env HOME=/home/ospatch --config.env NODE_ENV=production \
   --config.env OSPATCH_KEY_DIR=/etc/ospatch/keys --config.env OSPATCH_KUBECONFIG_DIR=/etc/ospatch/kubeconfigs \
-  --config.env OSPATCH_SECRET_DIR=/etc/ospatch/secrets --config.env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+  --config.env OSPATCH_SECRET_DIR=/etc/ospatch/secrets \
+  --config.env OSPATCH_HOOK_DIR=/etc/ospatch/hooks --config.env OSPATCH_CALENDAR_DIR=/etc/ospatch/calendars \
+  --config.env OSPATCH_NOTIFY_DIR=/etc/ospatch/notify.d \
+  --config.env OSPATCH_NOTIFICATIONS=/etc/ospatch/notifications/notifications.yaml \
+  --config.env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
   --config.entrypoint /usr/bin/tini --config.entrypoint=-- --config.entrypoint /usr/bin/ospatch --config.cmd worker \
   --config.stopsignal SIGTERM "${labels[@]}"
 umoci gc --layout "$layout"
+# The name under which Podman and containerd load it, and the list that Docker reads.
+node scripts/image-names.js "$layout" "localhost/ospatch:$version"
 # umoci stores them readable for their owner only, and the name of a tag is all that other programs need.
 chmod -R u+rwX,go+rX "$layout"
 

@@ -14,7 +14,8 @@ import '../support/slow-suite';
 
 const DEPLOY = path.join(__dirname, '../../deploy');
 const VALUES = readdirSync(path.join(CHART, 'ci')).map((name) => path.join(CHART, 'ci', name));
-const ADDRESS = ['--set', 'temporal.address=temporal:7233'];
+const IMAGE = ['--set', 'image.repository=registry.example/ospatch'];
+const ADDRESS = [...IMAGE, '--set', 'temporal.address=temporal:7233'];
 
 const PLURALS: Record<string, string> = {
   NetworkPolicy: 'networkpolicies',
@@ -42,7 +43,8 @@ describe('deploy/helm/ospatch', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['no address of Temporal', [], /temporal\.address is required/],
+    ['no place of the image', ['--set', 'temporal.address=temporal:7233'], /image\.repository is required/],
+    ['no address of Temporal', IMAGE, /temporal\.address is required/],
     ['a key nobody knows', [...ADDRESS, '--set', 'temporal.adress=x'], /adress/],
     ['a worker without a task queue', [...ADDRESS, '--set', 'workers.b.replicas=1'], /taskQueue/],
     ['a task queue that ospatch refuses', [...ADDRESS, '--set', 'workers.default.taskQueue=a/b'], /taskQueue/],

@@ -4,8 +4,11 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 
 import { mustRun } from '../../src/dev/host';
 import { freePorts } from '../../src/dev/ports';
@@ -15,6 +18,7 @@ import type { TemporalServer } from '../support/local-stack';
 import { startTemporalServer } from '../support/local-stack';
 import { kubeletOptions, podOf, render } from '../support/helm';
 import { runCli } from '../support/run-cli';
+import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 import '../support/slow-suite';
 
@@ -27,8 +31,21 @@ const USER = 65532;
 
 const POLICY = `version: 1
 rules:
-  - { name: listed, clusters: ['shop-*'], taskQueues: [ospatch] }
+  - { name: own, clusters: ['shop-*'], hosts: [127.0.0.1], ports: [1], users: [ospatch], identities: [id_ed25519], taskQueues: [ospatch] }
 `;
+
+/** What a shell in the image shows of what a worker needs besides its own files. */
+const NEEDS = `cd /tmp
+ssh-keygen -q -t ed25519 -N '' -f key && echo text >text && ssh-keygen -q -Y sign -f key -n test text && echo signed
+grep -c 'BEGIN CERTIFICATE' "$SSL_CERT_FILE"
+node -p 'new Date("2026-07-01T00:00:00Z").toLocaleString("en-GB", { timeZone: "Europe/Berlin" })'
+node -p 'Intl.supportedValuesOf("timeZone").length'`;
+
+/** A message of a worker's own targets, as it arrives. */
+interface Received {
+  signature: string;
+  body: string;
+}
 
 let dir: string;
 let archive: string;
@@ -72,6 +89,42 @@ async function startRegistry(port: number): Promise<ChildProcess> {
   return child;
 }
 
+/** Targets of notifications as an administrator gives them to workers. */
+function targets(url: string): object[] {
+  return [
+    { name: 'hook', webhook: { url, signingKeyFile: 'hook-key' } },
+    { name: 'pager', program: 'page' },
+  ];
+}
+
+/** A cluster that is never reached: its node has a host key that somebody has confirmed. */
+async function ownSpec(at: string): Promise<string> {
+  await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(at, 'host')]);
+  const [type, key] = readFileSync(path.join(at, 'host.pub'), 'utf8').split(' ');
+  writeFileSync(path.join(at, 'known_hosts'), `[127.0.0.1]:1 ${type} ${key}\n`);
+  const nodes = [{ name: 'w-1', host: '127.0.0.1', port: 1 }];
+  return specText({ name: 'shop-own', patching: '{rebootIfRequired: false}', identity: 'id_ed25519', nodes });
+}
+
+async function startReceiver(): Promise<{ url: string; received: Received[]; close(): Promise<void> }> {
+  const received: Received[] = [];
+  const http = createServer((request, answer) => {
+    void text(request).then((body) => {
+      received.push({ signature: String(request.headers['webhook-signature']), body });
+      answer.end();
+    });
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const { port } = http.address() as AddressInfo;
+  const close = async () => {
+    http.close();
+    http.closeAllConnections();
+    await once(http, 'close');
+  };
+  return { url: `http://127.0.0.1:${port}/`, received, close };
+}
+
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'ospatch-oci-'));
   archive = await build('first');
@@ -111,6 +164,13 @@ describe('scripts/build-image.sh', () => {
       'org.opencontainers.image.licenses': 'Apache-2.0',
     });
     expect(config.rootfs.diff_ids).toHaveLength(2);
+    // As Docker loads it; Podman and containerd take the name from the annotation.
+    const docker = JSON.parse(await mustRun('skopeo', ['inspect', `docker-archive:${archive}`])) as object;
+    expect(docker).toMatchObject({ Name: '', Architecture: expect.any(String) as string });
+    const index = JSON.parse(await mustRun('tar', ['-xOf', archive, './index.json'])) as {
+      manifests: { annotations: Record<string, string> }[];
+    };
+    expect(index.manifests[0]?.annotations['io.containerd.image.name']).toBe(`localhost/ospatch:${version}`);
     // Nothing gives rights, and nobody but root may change a file of it.
     const found = await mustRun('find', [
       ...[path.join(bundle.directory, 'rootfs'), '-perm', '/6000', '-o', '-not', '-type', 'l'],
@@ -137,6 +197,11 @@ describe('scripts/build-image.sh', () => {
       command: ['/usr/bin/ssh', '-o', 'BatchMode=yes', '-p', '1', '127.0.0.1'],
     });
     expect(reached.output).toContain('Connection refused');
+    const needs = await runContainer(bundle, { command: ['/bin/sh', '-ec', NEEDS] });
+    const [signed, authorities, summerTime, zones] = needs.output.split('\n');
+    expect([signed, summerTime]).toEqual(['signed', '01/07/2026, 02:00:00']);
+    expect(Number(authorities)).toBeGreaterThan(100);
+    expect(Number(zones)).toBeGreaterThan(400);
   });
 
   it('trusts Secrets as a kubelet mounts them, and refuses what everybody may read', async () => {
@@ -160,12 +225,18 @@ describe('scripts/build-image.sh', () => {
       ...['--set', `temporal.address=${server.address}`, '--set', 'keys.existingSecret=keys'],
       ...['--set', 'encryption.existingSecret=encryption', '--set', 'encryption.required=true'],
       ...['--set-string', 'policy.inline=PLACEHOLDER', '--set', `metrics.port=${metrics}`],
+      ...['--set', 'image.repository=localhost/ospatch', '--set', 'secrets.existingSecret=secrets'],
+      ...['--set', 'notifications.existingConfigMap=targets', '--set', 'notifyPrograms.existingConfigMap=programs'],
     );
+    const receiver = await startReceiver();
     const pod = podOf(objects, 'ospatch-worker-default');
     const contents = {
       keys: { id_ed25519: 'never used' },
       encryption: { '2026-11.key': key },
       'ospatch-policy': { 'policy.yaml': POLICY },
+      secrets: { 'hook-key': `whsec_${Buffer.alloc(24, 5).toString('base64')}\n` },
+      targets: { 'notifications.yaml': JSON.stringify({ notifications: targets(receiver.url) }) },
+      programs: { page: '#!/bin/sh\necho "$OSPATCH_TITLE" >/tmp/title\n' },
     };
     const worker: Container = startContainer(bundle, kubeletOptions(pod, contents, dir));
     const started = () => worker.output().includes('worker started') || worker.process.exitCode !== null;
@@ -182,7 +253,21 @@ describe('scripts/build-image.sh', () => {
     expect({ ...applied, log: worker.output() }).toMatchObject({ code: 0 });
     const status = await runCli(['status', 'shop-aks', '-o', 'json'], mine);
     expect(JSON.parse(status.stdout)).toMatchObject({ cluster: 'shop-aks' });
-    expect(worker.output()).not.toContain('cannot be created');
+    // The targets, the secret and the program that are mounted.
+    const own = path.join(dir, 'own.yaml');
+    writeFileSync(own, await ownSpec(dir));
+    expect(await runCli(['apply', '-f', own], mine)).toMatchObject({ code: 0 });
+    const told = await runCli(['notify', 'test', 'shop-own'], mine);
+    expect(told.stdout).toMatch(/hook \(of the worker\): delivered, [^]*pager \(of the worker\): delivered, /);
+    expect(receiver.received).toEqual([
+      expect.objectContaining({ signature: expect.stringMatching(/^v1,/) as string }),
+    ]);
+    // As `kubectl exec` starts it beside the worker.
+    const beside = await runContainer(bundle, { ...kubeletOptions(pod, contents, dir), args: ['doctor'] });
+    expect(beside.output).toContain('worker');
+    expect(beside.output).not.toMatch(/error:|EROFS|read-only/i);
+    await receiver.close();
+    expect(worker.output()).not.toMatch(/cannot be created|there is no setting/);
     expect(await worker.stop()).toBe(0);
     expect(worker.output()).toContain('worker stopped');
     // The exporter has the same port, and reads what the cluster has published.

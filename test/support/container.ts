@@ -49,6 +49,7 @@ const RUN = `
   mount --rbind /dev "$root/dev"
   mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
   printf '%s' "$volumes" | while IFS=: read -r source target; do
+    mkdir -p "$root$target"
     mount --bind "$source" "$root$target"
     mount -o remount,bind,ro "$root$target"
   done
