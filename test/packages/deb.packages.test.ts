@@ -1,11 +1,25 @@
 /** The Debian package on a real Debian: installed, used, upgraded and purged by apt, with a real Temporal server. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { AT_BARRIER, barrierPackage, openBarrier } from '../support/barrier';
 import '../support/slow-suite';
 import { mustRun, runProgram } from '../../src/dev/host';
+import { freePorts } from '../../src/dev/ports';
+import { defined } from '../../src/domain/shared/defined';
 import type { Lab, LabNode, TemporalServer } from '../support/local-stack';
-import { createLab, startTemporalServer } from '../support/local-stack';
+import { createLab, slowPackage, startTemporalServer } from '../support/local-stack';
+import { PAGER, SIGNING_KEY, startReceiver, workerTargets } from '../support/receiver';
+import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 
@@ -16,6 +30,15 @@ const SLOW_MS = 900_000;
 jest.setTimeout(SLOW_MS);
 
 const UNIT = 'ospatch-worker.service';
+
+const KUBECONFIG = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Config',
+  'current-context': 'prod',
+  contexts: [{ name: 'prod', context: { cluster: 'prod', user: 'prod' } }],
+  clusters: [{ name: 'prod', cluster: { server: 'https://127.0.0.1:1' } }],
+  users: [{ name: 'prod', user: { token: 'a-token' } }],
+});
 
 let dir: string;
 let deb: string;
@@ -62,6 +85,7 @@ async function nextVersion(): Promise<string> {
   await mustRun('dpkg-deb', ['--raw-extract', deb, tree]);
   const control = path.join(tree, 'DEBIAN/control');
   writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*/m, 'Version: 99.0.0'));
+  appendFileSync(path.join(tree, 'etc/ospatch/worker.env'), '#OSPATCH_OF_THE_NEXT_VERSION=\n');
   const file = path.join(dir, 'ospatch_99.0.0.deb');
   await mustRun('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', tree, file]);
   return file;
@@ -74,6 +98,11 @@ function put(file: string): string {
 
 function installation(file: string): string {
   return `DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Options::=--force-unsafe-io install ${file}`;
+}
+
+/** Of a machine on which nobody answers questions: settings that were changed stay. */
+function unattended(file: string): string {
+  return installation(file).replace('apt-get', 'apt-get -o Dpkg::Options::=--force-confold');
 }
 
 /** The package of before in the place of the one that is installed. */
@@ -91,7 +120,7 @@ beforeAll(async () => {
       nodes: [
         { name: 'worker', suite: 'trixie', updates: 'none', archive: true },
         { name: 'w-1', updates: 'few' },
-        { name: 'w-2', updates: 'none' },
+        { name: 'w-2', updates: 'none', labUpdates: [{ from: slowPackage('1', 0), to: slowPackage('2', 0) }] },
       ],
     }),
   ]);
@@ -132,6 +161,7 @@ describe('packages/deb', () => {
         'drwxr-s--- root:ospatch-worker /etc/ospatch/kubeconfigs',
         'drwxr-xr-x root:ospatch-worker /etc/ospatch/notify.d',
         'drwxr-s--- root:ospatch-worker /etc/ospatch/secrets',
+        'drwxr-s--- root:ospatch-worker /etc/ospatch/temporal',
         '-rw-r----- root:root /etc/ospatch/worker.env',
         '',
       ].join('\n'),
@@ -171,13 +201,42 @@ describe('packages/deb', () => {
   });
 
   test.each(['builtin', 'openssh'])('patches nodes out of its sandbox with the transport %s', async (transport) => {
-    const { port } = lab.node('w-1');
-    const rule = `{name: lab, clusters: ['lab-*'], hosts: [127.0.0.1], ports: [${port}, ${lab.node('w-2').port}], users: [ospatch], identities: [lab], taskQueues: [ospatch]}`;
-    await on(`cat > /etc/ospatch/policy.yaml <<'END'\nversion: 1\nrules:\n  - ${rule}\nEND`);
+    await writePolicy();
     await writeSpec(transport);
     await on(cli(`apply -f lab-${transport}.yaml`));
     expect(await on(cli(`patch lab-${transport} --wait`))).toContain('succeeded');
     await on(cli(`remove lab-${transport} --yes`));
+  });
+
+  test('reads secrets, kubeconfigs and programs from within its sandbox, and shows how it is', async () => {
+    const receiver = await startReceiver();
+    const [port = 0] = await freePorts(1);
+    try {
+      const etc = path.join(machine.rootDir, 'etc/ospatch');
+      writeFileSync(path.join(etc, 'notifications.yaml'), workerTargets(receiver.url));
+      writeFileSync(path.join(etc, 'secrets/hook-key'), SIGNING_KEY);
+      writeFileSync(path.join(etc, 'notify.d/page'), PAGER);
+      writeFileSync(path.join(etc, 'kubeconfigs/prod'), KUBECONFIG);
+      // As the pages tell; the directories have given the files their group.
+      await on('cd /etc/ospatch; chmod 0640 secrets/hook-key kubeconfigs/prod; chmod 0755 notify.d/page');
+      expect(await on("stat -c '%A %U:%G' /etc/ospatch/secrets/hook-key")).toBe('-rw-r----- root:ospatch-worker\n');
+      await writePolicy('kubeconfigs: [{file: prod}], ');
+      configure(`OSPATCH_METRICS=127.0.0.1:${port}`);
+      await on(`systemctl restart ${UNIT}`);
+      const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+      expect([ready.status, await ready.text()]).toEqual([200, 'ok\n']);
+      await writeSpec('builtin', '{kubeconfig: prod}');
+      await on(cli('apply -f lab-builtin.yaml'));
+      const told = await on(cli('notify test lab-builtin'));
+      expect(told).toMatch(/hook \(of the worker\): delivered, [^]*pager \(of the worker\): delivered, /);
+      expect(receiver.received[0]?.signature).toMatch(/^v1,/);
+      // The kubeconfig was read: only the API server, which is not there, is missed.
+      expect((await machine.exec(cli('doctor -f lab-builtin.yaml'))).stdout).toMatch(/127\.0\.0\.1:1\b.*refused/);
+      expect(await journal()).not.toContain('there is no setting');
+      await on(cli('remove lab-builtin --yes'));
+    } finally {
+      await receiver.close();
+    }
   });
 
   test('is ended and started again by the watchdog when it hangs', async () => {
@@ -192,15 +251,28 @@ describe('packages/deb', () => {
     await on(`rm -r /run/systemd/system/${UNIT}.d; systemctl daemon-reload; systemctl restart ${UNIT}`);
   });
 
-  test('runs again after an upgrade, with the settings that were there', async () => {
+  test('is upgraded while it patches a node, keeps the settings, and follows the transaction to its end', async () => {
+    const node = lab.node('w-2');
+    await node.offer(barrierPackage('3'));
+    await writeSpec('builtin');
+    await on(cli('apply -f lab-builtin.yaml'));
+    const patched = runCli(['patch', 'lab-builtin', '--wait'], { env: { TEMPORAL_ADDRESS: server.address } });
+    await waitFor(async () => (await node.exec(AT_BARRIER)).code === 0, {
+      what: 'the transaction',
+      timeoutMs: 120_000,
+    });
     const before = await property('MainPID');
-    const output = await on(installation(put(await nextVersion())));
+    const output = await on(unattended(put(await nextVersion())));
+    openBarrier(node);
     expect(output).not.toContain('not started before it is configured');
     expect(await property('ActiveState')).toBe('active');
     expect(await property('MainPID')).not.toBe(before);
     expect(machine.readFile('etc/ospatch/worker.env')).toContain(`TEMPORAL_ADDRESS=${server.address}`);
     // The worker of before has handed over what it had.
     expect(await journal()).toMatch(/"msg":"worker stopped"[^]*"msg":"worker started"/);
+    expect(await patched).toMatchObject({ code: 0, stdout: expect.stringContaining('succeeded') as string });
+    expect(await node.exec('grep -c " upgrade lab-slow" /var/log/dpkg.log')).toMatchObject({ stdout: '1\n' });
+    await on(cli('remove lab-builtin --yes'));
   });
 
   test('waits for Temporal again after an upgrade that finds it waiting', async () => {
@@ -227,12 +299,27 @@ describe('packages/deb', () => {
       "find / -xdev -path /root -prune -o -name '*ospatch*' ! -path '/home/*' ! -path '/var/lib/ospatch/bin*' ! -path '/etc/sudoers.d/*' ! -path '/proc/*' ! -path '/sys/*' ! -path '/tmp/*' ! -path '/var/log/*' -print",
     );
     expect(left).toBe('/etc/ospatch\n');
-    expect(await on('find /etc/ospatch -type f | sort')).toBe('/etc/ospatch/keys/lab\n/etc/ospatch/policy.yaml\n');
+    expect((await on('cd /etc/ospatch; find . -type f | sort')).split('\n')).toEqual([
+      './keys/lab',
+      './kubeconfigs/prod',
+      './notifications.yaml',
+      './notify.d/page',
+      './policy.yaml',
+      './secrets/hook-key',
+      '',
+    ]);
     expect(output).toContain('/etc/ospatch/keys/lab');
     expect((await machine.exec(`systemctl status ${UNIT}`)).code).toBe(4);
   });
 
-  async function writeSpec(transport: string): Promise<void> {
+  /** `more`: further fields of the only rule. */
+  async function writePolicy(more = ''): Promise<void> {
+    const ports = lab.nodes.map(({ port }) => port).join(', ');
+    const rule = `{name: lab, clusters: ['lab-*'], hosts: [127.0.0.1], ports: [${ports}], users: [ospatch], identities: [lab], ${more}taskQueues: [ospatch]}`;
+    await on(`cat > /etc/ospatch/policy.yaml <<'END'\nversion: 1\nrules:\n  - ${rule}\nEND`);
+  }
+
+  async function writeSpec(transport: string, kubernetes?: string): Promise<void> {
     const file = path.join(machine.rootDir, `root/lab-${transport}.yaml`);
     const nodes = [lab.node('w-1'), lab.node('w-2')];
     writeFileSync(
@@ -243,6 +330,7 @@ describe('packages/deb', () => {
         identity: 'lab',
         nodes,
         ssh: `transport: ${transport}`,
+        ...defined({ kubernetes }),
       }),
     );
     await on(cli(`enroll -f lab-${transport}.yaml --yes`));

@@ -4,11 +4,8 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
 
 import { mustRun } from '../../src/dev/host';
 import { freePorts } from '../../src/dev/ports';
@@ -18,6 +15,7 @@ import type { TemporalServer } from '../support/local-stack';
 import { startTemporalServer } from '../support/local-stack';
 import { kubeletOptions, podOf, render } from '../support/helm';
 import { runCli } from '../support/run-cli';
+import { PAGER, SIGNING_KEY, startReceiver, workerTargets } from '../support/receiver';
 import { specText } from '../support/spec-text';
 import { waitFor } from '../support/wait-for';
 import '../support/slow-suite';
@@ -40,12 +38,6 @@ ssh-keygen -q -t ed25519 -N '' -f key && echo text >text && ssh-keygen -q -Y sig
 grep -c 'BEGIN CERTIFICATE' "$SSL_CERT_FILE"
 node -p 'new Date("2026-07-01T00:00:00Z").toLocaleString("en-GB", { timeZone: "Europe/Berlin" })'
 node -p 'Intl.supportedValuesOf("timeZone").length'`;
-
-/** A message of a worker's own targets, as it arrives. */
-interface Received {
-  signature: string;
-  body: string;
-}
 
 let dir: string;
 let archive: string;
@@ -89,14 +81,6 @@ async function startRegistry(port: number): Promise<ChildProcess> {
   return child;
 }
 
-/** Targets of notifications as an administrator gives them to workers. */
-function targets(url: string): object[] {
-  return [
-    { name: 'hook', webhook: { url, signingKeyFile: 'hook-key' } },
-    { name: 'pager', program: 'page' },
-  ];
-}
-
 /** A cluster that is never reached: its node has a host key that somebody has confirmed. */
 async function ownSpec(at: string): Promise<string> {
   await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(at, 'host')]);
@@ -104,25 +88,6 @@ async function ownSpec(at: string): Promise<string> {
   writeFileSync(path.join(at, 'known_hosts'), `[127.0.0.1]:1 ${type} ${key}\n`);
   const nodes = [{ name: 'w-1', host: '127.0.0.1', port: 1 }];
   return specText({ name: 'shop-own', patching: '{rebootIfRequired: false}', identity: 'id_ed25519', nodes });
-}
-
-async function startReceiver(): Promise<{ url: string; received: Received[]; close(): Promise<void> }> {
-  const received: Received[] = [];
-  const http = createServer((request, answer) => {
-    void text(request).then((body) => {
-      received.push({ signature: String(request.headers['webhook-signature']), body });
-      answer.end();
-    });
-  });
-  http.listen(0, '127.0.0.1');
-  await once(http, 'listening');
-  const { port } = http.address() as AddressInfo;
-  const close = async () => {
-    http.close();
-    http.closeAllConnections();
-    await once(http, 'close');
-  };
-  return { url: `http://127.0.0.1:${port}/`, received, close };
 }
 
 beforeAll(async () => {
@@ -234,9 +199,9 @@ describe('scripts/build-image.sh', () => {
       keys: { id_ed25519: 'never used' },
       encryption: { '2026-11.key': key },
       'ospatch-policy': { 'policy.yaml': POLICY },
-      secrets: { 'hook-key': `whsec_${Buffer.alloc(24, 5).toString('base64')}\n` },
-      targets: { 'notifications.yaml': JSON.stringify({ notifications: targets(receiver.url) }) },
-      programs: { page: '#!/bin/sh\necho "$OSPATCH_TITLE" >/tmp/title\n' },
+      secrets: { 'hook-key': SIGNING_KEY },
+      targets: { 'notifications.yaml': workerTargets(receiver.url) },
+      programs: { page: PAGER },
     };
     const worker: Container = startContainer(bundle, kubeletOptions(pod, contents, dir));
     const started = () => worker.output().includes('worker started') || worker.process.exitCode !== null;

@@ -111,6 +111,15 @@ describe('src/cli/commands/init', () => {
     expect(terminal.err()).not.toMatch(/old|new/);
   });
 
+  test('adds to a file, and sets what it only mentions, without being forced', async () => {
+    const before = '# TEMPORAL_ADDRESS=temporal.example:7233\n\nOSPATCH_LOG_LEVEL=debug\n';
+    const file = (text: string) => ({ path: path.join(dir, 'env'), what: 'settings', text, mode: 0o600, before });
+    const added = [file(environmentText(before, { TEMPORAL_ADDRESS: 'a:7233', OSPATCH_POLICY: '/p' }))];
+    expect(await settleFiles(fakeTerminal().context, null, added, false)).toEqual(added);
+    const lost = [file(environmentText(before, { OSPATCH_LOG_LEVEL: 'info' }))];
+    await expect(settleFiles(fakeTerminal().context, null, lost, false)).rejects.toThrow('exists and differs');
+  });
+
   test('writes all files or none', async () => {
     writeFileSync(path.join(dir, 'one'), 'before\n');
     writeFileSync(path.join(dir, 'a file'), '');

@@ -55,7 +55,7 @@ async function firstExisting(directory: string): Promise<string> {
 /**
  * The files that have to be written, after the user has seen how they differ from those that exist. Null: the user declined.
  *
- * @throws OspatchError `Usage` for a file that differs, without a terminal and `--force`
+ * @throws OspatchError `Usage` for a file of which something would be lost, without a terminal and `--force`
  */
 export async function settleFiles(
   context: CliContext,
@@ -68,18 +68,24 @@ export async function settleFiles(
   const wanted = planned.filter(({ before, text }) => before !== text);
   const changed = wanted.filter(({ before }) => before !== null);
   for (const file of changed) showDifference(context, file);
-  if (changed.length > 0 && prompter === null && !isForced) {
+  const replaced = changed.filter((file) => !keepsAll(file));
+  if (replaced.length > 0 && prompter === null && !isForced) {
     throw new OspatchError({
       type: 'Usage',
-      message: `${changed.map(({ path: file }) => file).join(', ')} ${changed.length === 1 ? 'exists and differs' : 'exist and differ'} from what would be written`,
+      message: `${replaced.map(({ path: file }) => file).join(', ')} ${replaced.length === 1 ? 'exists and differs' : 'exist and differ'} from what would be written`,
       remedy: 'read the difference above; --force writes it, and --dir names another directory for the spec',
     });
   }
   if (wanted.length === 0 || prompter === null) return wanted;
   for (const { path: file, what, before } of wanted)
     printNote(context, `${before === null ? 'new' : 'changed'}: ${file} (${what})`);
-  const isYes = isForced || changed.length === 0;
+  const isYes = isForced || replaced.length === 0;
   return (await prompter.confirm(`write ${plural(wanted.length, 'file')}?`, isYes)) ? wanted : null;
+}
+
+/** Lines are added, or take the place of comments, as in the settings that a package brings: nothing of anybody is lost. */
+function keepsAll({ before, text }: PlannedFile): boolean {
+  return changedLines(before ?? '', text).every((line) => line.startsWith('+ ') || /^- \s*(?:#|$)/.test(line));
 }
 
 function showDifference(context: CliContext, { path: file, before, text }: PlannedFile): void {
