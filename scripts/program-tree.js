@@ -47,6 +47,14 @@ function productionPackages(lock, root = ROOT) {
     .sort();
 }
 
+/**
+ * What node-gyp has built on this machine, where packages are installed with their scripts: it would differ from build to
+ * build, and be of the wrong architecture. The packages that have it do without.
+ */
+function isBuiltHere(file) {
+  return path.basename(file) === 'build' && existsSync(path.join(path.dirname(file), 'binding.gyp'));
+}
+
 function copyDependency(name, target, triple) {
   const from = path.join(ROOT, name);
   const isBridge = name.endsWith('node_modules/@temporalio/core-bridge');
@@ -58,6 +66,7 @@ function copyDependency(name, target, triple) {
       const [top, second] = inside.split('/');
       if (top === 'node_modules' || DEVELOPERS.test(top)) return false;
       if (isBridge && top === 'releases' && second !== undefined && second !== triple) return false;
+      if (isBuiltHere(file)) return false;
       return !LEFT_OUT.test(inside) || inside === 'package.json';
     },
   });

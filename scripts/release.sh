@@ -34,6 +34,9 @@ while [ $# -gt 1 ]; do
   shift 2
 done
 if [ $# != 1 ] || [[ $1 == -* ]]; then usage "name the directory for the files"; fi
+for arch in "${architectures[@]}"; do
+  [[ $arch =~ ^(amd64|arm64)$ ]] || usage "--arch: found \"$arch\"; allowed: amd64, arm64"
+done
 mkdir -p -- "$1"
 out=$(realpath -- "$1")
 cd "$(dirname "$0")/.."

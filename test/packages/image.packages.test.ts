@@ -1,9 +1,8 @@
 /** The OCI image: built without a daemon, pushed to a registry, pulled, unpacked and run. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -14,6 +13,8 @@ import { kubeletVolume, runContainer, startContainer } from '../support/containe
 import type { TemporalServer } from '../support/local-stack';
 import { startTemporalServer } from '../support/local-stack';
 import { kubeletOptions, podOf, render } from '../support/helm';
+import type { MadeReleases } from '../support/releases';
+import { fileOf, findReleases } from '../support/releases';
 import { runCli } from '../support/run-cli';
 import { PAGER, SIGNING_KEY, startReceiver, workerTargets } from '../support/receiver';
 import { specText } from '../support/spec-text';
@@ -35,26 +36,16 @@ rules:
 /** What a shell in the image shows of what a worker needs besides its own files. */
 const NEEDS = `cd /tmp
 ssh-keygen -q -t ed25519 -N '' -f key && echo text >text && ssh-keygen -q -Y sign -f key -n test text && echo signed
-grep -c 'BEGIN CERTIFICATE' "$SSL_CERT_FILE"
+node -p 'require("fs").readFileSync(process.env.SSL_CERT_FILE, "utf8").match(/BEGIN CERTIFICATE/g).length'
 node -p 'new Date("2026-07-01T00:00:00Z").toLocaleString("en-GB", { timeZone: "Europe/Berlin" })'
 node -p 'Intl.supportedValuesOf("timeZone").length'`;
 
 let dir: string;
 let archive: string;
+let releases: MadeReleases;
 let registry: ChildProcess;
 let bundle: Bundle;
 let server: TemporalServer;
-
-function sha256(file: string): string {
-  return createHash('sha256').update(readFileSync(file)).digest('hex');
-}
-
-async function build(name: string): Promise<string> {
-  const out = path.join(dir, name);
-  await mustRun(path.join(ROOT, 'scripts/build-image.sh'), [out]);
-  const [file = ''] = readdirSync(out).filter((one) => one.endsWith('.oci.tar'));
-  return path.join(out, file);
-}
 
 async function startRegistry(port: number): Promise<ChildProcess> {
   const config = path.join(dir, 'registry.yml');
@@ -92,7 +83,8 @@ async function ownSpec(at: string): Promise<string> {
 
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'ospatch-oci-'));
-  archive = await build('first');
+  releases = await findReleases();
+  archive = fileOf(releases.first, /\.oci\.tar$/);
   const [port = 0] = await freePorts(1);
   registry = await startRegistry(port);
   const remote = `docker://127.0.0.1:${port}/ospatch:${version}`;
@@ -113,6 +105,7 @@ afterAll(async () => {
     await once(registry, 'exit');
   }
   rmSync(dir, { recursive: true, force: true });
+  releases?.close();
 });
 
 describe('scripts/build-image.sh', () => {
@@ -131,7 +124,7 @@ describe('scripts/build-image.sh', () => {
     expect(config.rootfs.diff_ids).toHaveLength(2);
     // As Docker loads it; Podman and containerd take the name from the annotation.
     const docker = JSON.parse(await mustRun('skopeo', ['inspect', `docker-archive:${archive}`])) as object;
-    expect(docker).toMatchObject({ Name: '', Architecture: expect.any(String) as string });
+    expect(docker).toMatchObject({ Labels: { 'org.opencontainers.image.version': version } });
     const index = JSON.parse(await mustRun('tar', ['-xOf', archive, './index.json'])) as {
       manifests: { annotations: Record<string, string> }[];
     };
@@ -142,10 +135,6 @@ describe('scripts/build-image.sh', () => {
       ...['-perm', '/022', '-not', '-path', '*/tmp'],
     ]);
     expect(found).toBe('');
-  });
-
-  it('makes the same bytes again', async () => {
-    expect(sha256(await build('second'))).toBe(sha256(archive));
   });
 
   it('runs the commands of ospatch on a read-only file system', async () => {
