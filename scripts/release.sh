@@ -8,7 +8,7 @@
 #   ospatch-X.Y.Z.intoto.json             their provenance (in-toto statement, SLSA provenance v1)
 #   SHA256SUMS                            digests of all
 #   SHA256SUMS.sig                        with --sign KEY: a signature of `ssh-keygen -Y sign`
-# The same commit, Node.js, npm and packages of Debian make the same bytes.
+# The same commit, tools and packages of Debian make the same bytes.
 # Usage: scripts/release.sh [--sign KEY] [--arch ARCH]... DIRECTORY     (ARCH: amd64, arm64; default: that of this machine)
 set -euo pipefail
 

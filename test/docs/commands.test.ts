@@ -24,6 +24,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   kubectl: 'needs a cluster; test/kubernetes runs the same rights',
   yq: 'a program of the reader; test/workflows/clients.test.ts has a stand-in',
   git: 'publishes a release',
+  gh: 'publishes a release',
+  diff: 'compares a release with another one',
   npm: 'links or publishes the package; test/e2e/package.test.ts packs and installs it',
   npx: 'runs what is installed; test/e2e/package.test.ts does',
   tar: 'looks into a package that is to be published',
