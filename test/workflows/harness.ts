@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { Client, ServiceError } from '@temporalio/client';
 import type { WorkflowClientInterceptor, WorkflowHandle } from '@temporalio/client';
 import type { ClientOptionsForTestEnv } from '@temporalio/testing';
@@ -28,8 +29,9 @@ import type { NodePatchResult } from '../../src/domain/node/patch';
 import type { UnreachableNode } from '../../src/domain/node/report';
 import { summarisePlan } from '../../src/domain/node/report';
 import type { ErrorInfo } from '../../src/domain/shared/errors';
+import type { RunInput, RunRestrictions } from '../../src/domain/run/run';
 import type { ClusterSpec } from '../../src/domain/spec/types';
-import { applySpecUpdate, statusQuery } from '../../src/contract/messages';
+import { applySpecUpdate, restrictSignal, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { traceSinks } from '../../src/tracing/tracing';
 import { dataConverter } from '../../src/encryption/data-converter';
@@ -616,7 +618,10 @@ export class TestCluster {
 
   /** Waits until the node patch of `node` has received `signal`. */
   untilNodeSignalled(node: string, signal: string): Promise<void> {
-    return this.untilSignalled(nodeWorkflowId(this.name, node), signal);
+    return this.untilEvent(
+      nodeWorkflowId(this.name, node),
+      ({ workflowExecutionSignaledEventAttributes: received }) => received?.signalName === signal,
+    );
   }
 
   /** Waits until the node patch of `node` is notified of its cancellation. */
@@ -627,41 +632,32 @@ export class TestCluster {
     );
   }
 
-  /** Waits until run `number` has received `signal`. */
-  async untilRunSignalled(number: number, signal: string): Promise<void> {
-    return this.untilSignalled(await this.runId(number), signal);
-  }
-
-  private untilSignalled(workflowId: string, signal: string): Promise<void> {
-    return this.untilEvent(
-      workflowId,
-      ({ workflowExecutionSignaledEventAttributes: received }) => received?.signalName === signal,
-    );
+  /**
+   * Waits until the newest workflow of run `number` knows of such restrictions. A run that hands over to its next workflow
+   * hears of them in the signal or at the start, whichever comes first.
+   */
+  async untilRunKnows(number: number, wanted: (restrictions: RunRestrictions) => boolean): Promise<void> {
+    const { loadedDataConverter } = this.env.client.options;
+    return this.untilEvent(await this.runId(number), async (event) => {
+      const started = event.workflowExecutionStartedEventAttributes?.input?.payloads;
+      const { signalName, input } = event.workflowExecutionSignaledEventAttributes ?? {};
+      const sent = signalName === restrictSignal.name ? input?.payloads : undefined;
+      const [value] = await decodeArrayFromPayloads(loadedDataConverter, started ?? sent ?? []);
+      const restrictions = (started ? (value as RunInput).restrictions : value) as RunRestrictions | undefined;
+      return restrictions !== undefined && wanted(restrictions);
+    });
   }
 
   private async untilEvent(
     workflowId: string,
-    wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean,
+    wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean | Promise<boolean>,
   ): Promise<void> {
     for (let polls = 0; polls < MAX_POLLS; polls += 1) {
-      if (await this.hasEvent(workflowId, wanted)) return;
+      const { events } = await this.env.client.workflow.getHandle(workflowId).fetchHistory();
+      for (const event of events ?? []) if (await wanted(event)) return;
       await this.tick();
     }
     throw new Error(`timed out waiting for an event of ${workflowId}`);
-  }
-
-  /** Whether any history of the workflow has such an event: it may continue as new right after the event. */
-  private async hasEvent(
-    workflowId: string,
-    wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean,
-  ): Promise<boolean> {
-    let runId: string | undefined;
-    do {
-      const { events = [] } = await this.env.client.workflow.getHandle(workflowId, runId).fetchHistory();
-      if (events?.some(wanted) === true) return true;
-      runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
-    } while (runId !== undefined);
-    return false;
   }
 
   /** However the run ends, what is said of it as a whole is what is said of its nodes. */

@@ -229,7 +229,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.handle.signal('patchNow');
       await cluster.untilPatching('w-1');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
-      await cluster.untilRunSignalled(1, 'restrict');
+      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
       release();
       const paused = await cluster.until('the run is suspended', (status) => status.state === 'paused');
       expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
@@ -252,7 +252,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.untilPatching('w-1');
       await cluster.client.patch(cluster.name);
       await cluster.client.pause(cluster.name);
-      await cluster.untilRunSignalled(1, 'restrict');
+      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
       release();
       await cluster.until('the run is suspended', ({ state }) => state === 'paused');
       await cluster.client.steer(cluster.name, 'skip', { node: 'w-3', reason: 'disk' });
@@ -422,7 +422,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.untilPatching('w-1');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
-      await cluster.untilRunSignalled(1, 'restrict');
+      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
       release();
       await cluster.until('the run is suspended', (status) => status.state === 'paused');
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));

@@ -73,7 +73,7 @@ describe('src/workflows/run: a hand-over with nodes in flight', () => {
       const others = NODES.slice(5).map((name) => cluster.nodes.hold(name, 'apply'));
       await cluster.until('w-6 is being patched', () => cluster.nodes.log.includes('apply w-6'));
       await cluster.handle.executeUpdate('lock', { args: [{ node: 'w-8', reason: 'a sign that the run was asked' }] });
-      await cluster.untilRunSignalled(1, 'restrict');
+      await cluster.untilRunKnows(1, ({ locked = {} }) => 'w-8' in locked);
       expect(cluster.nodes.log.filter((one) => one.startsWith('preflight')).at(-1)).toBe('preflight w-6');
       for (const one of [release, ...others]) one();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'succeeded', skipped: 1 });
@@ -93,7 +93,7 @@ describe('src/workflows/run: a hand-over with nodes in flight', () => {
     harness.withWorker(async (cluster) => {
       const release = await handedOver(cluster);
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunSignalled(1, 'restrict');
+      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
       release();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
       expect(stateOf(paused, 'w-1')).toBe('patched');
