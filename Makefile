@@ -26,7 +26,7 @@ test-faults: ## Inject every fault at every step on real nodes, and print the re
 test-systems: ## Patch every available real system, and print the results (needs root, 30 min)
 	@scripts/test-systems.sh
 
-test-packages: ## Build the packages, and install, use, upgrade and remove them (needs root, 10 min)
+test-packages: ## Build the packages, and install, use, upgrade and remove them (needs root, 6 min)
 	@scripts/test-packages.sh
 
 docs: ## Build the documentation site from docs/ into site/dist/, and check every link
