@@ -1,14 +1,25 @@
 /** The series of one cluster, from what it has published. */
 import type { PublishedMetrics, PublishedRow, PublishedRows, PublishedRun } from '../domain/cluster/published';
 import { SHOWN_STATES, WAIT_REASONS, wholeRow } from '../domain/cluster/published';
+import type { TotalLabels, TotalName } from '../domain/cluster/totals';
 import { labelsOf } from '../domain/cluster/totals';
 import { NODE_OUTCOMES } from '../domain/node/status';
+import type { RunOutcome } from '../domain/run/run';
 import { RUN_TRIGGERS } from '../domain/run/run';
 import type { Family } from './exposition';
 import { shownLabel, labels, sample } from './exposition';
 
 const CLUSTER_STATES = ['idle', 'running', 'paused', 'waiting', 'removing', 'not-patchable', 'stuck', 'ended'] as const;
 const RUN_STATES = ['waiting', 'patching', ...NODE_OUTCOMES] as const;
+
+/** All values of a type. */
+const all = <T extends string>(values: Record<T, true>): readonly T[] => Object.keys(values) as T[];
+
+const RUN_OUTCOMES = all<RunOutcome>({ succeeded: true, failed: true, stopped: true, cancelled: true, expired: true });
+const TRANSACTION_OUTCOMES = all<TotalLabels['transactions'][0]>({ changed: true, failed: true });
+const REBOOT_OUTCOMES = all<TotalLabels['reboots'][0]>({ completed: true, failed: true });
+const DELIVERY_RESULTS = all<TotalLabels['notifications'][1]>({ delivered: true, failed: true });
+const GATE_RESULTS = all<TotalLabels['gates'][1]>({ pass: true, fail: true, unknown: true });
 
 /** A cluster, as it was read last. */
 export interface ClusterSnapshot {
@@ -52,15 +63,30 @@ const stateSet = (
   current: string | undefined,
 ): string => states.map((state) => sample(name, `${set},${label}="${state}"`, state === current ? 1 : 0)).join('');
 
+/** By label, in order: its values, or null where specs choose them. */
+type CountedLabels = Readonly<Record<string, readonly string[] | null>>;
+
+/**
+ * What may be counted is 0 before it happens. Prometheus sees the growth of a counter between two of its values only, so the first
+ * failure would be none in a series that begins with 1.
+ */
 const total =
-  (counted: 'runs' | 'transactions' | 'reboots' | 'notifications' | 'gates', ...names: string[]): Render =>
-  (name, { metrics: { counts } }, set) =>
-    Object.entries(counts?.[counted] ?? {})
-      .map(([key, value]) => {
-        const values = labelsOf(key);
-        return sample(name, `${set},${labels(...names.flatMap((label, at) => [label, values[at] ?? '']))}`, value);
-      })
-      .join('');
+  (counted: Exclude<TotalName, 'windowsMissed'>, countedLabels: CountedLabels): Render =>
+  (name, { metrics: { counts } }, set) => {
+    const found = Object.entries(counts?.[counted] ?? {}).map(([key, value]) => ({ values: labelsOf(key), value }));
+    let combinations: string[][] = [[]];
+    for (const [at, values] of Object.values(countedLabels).entries()) {
+      const allowed = values ?? [...new Set(found.map((one) => one.values[at] ?? ''))];
+      combinations = combinations.flatMap((one) => allowed.map((value) => [...one, value]));
+    }
+    const series = new Map(combinations.map((values) => [setOf(countedLabels, values), 0]));
+    for (const { values, value } of found) series.set(setOf(countedLabels, values), value);
+    return [...series].map(([more, value]) => sample(name, `${set},${more}`, value)).join('');
+  };
+
+function setOf(countedLabels: CountedLabels, values: readonly string[]): string {
+  return labels(...Object.keys(countedLabels).flatMap((label, at) => [label, values[at] ?? '']));
+}
 
 const known = (name: string, set: string, value: number): string => (value > 0 ? sample(name, set, value) : '');
 
@@ -126,20 +152,23 @@ export const CLUSTER_FAMILIES: readonly { family: Family; render: Render }[] = [
   },
   {
     family: counter('ospatch_runs_total', 'Ended runs by trigger and outcome.'),
-    render: total('runs', 'trigger', 'outcome'),
+    render: total('runs', { trigger: RUN_TRIGGERS, outcome: RUN_OUTCOMES }),
   },
   {
     family: counter('ospatch_package_transactions_total', 'Node patches that ran a package transaction, by outcome.'),
-    render: total('transactions', 'outcome'),
+    render: total('transactions', { outcome: TRANSACTION_OUTCOMES }),
   },
-  { family: counter('ospatch_reboots_total', 'Reboots by outcome.'), render: total('reboots', 'outcome') },
+  {
+    family: counter('ospatch_reboots_total', 'Reboots by outcome.'),
+    render: total('reboots', { outcome: REBOOT_OUTCOMES }),
+  },
   {
     family: counter('ospatch_notifications_total', 'Notifications by target and result.'),
-    render: total('notifications', 'target', 'result'),
+    render: total('notifications', { target: null, result: DELIVERY_RESULTS }),
   },
   {
     family: counter('ospatch_gate_results_total', 'Answers of gates by gate and result.'),
-    render: total('gates', 'gate', 'result'),
+    render: total('gates', { gate: null, result: GATE_RESULTS }),
   },
   {
     family: gauge('ospatch_node_info', 'What runs on the node; always 1.'),

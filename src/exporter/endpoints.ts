@@ -87,7 +87,8 @@ async function respond(endpoints: Endpoints, method: string, path: string, answe
   if (method !== 'GET' && method !== 'HEAD') return text(answer, 405, 'only GET is answered here', method);
   switch (path) {
     case '/metrics': {
-      const pieces = await endpoints.metrics();
+      const pieces = await Promise.resolve(endpoints.metrics()).catch(() => null);
+      if (pieces === null) return text(answer, 503, 'the metrics cannot be read now', method);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
       answer.writeHead(200, { 'content-type': CONTENT_TYPE, 'content-length': length });
       if (method === 'HEAD') return void answer.end();

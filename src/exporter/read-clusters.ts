@@ -50,11 +50,15 @@ interface EndedCluster {
 
 interface Known {
   bytes: Buffer;
+  /** Where its workflow waits for workers. */
+  taskQueue: string;
   metrics: PublishedMetrics | null;
   snapshot: ClusterSnapshot | null;
 }
 
 interface KnownRows {
+  /** Of the cluster: tells it apart from others of its name. */
+  createdAt: string;
   /** That the cluster had published when it was asked. */
   asked: string;
   rows: PublishedRows | null;
@@ -81,9 +85,9 @@ export class ClusterReader {
     ]);
     const clusters: ClusterSnapshot[] = [];
     let unreadable = 0;
-    const known = new Map<string, Known>();
+    this.known = running;
+    this.forgetRows();
     for (const [name, before] of running) {
-      known.set(name, before);
       if (before.metrics === null) unreadable += 1;
       else clusters.push(this.snapshot(name, before, before.metrics, stuck.has(name) ? 'stuck' : null));
     }
@@ -91,15 +95,17 @@ export class ClusterReader {
       if (metrics !== null && !isRemoved && !running.has(name))
         clusters.push({ name, fault: 'ended', metrics, rows: null });
     }
-    this.known = known;
-    for (const name of this.rows.keys()) if (!known.has(name)) this.rows.delete(name);
-    const queues = new Set(clusters.flatMap(({ metrics }) => metrics.sites ?? []));
-    queues.delete(session.taskQueue);
-    const sites = await mapConcurrently([...queues], SITES_AT_ONCE, async (site) => ({
+    // What waits for workflow workers waits for those that do activities there too.
+    const kinds = new Map<string, 'workflows' | 'activities'>([
+      ...clusters
+        .filter(({ fault }) => fault !== 'ended')
+        .flatMap(({ metrics }) => (metrics.sites ?? []).map((site) => [site, 'activities'] as const)),
+      ...[...running.values()].map(({ taskQueue }) => [taskQueue, 'workflows'] as const),
+    ]);
+    const sites = await mapConcurrently([...kinds], SITES_AT_ONCE, async ([site, kind]) => ({
       site,
-      workers: await countPollers(session, site, 'activities'),
+      workers: await countPollers(session, site, kind),
     }));
-    const own = { site: session.taskQueue, workers: await countPollers(session, session.taskQueue, 'workflows') };
     return {
       clusters: clusters.sort((one, other) => (one.name < other.name ? -1 : 1)),
       unreadable,
@@ -107,8 +113,18 @@ export class ClusterReader {
         isRemoved && metrics !== null ? [{ name, metrics }] : [],
       ),
       cordoned: [...cordoned, ...clusters.flatMap(leftCordoned)],
-      sites: [own, ...sites],
+      sites,
     };
+  }
+
+  /** Rows of clusters that are gone, of one of the same name before, and of one that publishes them itself. */
+  private forgetRows(): void {
+    for (const [name, { createdAt }] of this.rows) {
+      const metrics = this.known.get(name)?.metrics;
+      // A cluster that cannot be read for a while is the same one afterwards.
+      const isOther = metrics !== null && (metrics?.createdAt !== createdAt || metrics.rows !== undefined);
+      if (isOther) this.rows.delete(name);
+    }
   }
 
   /** Asks for rows that are not known; returns when all that are due have been asked for, or failed. */
@@ -123,16 +139,18 @@ export class ClusterReader {
   }
 
   private async askForAll(nowMs: number): Promise<void> {
-    const due = [...this.known].filter(([name, { metrics }]) => metrics !== null && this.isDue(name, metrics, nowMs));
-    await mapConcurrently(due, ROWS_AT_ONCE, async ([name, { metrics }]) => {
+    const due = [...this.known].flatMap(([name, { metrics }]) =>
+      metrics !== null && this.isDue(name, metrics, nowMs) ? [{ name, metrics }] : [],
+    );
+    await mapConcurrently(due, ROWS_AT_ONCE, async ({ name, metrics }) => {
       const rows = this.rows.get(name)?.rows ?? null;
-      const asked = metrics?.revision ?? '';
+      const { revision: asked, createdAt } = metrics;
       try {
         const all = await this.askFor(name);
-        this.rows.set(name, { asked, rows: all, at: Date.now() });
+        this.rows.set(name, { createdAt, asked, rows: all, at: Date.now() });
       } catch {
         // The last known rows stay; the next reading asks again.
-        this.rows.set(name, { asked: '', rows, at: Date.now() });
+        this.rows.set(name, { createdAt, asked: '', rows, at: Date.now() });
       }
     });
   }
@@ -239,9 +257,11 @@ export class ClusterReader {
   private async readOne(one: ListedExecution, before: Known | undefined): Promise<Known> {
     const data = one.memo?.fields?.['metrics']?.data ?? new Uint8Array();
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    if (before?.bytes.equals(bytes) === true && before.metrics !== null) return before;
+    const isSame = before?.bytes.equals(bytes) === true && before.taskQueue === one.taskQueue;
+    if (isSame && before.metrics !== null) return before;
+    const metrics = readPublished(await this.decode(one, 'metrics'));
     // The page that it is part of is not kept for it.
-    return { bytes: Buffer.from(bytes), metrics: readPublished(await this.decode(one, 'metrics')), snapshot: null };
+    return { bytes: Buffer.from(bytes), taskQueue: one.taskQueue ?? '', metrics, snapshot: null };
   }
 
   /** Undefined: there is none, or its key is not available here. */

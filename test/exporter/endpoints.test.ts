@@ -36,6 +36,12 @@ describe('src/exporter/endpoints', () => {
       expect((await get('/healthz')).status).toBe(200);
     }));
 
+  it('has no page, and not an empty one, while the metrics cannot be read', () =>
+    withServer({ metrics: () => Promise.reject(new Error('refused')) }, async (get) => {
+      const page = await get('/metrics');
+      expect([page.status, await page.text()]).toEqual([503, 'the metrics cannot be read now\n']);
+    }));
+
   it('says in one sentence that another process listens there', () =>
     withServer({}, async (_, url) => {
       const listen = parseListenAddress(new URL(url).host, '--listen');

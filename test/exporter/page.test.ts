@@ -50,8 +50,33 @@ describe('src/exporter/page', () => {
     page.noteFailure();
     expect(shown(page)).toContain('ospatch_up 0\n');
     expect(linesOf(page, 'ospatch_runs_total')).toEqual(before);
-    expect(before).toEqual(['ospatch_runs_total{cluster="prod",trigger="boot",outcome="failed"} 3']);
+    expect(before).toContain('ospatch_runs_total{cluster="prod",trigger="boot",outcome="failed"} 3');
     expect(linesOf(page, 'ospatch_exporter_last_success_timestamp_seconds')[0]).toMatch(/ 1800000000$/);
+  });
+
+  it('has counters at 0 before anything is counted, so that the first failure is growth', async () => {
+    const counts = { runs: { 'boot|failed': 1 }, notifications: { 'ops|failed': 1 }, gates: { 'alerts|pass': 2 } };
+    const [none, some] = [await pageOf(cluster('a')), await pageOf(cluster('a', { metrics: metrics({ counts }) }))];
+    for (const name of ['ospatch_runs_total', 'ospatch_package_transactions_total', 'ospatch_reboots_total']) {
+      expect(linesOf(none, name).every((line) => line.endsWith(' 0'))).toBe(true);
+      const names = (page: MetricsPage): string[] => linesOf(page, name).map((line) => line.replace(/ \d+$/, ''));
+      expect(names(none)).toEqual(names(some));
+    }
+    expect(linesOf(none, 'ospatch_runs_total')).toHaveLength(15);
+    expect(linesOf(some, 'ospatch_runs_total').filter((line) => !line.endsWith(' 0'))).toEqual([
+      'ospatch_runs_total{cluster="a",trigger="boot",outcome="failed"} 1',
+    ]);
+    // Names of targets and gates are in specs only.
+    expect(linesOf(none, 'ospatch_notifications_total')).toEqual([]);
+    expect(linesOf(some, 'ospatch_notifications_total')).toEqual([
+      'ospatch_notifications_total{cluster="a",target="ops",result="delivered"} 0',
+      'ospatch_notifications_total{cluster="a",target="ops",result="failed"} 1',
+    ]);
+    expect(linesOf(some, 'ospatch_gate_results_total')).toEqual([
+      'ospatch_gate_results_total{cluster="a",gate="alerts",result="pass"} 2',
+      'ospatch_gate_results_total{cluster="a",gate="alerts",result="fail"} 0',
+      'ospatch_gate_results_total{cluster="a",gate="alerts",result="unknown"} 0',
+    ]);
   });
 
   it('has one series for each state, of which one applies', async () => {

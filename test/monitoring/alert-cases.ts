@@ -120,6 +120,14 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'OspatchRunBlocked',
+    when: 'nobody knows how many nodes are out of service',
+    fires: true,
+    series: { [waiting('other')]: '1x60' },
+    at: '30m',
+    labels: { ...CLUSTER, reason: 'other' },
+  },
+  {
+    alert: 'OspatchRunBlocked',
     when: 'the run soaks',
     fires: false,
     series: { [waiting('budget')]: '0x60', [waiting('soak')]: '1x60' },
@@ -274,7 +282,20 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: true,
     series: { ospatch_up: '1x10 0x60', [LAST_SUCCESS]: '0+60x10 600x60' },
     at: '30m',
-    job: null,
+  },
+  {
+    alert: 'OspatchExporterAbsent',
+    when: 'the exporters of one of two namespaces are gone',
+    fires: true,
+    series: { ospatch_up: '1x10 stale', 'ospatch_up{job="ospatch-test"}': '1x60' },
+    at: '30m',
+  },
+  {
+    alert: 'OspatchExporterAbsent',
+    when: 'the exporters read nothing in full, although Temporal answers',
+    fires: true,
+    series: { ospatch_up: '1x60', [LAST_SUCCESS]: '0x60' },
+    at: '30m',
   },
   {
     alert: 'OspatchExporterAbsent',

@@ -15,7 +15,10 @@ export function dashboardQueries(variables: Readonly<Record<string, string>> = {
   return panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ expr }) => ({
       panel: title,
-      expr: expr.replace(/\$(\w+)/g, (_, name: string) => variables[name] ?? (name === '__range' ? '5m' : '.*')),
+      expr: expr.replace(
+        /\$(\w+)/g,
+        (_, name: string) => variables[name] ?? (name === '__range' || name === '__rate_interval' ? '5m' : '.*'),
+      ),
     })),
   );
 }

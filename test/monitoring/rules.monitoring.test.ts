@@ -57,7 +57,8 @@ function toTest(one: AlertCase): object {
 /** Of two replicas of the exporter, so that every case shows that they fire one alert. */
 function toSeries(name: string, values: string): object[] {
   const separator = name.endsWith('}') ? `${name.slice(0, -1)},` : `${name}{`;
-  return ['a', 'b'].map((one) => ({ series: `${separator}job="ospatch",instance="${one}:9464"}`, values }));
+  const job = name.includes('job=') ? '' : 'job="ospatch",';
+  return ['a', 'b'].map((one) => ({ series: `${separator}${job}instance="${one}:9464"}`, values }));
 }
 
 describe('deploy/monitoring/ospatch.rules.yml', () => {

@@ -1,10 +1,8 @@
 /** The exporter on a real server: what it shows of a run, without queries; its own end, and that of Temporal. */
-import { once } from 'node:events';
-import net from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
 import { startExporter } from '../../src/exporter/exporter';
 import type { Exporter } from '../../src/exporter/exporter';
 import { clusterSpec } from '../support/builders';
+import { Cable } from '../support/cable';
 import { waitFor } from '../support/wait-for';
 import { Harness } from './harness';
 
@@ -15,45 +13,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => harness.stop());
-
-/** The way to Temporal, which can be cut. */
-class Cable {
-  private readonly sockets = new Set<Socket>();
-  private isCut = false;
-  private readonly server = net.createServer((from) => {
-    if (this.isCut) return void from.destroy();
-    const [host = '', port = ''] = harness.address.split(':');
-    const to = net.connect(Number(port), host);
-    for (const [one, other] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      this.sockets.add(one);
-      one.pipe(other);
-      one.on('error', () => undefined).on('close', () => (other.destroy(), this.sockets.delete(one)));
-    }
-  });
-
-  async plug(): Promise<string> {
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  cut(): void {
-    this.isCut = true;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.isCut = false;
-  }
-
-  remove(): void {
-    this.cut();
-    this.server.close();
-  }
-}
 
 function start(address: string, taskQueue: string): Promise<Exporter> {
   return startExporter({
@@ -74,7 +33,7 @@ const seriesOf = (text: string, cluster: string): string[] =>
 describe('src/exporter/exporter', () => {
   it('shows a run and what came of it, and has the same series after its own end and that of Temporal', () =>
     harness.withWorker(async (cluster) => {
-      const cable = new Cable();
+      const cable = new Cable(harness.address);
       const address = await cable.plug();
       let exporter = await start(address, cluster.name);
       const set = `cluster="${cluster.name}"`;

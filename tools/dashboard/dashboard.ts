@@ -11,7 +11,7 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATASOURCE, asDate, lines, stat, table } from './panels';
-import { age, growth, ofClusters, orZero, own } from './queries';
+import { age, growth, ofClusters, ofWorkers, orZero, own, perSecond, quantile } from './queries';
 
 const DAY_S = 86_400;
 const DOCS = 'https://github.com/ospatch/ospatch/blob/main/docs';
@@ -35,6 +35,8 @@ export function dashboard(): Dashboard {
   runs(builder);
   nodes(builder);
   work(builder);
+  messages(builder);
+  workers(builder);
   installation(builder);
   return builder.build();
 }
@@ -304,6 +306,86 @@ function work(builder: DashboardBuilder): void {
           {
             legend: '{{cluster}} {{node}}',
             expr: orZero(`max by (cluster, node) (${ofClusters('ospatch_node_cordoned_seconds')})`),
+          },
+        ],
+      }),
+    );
+}
+
+function messages(builder: DashboardBuilder): void {
+  builder
+    .withRow(new RowBuilder('Notifications and gates'))
+    .withPanel(
+      lines({
+        title: 'Notifications, by target and result',
+        description:
+          'In the time that is shown up to each moment. Nothing without `notifications` in a spec. `ospatch notify test` tries a target.',
+        width: 12,
+        queries: [
+          {
+            legend: '{{target}} {{result}}',
+            expr: `sum by (target, result) (${growth('ospatch_notifications_total')})`,
+          },
+        ],
+      }),
+    )
+    .withPanel(
+      lines({
+        title: 'Answers of gates, by result',
+        description:
+          'In the time that is shown up to each moment. fail: an alert held the next node; unknown: the Alertmanager did not answer. Nothing without a gate.',
+        width: 12,
+        queries: [
+          { legend: '{{gate}} {{result}}', expr: `sum by (gate, result) (${growth('ospatch_gate_results_total')})` },
+        ],
+      }),
+    );
+}
+
+/** Of Temporal's SDK. A worker has no series of what has not happened yet. */
+function workers(builder: DashboardBuilder): void {
+  builder
+    .withRow(new RowBuilder('Workers'))
+    .withPanel(
+      lines({
+        title: 'Free slots',
+        description:
+          'Tasks that a worker could take now, by kind. At 0 the next task waits: more workers, or a higher OSPATCH_MAX_ACTIVITIES.',
+        width: 8,
+        queries: [
+          {
+            legend: '{{instance}} {{worker_type}}',
+            expr: `sum by (instance, worker_type) (${ofWorkers('temporal_worker_task_slots_available', 'worker_type=~"ActivityWorker|WorkflowWorker"')})`,
+          },
+        ],
+      }),
+    )
+    .withPanel(
+      lines({
+        title: 'Waiting for a worker',
+        description:
+          'How long nine of ten tasks waited at most until a worker took them. Seconds mean too few workers.',
+        ...{ width: 8, unit: 's' },
+        queries: [
+          { legend: 'activities', expr: quantile('temporal_activity_schedule_to_start_latency_seconds_bucket') },
+          { legend: 'workflows', expr: quantile('temporal_workflow_task_schedule_to_start_latency_seconds_bucket') },
+        ],
+      }),
+    )
+    .withPanel(
+      lines({
+        title: 'Failed workflow tasks and calls to Temporal',
+        description:
+          'Per second. Workflow tasks that fail stop a cluster, see OspatchClusterStuck. Calls fail while Temporal is away or refuses them.',
+        width: 8,
+        queries: [
+          {
+            legend: 'workflow tasks {{failure_reason}}',
+            expr: `sum by (failure_reason) (${perSecond('temporal_workflow_task_execution_failed_total')})`,
+          },
+          {
+            legend: '{{operation}}',
+            expr: `sum by (operation) (${perSecond('temporal_request_failure_total')})`,
           },
         ],
       }),

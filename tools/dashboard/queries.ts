@@ -25,6 +25,20 @@ export function orZero(expr: string): string {
   return `${expr} or vector(0)`;
 }
 
+/** Of the chosen jobs; each worker counts for itself. */
+export function ofWorkers(name: string, matchers = ''): string {
+  return `${name}{${list('job=~"$job"', matchers)}}`;
+}
+
+export function perSecond(name: string): string {
+  return `rate(${ofWorkers(name)}[$__rate_interval])`;
+}
+
+/** What nine of ten took at most. */
+export function quantile(buckets: string): string {
+  return `histogram_quantile(0.9, sum by (le) (${perSecond(buckets)}))`;
+}
+
 function list(...matchers: string[]): string {
   return matchers.filter((one) => one !== '').join(',');
 }

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { MINUTE_MS } from '../../domain/shared/time-units';
 import { DURATION_FORMAT, isDuration, parseDuration } from '../../domain/shared/duration';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
@@ -18,6 +19,8 @@ and goes on by itself after Temporal was away: meanwhile ospatch_up is 0 and the
 OSPATCH_ENCRYPTION_KEYS. Whoever can reach the address can read names and states of clusters and nodes. One is enough for a namespace.`;
 
 const SHORTEST_INTERVAL_MS = 1_000;
+/** The alert rules take what is older than 15 minutes for a failure. */
+const LONGEST_INTERVAL_MS = 5 * MINUTE_MS;
 
 interface ExporterCommand {
   listen: string;
@@ -73,6 +76,7 @@ async function runExporter(
 }
 
 function parseInterval(text: string): number {
-  if (isDuration(text) && parseDuration(text) >= SHORTEST_INTERVAL_MS) return parseDuration(text);
-  throw new InvalidArgumentError(`Allowed: ${DURATION_FORMAT}, at least 1s.`);
+  const ms = isDuration(text) ? parseDuration(text) : 0;
+  if (ms >= SHORTEST_INTERVAL_MS && ms <= LONGEST_INTERVAL_MS) return ms;
+  throw new InvalidArgumentError(`Allowed: ${DURATION_FORMAT}, at least 1s, at most 5m.`);
 }
