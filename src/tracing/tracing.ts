@@ -14,7 +14,7 @@ import type { AuditRecord } from '../contract/activities/cluster';
 import type { RunEnd, TraceHeader } from '../contract/trace';
 import { TRACE_HEADER, readTraceHeader } from '../contract/trace';
 import { inSpan } from './current';
-import { traceIdOf } from './ids';
+import { nodeSpanId, traceIdOf } from './ids';
 import type { TraceSpan } from './spans';
 import { attemptSpan, attemptSpanId, nodeSpans, runSpan } from './spans';
 
@@ -55,9 +55,11 @@ export function tracingInterceptor(spans: SpanSink): ActivityInterceptorsFactory
           const one = { activityType, activityId, attempt, taskQueue, startMs, endMs: Date.now(), errorType };
           if (!info.isLocal) spans.add(attemptSpan(one, place));
         };
+        const traceId = traceIdOf(place.namespace, header.run);
         const span = {
-          trace_id: traceIdOf(place.namespace, header.run),
-          span_id: attemptSpanId({ activityId, attempt }, place),
+          trace_id: traceId,
+          // A local activity has no span of its own; what it logs is of the node.
+          span_id: info.isLocal ? nodeSpanId(traceId, workflowRunId) : attemptSpanId({ activityId, attempt }, place),
         };
         try {
           const result = await inSpan(span, () => next(input));

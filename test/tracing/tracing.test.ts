@@ -2,6 +2,9 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { SpanExporter } from '../../src/tracing/exporter';
 import { nodeSpanId, runSpanId, traceIdOf } from '../../src/tracing/ids';
 import { exportRequest } from '../../src/tracing/otlp';
@@ -9,7 +12,9 @@ import { traceSettingsFromEnv } from '../../src/tracing/settings';
 import type { TraceSettings } from '../../src/tracing/settings';
 import type { TraceSpan } from '../../src/tracing/spans';
 import { attemptSpan, nodeSpans, runSpan } from '../../src/tracing/spans';
-import { readTraceHeader } from '../../src/contract/trace';
+import { TRACE_HEADER, readTraceHeader } from '../../src/contract/trace';
+import { redactedLog } from '../../src/redacted-log';
+import { tracingInterceptor } from '../../src/tracing/tracing';
 import type { AuditRecord } from '../../src/contract/activities/cluster';
 
 const RUN = 'cluster/prod-eu/run/7-mabc';
@@ -177,6 +182,39 @@ describe('SpanExporter', () => {
         },
       ],
     });
+  });
+
+  it.each([
+    ['an activity', false],
+    ['a local activity', true],
+  ])('sends spans with the ids that the log lines of %s have', async (_, isLocal) => {
+    const lines: string[] = [];
+    const workerLog = redactedLog('info', { write: (line) => void lines.push(line) });
+    const exporter = new SpanExporter(settings, log);
+    const sent = defaultPayloadConverter.toPayload({ run: RUN });
+    const withHeader: ActivityInterceptorsFactory = () => ({
+      inbound: { execute: (input, next) => next({ ...input, headers: { [TRACE_HEADER]: sent } }) },
+    });
+    const environment = new MockActivityEnvironment(
+      { activityType: 'recordAudit', isLocal, workflowExecution: { workflowId: PLACE.workflowId, runId: 'r-1' } },
+      { interceptors: [withHeader, tracingInterceptor(exporter)] },
+    );
+    await environment.run(async (record: AuditRecord) => {
+      await Promise.resolve();
+      workerLog.info({ node: 'w-1' }, 'node patch ended');
+      return record;
+    }, failedRecord());
+    workerLog.info('of no run');
+    await exporter.close();
+    const { resourceSpans } = JSON.parse(received[0]?.body ?? '') as {
+      resourceSpans: { scopeSpans: { spans: { name: string; traceId: string; spanId: string }[] }[] }[];
+    };
+    const spans = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+    const [line, other] = lines.map((one) => JSON.parse(one) as Record<string, unknown>);
+    const named = spans.find(({ spanId }) => spanId === line?.['span_id']);
+    expect(named).toMatchObject({ name: isLocal ? 'node' : 'activity recordAudit', traceId: line?.['trace_id'] });
+    expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([line?.['trace_id']]));
+    expect(other).not.toHaveProperty('trace_id');
   });
 
   it('sends again what a collector could not take, and warns once', async () => {
