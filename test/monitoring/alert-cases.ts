@@ -269,6 +269,21 @@ export const ALERT_CASES: readonly AlertCase[] = [
     at: '20m',
   },
   {
+    alert: 'OspatchClustersUnreadable',
+    when: 'an exporter has not got the new key',
+    fires: true,
+    series: { ospatch_clusters_unreadable: '0x5 3x60' },
+    at: '30m',
+    lasted: '3',
+  },
+  {
+    alert: 'OspatchClustersUnreadable',
+    when: 'a cluster was created a moment ago',
+    fires: false,
+    series: { ospatch_clusters_unreadable: '0x5 1 0x60' },
+    at: '30m',
+  },
+  {
     alert: 'OspatchExporterAbsent',
     when: 'no exporter answers',
     fires: true,

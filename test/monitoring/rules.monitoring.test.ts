@@ -37,7 +37,7 @@ function annotationsOf({ alert, labels = {}, lasted = '' }: AlertCase): Record<s
       name,
       text
         .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
-        .replace('{{ $value | humanizeDuration }}', lasted),
+        .replace(/\{\{ \$value( \| humanizeDuration)? \}\}/g, lasted),
     ]),
   );
 }
