@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { OspatchError } from '../../domain/shared/errors';
 import { codeOf } from '../../domain/shared/error-code';
 import { replaceFile } from './replace-file';
@@ -20,10 +20,23 @@ export async function appendKnownHosts(path: string, lines: readonly string[]): 
   await writeKnownHostsFile(path, text);
 }
 
+/**
+ * Replaces the content; what was there before is kept in FILE.old, as ssh-keygen does. `saved`: files of which that is done
+ * already.
+ *
+ * @throws OspatchError `Usage`
+ */
+export async function replaceKnownHostsFile(path: string, text: string, saved: Set<string>): Promise<void> {
+  if (!saved.has(path))
+    await writeKnownHostsFile(`${path}.old`, await readKnownHostsFile(path), (await stat(path)).mode);
+  saved.add(path);
+  await writeKnownHostsFile(path, text);
+}
+
 /** @throws OspatchError `Usage` */
-export async function writeKnownHostsFile(path: string, text: string): Promise<void> {
+async function writeKnownHostsFile(path: string, text: string, mode?: number): Promise<void> {
   try {
-    await replaceFile(path, text);
+    await replaceFile(path, text, mode);
   } catch (error) {
     throw cannot('write', path, error);
   }

@@ -4,7 +4,8 @@ import type { Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from './context';
-import { printNote } from './output';
+import { colors, printNote } from './output';
+import { wrapIndented } from '../render/columns';
 
 /** The user has ended the questions. */
 export class Interrupted extends Error {
@@ -67,10 +68,15 @@ export class Prompter {
         return await this.during(parse(answer));
       } catch (error) {
         if (!(error instanceof OspatchError)) throw error;
-        printNote(this.context, `${error.message}`);
-        if (error.remedy !== undefined) printNote(this.context, `  fix: ${error.remedy}`);
+        // The question follows, which is the remedy.
+        this.note(error.message);
       }
     }
+  }
+
+  /** Prints lines between questions, as wide as the terminal. */
+  note(text: string): void {
+    printNote(this.context, wrapIndented(text, colors(this.context, 'stderr').columns));
   }
 
   /** An empty line is `fallback`. @throws Interrupted */

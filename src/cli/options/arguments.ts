@@ -59,9 +59,13 @@ export function runOption(description: string): Option {
   return new Option('--run <number>', description).argParser(parseRun);
 }
 
+export function isClusterName(text: string): boolean {
+  return CLUSTER_NAME.test(text);
+}
+
 /** @throws OspatchError `Usage` */
 export function parseClusterName(text: string): string {
-  if (CLUSTER_NAME.test(text)) return text;
+  if (isClusterName(text)) return text;
   throw new OspatchError({
     type: 'Usage',
     message: `cluster name ${show(text)} is not valid: allowed are at most 63 lower-case letters, digits and hyphens, with a letter or digit first and last, e.g. prod-eu`,

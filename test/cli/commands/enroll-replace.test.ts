@@ -74,9 +74,11 @@ describe('src/cli/commands/enroll --replace', () => {
     );
     expect(terminal.err()).toContain('replace the trusted host keys of w-1 in known_hosts? [y/N]');
     expect(knownHosts()).toBe(known([0, NEW.public], [1, OLD.public]));
+    expect(readFileSync(path.join(dir, 'known_hosts.old'), 'utf8')).toBe(known([0, OLD.public], [1, OLD.public]));
     expect(lstatSync(path.join(dir, 'known_hosts')).isSymbolicLink()).toBe(true);
     expect(statSync(path.join(dir, 'shared')).mode & 0o777).toBe(0o600);
-    expect(readdirSync(dir).toSorted()).toEqual(['known_hosts', 'shared', 'spec.yaml']);
+    expect(readdirSync(dir).toSorted()).toEqual(['known_hosts', 'known_hosts.old', 'shared', 'spec.yaml']);
+    expect(statSync(path.join(dir, 'known_hosts.old')).mode & 0o777).toBe(0o600);
     expect(terminal.exitCode()).toBe(0);
     const again = await replace(['--replace', 'w-1'], { answer: '' });
     expect(again.out()).toBe('w-1 still has its trusted host key, so nothing is replaced\n');

@@ -1,9 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
+import { adminIdentity, usualAdminIdentity } from '../../../src/cli/commands/init/admin';
 import { parseNode } from '../../../src/cli/commands/init/answers';
 import { settleFiles, writeFiles } from '../../../src/cli/commands/init/files';
+import { settled } from '../../../src/cli/commands/init/settled';
+import type { Inspected } from '../../../src/cli/commands/init/settled';
+import { clusterDiagnosis } from '../../../src/client/doctor';
+import type { Finding } from '../../../src/domain/inspection/finding';
+import { problem } from '../../../src/domain/inspection/finding';
 import { environmentText, policyText, specText } from '../../../src/cli/commands/init/texts';
 import { Interrupted, Prompter } from '../../../src/cli/io/prompter';
 import { changedLines } from '../../../src/cli/render/text-diff';
@@ -51,12 +57,59 @@ describe('src/cli/commands/init', () => {
     [['--node', '10.0.0.1', '--node', 'x=10.0.0.1'], 'found the address 10.0.0.1:22 twice'],
     [['--schedule', 'daily'], '--schedule: found "daily"; allowed: weekly'],
     [['--time-zone', 'Mars/Olympus'], '--time-zone: found "Mars/Olympus"'],
-    [['--cluster', 'Prod'], 'cluster name "Prod" is not valid'],
+    [['--cluster', 'Prod'], '--cluster: found "Prod"; allowed: at most 63'],
     [['--identity', '../id'], '--identity: found "../id"'],
     [['--admin-identity', 'x'], '--admin-identity without --admin'],
+    [['--admin', 'root', '--admin-identity', './none'], '/none does not exist or cannot be read'],
+    [['--admin', 'root'], 'there is no ssh-agent with the key of --admin'],
   ])('refuses %j before anything is asked or contacted', async (args, message) => {
     const { code, stderr } = await runOffline(['init', ...args], { cwd: dir });
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  test('finds the key of the administrator where a person names it', async () => {
+    const keyDir = path.join(dir, 'keys');
+    for (const name of ['.ssh', 'keys', 'work']) mkdirSync(path.join(dir, name));
+    for (const name of ['.ssh/id_rsa', 'keys/admin', 'keys/both', 'work/both']) writeFileSync(path.join(dir, name), '');
+    const context = { cwd: path.join(dir, 'work'), env: { HOME: dir } };
+    expect(await usualAdminIdentity(context)).toBe('~/.ssh/id_rsa');
+    expect(await adminIdentity(context, '~/.ssh/id_rsa', keyDir)).toBe(path.join(dir, '.ssh/id_rsa'));
+    expect(await adminIdentity(context, 'both', keyDir)).toBe(path.join(dir, 'work/both'));
+    expect(await adminIdentity(context, 'admin', keyDir)).toBe(path.join(keyDir, 'admin'));
+    await expect(adminIdentity(context, './admin', keyDir)).rejects.toThrow('does not exist');
+    const withAgent = { ...context, env: { SSH_AUTH_SOCK: '/run/agent' } };
+    expect(await usualAdminIdentity(withAgent)).toBe('agent');
+    expect(await adminIdentity(withAgent, 'agent', keyDir)).toBe('agent');
+  });
+
+  test('asks the worker again about a node whose key was placed after a refusal, and about no other', async () => {
+    const inspected = (node: string, check: Finding['check'] | null): Inspected => {
+      const findings = check === null ? [] : [problem(check, 'wrong', null)];
+      const nodes = [{ node, verdict: 'error' as const, findings, os: null, pending: null }];
+      return {
+        hasWorker: true,
+        report: { verdict: 'error', installation: [], clusters: [clusterDiagnosis('demo', [], nodes)] },
+      };
+    };
+    const answers = [inspected('w-1', 'login'), inspected('w-1', 'login'), inspected('w-1', null)];
+    const terminal = fakeTerminal({ cwd: dir });
+    const none = (): Promise<void> => Promise.resolve();
+    let asked = 0;
+    const next = (): Promise<Inspected> => Promise.resolve(answers[asked++] ?? inspected('w-1', null));
+    await settled(terminal.context, ['w-1'], next, none);
+    expect(asked).toBe(3);
+    expect(terminal.err().match(/w-1 refused the key of the worker before it was placed/g)).toHaveLength(1);
+    asked = 0;
+    await settled(terminal.context, ['w-2'], next, none);
+    expect(asked).toBe(1);
+    asked = 0;
+    await settled(
+      terminal.context,
+      ['w-1'],
+      () => Promise.resolve(inspected('w-1', asked++ === 0 ? 'sudo' : null)),
+      none,
+    );
+    expect(asked).toBe(1);
   });
 
   test('says that nothing listens, and writes nothing', async () => {

@@ -11,6 +11,7 @@ import type { ScannedNode } from '../../render/enroll';
 import { ListOption } from '../../options/repeated';
 import { fileOption, moreFilesArgument, requireSpecs, specSources } from '../../options/spec-source';
 import { sourcesInCommand } from '../../../client/load/sources';
+import { defaultDirectory } from '../../../worker-directories';
 import type { ExpectedKeys } from './expected';
 import { enrolledMachines } from './machines';
 import type { EnrolledMachine } from './machines';
@@ -89,8 +90,9 @@ async function enroll(
   if (replace.length > 0) {
     const { replaceKeys } = await import('./replace.js');
     const expected = expect === undefined ? null : await expectedOfReplaced(context, expect, replace);
-    const { parseAdmin } = await import('../init/answers.js');
-    const admin = user === undefined ? null : { user: parseAdmin(user), identity: adminIdentity ?? 'agent' };
+    const { adminOf } = await import('../init/collect.js');
+    const keyDir = context.env['OSPATCH_KEY_DIR'] ?? defaultDirectory('keys', context.env);
+    const admin = user === undefined ? null : await adminOf(context, user, adminIdentity, keyDir);
     return replaceKeys(context, command, source, { names: replace, expected, isJson, apply, admin });
   }
   const expected = expect === undefined ? null : await expectedKeys(context, expect);

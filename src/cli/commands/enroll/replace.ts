@@ -14,7 +14,7 @@ import { replaceHostKeys } from '../../../domain/trust/replace-known-hosts';
 import { readPolicy } from '../../../policy/read-policy';
 import { canAsk, confirm } from '../../io/confirm';
 import type { CliContext } from '../../io/context';
-import { readKnownHostsFile, writeKnownHostsFile } from '../../io/known-hosts-file';
+import { readKnownHostsFile, replaceKnownHostsFile } from '../../io/known-hosts-file';
 import { colors, print, printJson, printNote } from '../../io/output';
 import { replaceFile } from '../../io/replace-file';
 import { requireSpecs } from '../../options/spec-source';
@@ -78,10 +78,11 @@ export async function replaceKeys(
     const text = await readKnownHostsFile(knownHosts[0] ?? '');
     return { place, found: await rescan(machine, text, wantedOf(expected, machine)) };
   });
+  const saved = new Set<string>();
   const written: { file: string; node: string }[] = [];
   const done: Result[] = [];
   for (const result of results) {
-    const files = await finish(context, result, options, sourcesInCommand(source));
+    const files = await finish(context, result, options, { file: sourcesInCommand(source), saved });
     if (files === null) continue;
     done.push(result);
     written.push(...files.map((file) => ({ file, node: result.place.machine.name })));
@@ -102,7 +103,7 @@ async function finish(
   context: CliContext,
   { place, found }: Result,
   { expected, isJson }: ReplaceOptions,
-  file: string,
+  { file, saved }: { file: string; saved: Set<string> },
 ): Promise<string[] | null> {
   const { machine } = place;
   const say = (line: string): void => (isJson ? printNote : print)(context, line);
@@ -128,8 +129,11 @@ async function finish(
       return null;
     }
   }
-  await writeAll(place, found, aliases, context);
-  for (const file of files) say(`${file}: the host keys of ${machine.name} are replaced`);
+  await writeAll(place, { after: found.after, alias: aliases.alias, saved }, context);
+  for (const file of files) {
+    const kept = place.knownHosts.includes(file) ? ` (before: ${path.basename(file)}.old)` : '';
+    say(`${file}: the host keys of ${machine.name} are replaced${kept}`);
+  }
   return files;
 }
 
@@ -215,8 +219,7 @@ async function hasKeys(file: string, { host, port }: EnrolledMachine): Promise<b
 /** The whole new content of every file is known before the first one is written. */
 async function writeAll(
   { machine, clusters, knownHosts }: Place,
-  { after }: Rescan & { state: 'changed' },
-  { alias }: Aliases,
+  { after, alias, saved }: { after: string[]; alias: string[]; saved: Set<string> },
   context: CliContext,
 ): Promise<void> {
   const { host, port } = machine;
@@ -234,7 +237,7 @@ async function writeAll(
     const names = [knownHostsName(host, port), ...alias];
     trusted.set(file, replaceHostKeys(await readKnownHostsFile(file), { names, keys: after }, hmacSha1));
   }
-  for (const [file, text] of trusted) await writeKnownHostsFile(file, text);
+  for (const [file, text] of trusted) await replaceKnownHostsFile(file, text, saved);
   for (const [file, text] of specs) await replaceFile(file, text);
 }
 

@@ -1,6 +1,7 @@
 /** What `ospatch init` has to know, and how each answer is checked. */
 import { PRESETS } from '../../../domain/spec/types';
 import { OspatchError } from '../../../domain/shared/errors';
+import { isClusterName } from '../../options/arguments';
 import { show } from '../../../domain/spec/issues';
 import { isHost } from '../../../domain/trust/hosts';
 import { USER_NAME_FORMAT, isUserName } from '../../../domain/trust/user-name';
@@ -88,6 +89,16 @@ export function parseSchedule(text: string): string | null {
 export function parseIdentity(text: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(text)) return text;
   throw wrong('--identity', text, 'the bare name of a file in the key directory of the worker, or agent');
+}
+
+/** @throws OspatchError `Usage` */
+export function parseNewCluster(text: string): string {
+  if (isClusterName(text)) return text;
+  throw wrong(
+    '--cluster',
+    text,
+    'at most 63 lower-case letters, digits and hyphens, with a letter or digit first and last, e.g. prod-eu',
+  );
 }
 
 /** @throws OspatchError `Usage` */

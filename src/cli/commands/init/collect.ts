@@ -1,12 +1,11 @@
 /** Collects the answers: from options, else from the user. */
 import type { CliContext } from '../../io/context';
-import { printNote } from '../../io/output';
 import type { Prompter } from '../../io/prompter';
 import { defined } from '../../../domain/shared/defined';
 import { OspatchError } from '../../../domain/shared/errors';
 import { PRESETS } from '../../../domain/spec/types';
-import { parseClusterName } from '../../options/arguments';
 import { ownZone } from '../../render/text';
+import { adminIdentity as adminKey, usualAdminIdentity } from './admin';
 import type { Admin, InitAnswers, NodeAnswer } from './answers';
 import {
   DEFAULT_IDENTITY,
@@ -14,6 +13,7 @@ import {
   parseAdmin,
   parseIdentity,
   parseJump,
+  parseNewCluster,
   parseNode,
   parseSchedule,
   parseTimeZone,
@@ -39,7 +39,11 @@ export function assertComplete(options: InitOptions): void {
 }
 
 /** All options are checked before the first question. @throws OspatchError `Usage` */
-export function checkedOptions(options: InitOptions): Partial<InitAnswers> {
+export async function checkedOptions(
+  context: CliContext,
+  options: InitOptions,
+  keyDir: string,
+): Promise<Partial<InitAnswers>> {
   const { cluster, node, jump, schedule, timeZone, identity, admin, adminIdentity } = options;
   const nodes = node.map(parseNode);
   assertDistinct(nodes);
@@ -51,14 +55,24 @@ export function checkedOptions(options: InitOptions): Partial<InitAnswers> {
     });
   }
   return defined({
-    cluster: cluster === undefined ? undefined : parseClusterName(cluster),
+    cluster: cluster === undefined ? undefined : parseNewCluster(cluster),
     nodes: nodes.length === 0 ? undefined : nodes,
     jump: jump === undefined ? undefined : parseJump(jump),
     schedule: schedule === undefined ? undefined : parseSchedule(schedule),
     timeZone: timeZone === undefined ? undefined : parseTimeZone(timeZone),
     identity: identity === undefined ? undefined : parseIdentity(identity),
-    admin: admin === undefined ? undefined : { user: parseAdmin(admin), identity: adminIdentity ?? 'agent' },
+    admin: admin === undefined ? undefined : await adminOf(context, admin, adminIdentity, keyDir),
   });
+}
+
+/** @throws OspatchError `Usage` */
+export async function adminOf(
+  context: CliContext,
+  user: string,
+  identity: string | undefined,
+  keyDir: string,
+): Promise<Admin> {
+  return { user: parseAdmin(user), identity: await adminKey(context, identity ?? 'agent', keyDir) };
 }
 
 /** `given`: checked options. Without a prompter, the defaults hold. */
@@ -74,11 +88,12 @@ export async function collect(
   if (prompter === null) return { ...defaults, reboot: options.reboot === true, ...given, cluster, nodes };
   const asked = async <T>(value: T | undefined, ask: () => Promise<T>): Promise<T> => value ?? ask();
   const name = await asked(given.cluster, () =>
-    prompter.ask({ text: 'name of the cluster, e.g. prod-eu', parse: parseClusterName }),
+    prompter.ask({ text: 'name of the cluster, e.g. prod-eu', parse: parseNewCluster }),
   );
   const identity = await asked(given.identity, () => askIdentity(prompter, keyDir));
   const isFirst = given.nodes === undefined;
-  const admin = given.admin !== undefined || !isFirst ? (given.admin ?? null) : await askAdmin(context, prompter);
+  const admin =
+    given.admin !== undefined || !isFirst ? (given.admin ?? null) : await askAdmin(context, prompter, keyDir);
   const jump =
     given.jump !== undefined || !isFirst
       ? (given.jump ?? null)
@@ -102,7 +117,7 @@ export async function collect(
       : await asked(given.timeZone, () =>
           prompter.ask({ text: 'time zone', fallback: defaults.timeZone, parse: parseTimeZone }),
         );
-  const reboot = options.reboot ?? (await askReboot(context, prompter));
+  const reboot = options.reboot ?? (await askReboot(prompter));
   return { cluster: name, identity, admin, jump, nodes: machines, schedule, timeZone, reboot };
 }
 
@@ -115,9 +130,8 @@ async function askIdentity(prompter: Prompter, keyDir: string): Promise<string> 
   });
 }
 
-async function askAdmin(context: CliContext, prompter: Prompter): Promise<Admin | null> {
-  printNote(
-    context,
+async function askAdmin(context: CliContext, prompter: Prompter, keyDir: string): Promise<Admin | null> {
+  prompter.note(
     'Your own login on the nodes, root or with full sudo -n, can place the key, the helper and the sudo rule.',
   );
   const user = await prompter.ask({
@@ -128,8 +142,8 @@ async function askAdmin(context: CliContext, prompter: Prompter): Promise<Admin 
   if (user === null) return null;
   const identity = await prompter.ask({
     text: 'its private key, a file or agent',
-    fallback: 'agent',
-    parse: (text) => text,
+    ...defined({ fallback: (await usualAdminIdentity(context)) ?? undefined }),
+    parse: (text) => adminKey(context, text, keyDir),
   });
   return { user, identity };
 }
@@ -153,9 +167,8 @@ async function askNodes(prompter: Prompter): Promise<NodeAnswer[]> {
   }
 }
 
-async function askReboot(context: CliContext, prompter: Prompter): Promise<boolean> {
-  printNote(
-    context,
+async function askReboot(prompter: Prompter): Promise<boolean> {
+  prompter.note(
     'Some updates, such as a kernel, are in use only after a reboot. Without permission such a node is shown as reboot-pending.',
   );
   return prompter.confirm('may nodes be rebooted when an update requires it?');

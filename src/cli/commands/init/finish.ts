@@ -9,7 +9,6 @@ import { clusterDiagnosis } from '../../../client/doctor';
 import type { CliContext } from '../../io/context';
 import { colors, print, printNote } from '../../io/output';
 import { renderDoctor } from '../../render/doctor';
-import type { DoctorReport } from '../doctor/diagnose';
 import { diagnoseFile } from '../doctor/diagnose';
 import type { InitAnswers } from './answers';
 import type { InitPlaces } from './options';
@@ -17,6 +16,8 @@ import type { WorkerKey } from './keys';
 import type { KeyOptions } from './machines';
 import { inspectFromHere } from './machines';
 import { prepareAndReport } from './prepare';
+import type { Inspected } from './settled';
+import { settled } from './settled';
 
 const SERVICE = '/usr/lib/systemd/system/ospatch-worker.service';
 
@@ -35,17 +36,21 @@ export async function finishInit(context: CliContext, command: Command, written:
   const { clusters } = await loadSpecs(places.spec, { requireHostKeys: true, now: context.now(), isNew: false });
   const spec = clusters.map((one) => one.spec).find(({ name }) => name === answers.cluster);
   if (spec?.type !== 'self-managed') return;
-  await prepare(context, spec, written);
-  const { report, hasWorker } = await diagnose(context, command, spec, places.spec, written.keys);
+  const prepared = await prepare(context, spec, written);
+  const { report, hasWorker } = await settled(context, prepared, () =>
+    diagnose(context, command, spec, places.spec, written.keys),
+  );
   if (report.verdict === 'error') context.setExitCode(1);
   print(context, renderDoctor(report, colors(context)));
-  printNext(context, places, { file, hasWorker });
+  printNext(context, places, { file, hasWorker, isReady: report.verdict !== 'error' });
 }
 
-async function prepare(context: CliContext, spec: SelfManagedSpec, { answers, key, keys }: Written): Promise<void> {
+/** The nodes that are prepared now. */
+async function prepare(context: CliContext, spec: SelfManagedSpec, { answers, key, keys }: Written): Promise<string[]> {
   const { admin } = answers;
   if (admin !== null) return prepareAndReport(context, spec, { admin, publicKey: key?.publicKey ?? null, keys });
   if (key?.isNew === true) printKeyTransfer(context, spec, key);
+  return [];
 }
 
 /** Where the public half has to go. */
@@ -70,7 +75,7 @@ async function diagnose(
   spec: SelfManagedSpec,
   file: string,
   keys: KeyOptions,
-): Promise<{ report: DoctorReport; hasWorker: boolean }> {
+): Promise<Inspected> {
   const report = await diagnoseFile(context, command, [file]);
   const isWithoutWorker = report.installation.some(({ check, severity }) => check === 'worker' && severity !== 'ok');
   if (!isWithoutWorker) return { report, hasWorker: true };
@@ -92,7 +97,7 @@ async function diagnose(
 function printNext(
   context: CliContext,
   { environment }: InitPlaces,
-  { file, hasWorker }: { file: string; hasWorker: boolean },
+  { file, hasWorker, isReady }: { file: string; hasWorker: boolean; isReady: boolean },
 ): void {
   const isService = process.geteuid?.() === 0 && existsSync(SERVICE);
   const settings = `  set -a; . ${environment}; set +a`;
@@ -100,5 +105,8 @@ function printNext(
   const service = ['  systemctl enable --now ospatch-worker'];
   const worker = ['  ospatch worker', 'The worker runs until Ctrl-C. In another terminal:', settings];
   const start = hasWorker ? [] : isService ? service : worker;
-  print(context, ['', 'Next, in this terminal:', settings, ...start, apply].join('\n'));
+  const next = isReady
+    ? 'Next, in this terminal:'
+    : 'Correct the errors above and repeat this command, which keeps what is right. Then, in this terminal:';
+  print(context, ['', next, settings, ...start, apply].join('\n'));
 }

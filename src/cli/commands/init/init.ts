@@ -43,7 +43,7 @@ const PRIVATE = 0o600;
 
 /** @throws OspatchError */
 export async function init(context: CliContext, command: Command, options: InitOptions): Promise<void> {
-  const given = checkedOptions(options);
+  const given = await checkedOptions(context, options, workerPlaces(context, options).keyDir);
   const isInteractive = options.yes !== true && canAsk(context);
   if (!isInteractive) assertComplete(options);
   const prompter = isInteractive ? new Prompter(context) : null;

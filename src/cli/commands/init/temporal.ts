@@ -1,6 +1,5 @@
 /** The connection to Temporal: its settings, tested before anything else is asked. */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { ClusterClient } from '../../../client/cluster-client';
 import { OspatchError } from '../../../domain/shared/errors';
 import { isLoopback } from '../../../domain/shared/loopback';
@@ -9,6 +8,7 @@ import { defined } from '../../../domain/shared/defined';
 import type { CliContext } from '../../io/context';
 import { printNote } from '../../io/output';
 import type { Prompter } from '../../io/prompter';
+import { userPath } from './admin';
 import type { GlobalOptions } from '../../options/global-options';
 
 export interface TemporalOptions {
@@ -51,8 +51,8 @@ export async function temporalSettings(
       return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, ...variables };
     } catch (error) {
       if (prompter === null || !(error instanceof OspatchError)) throw error;
-      printNote(context, error.message);
-      if (error.remedy !== undefined) printNote(context, `  fix: ${error.remedy}`);
+      prompter.note(error.message);
+      if (error.remedy !== undefined) prompter.note(`  fix: ${error.remedy}`);
       variables = await askTemporal(context, prompter, options);
       given = {
         timeoutMs: where.timeoutMs,
@@ -160,12 +160,12 @@ function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
 
 async function readable(context: CliContext, name: string): Promise<string> {
   await readText(context, name);
-  return path.resolve(context.cwd, name);
+  return userPath(context, name);
 }
 
 async function readText(context: CliContext, name: string): Promise<string> {
   try {
-    return await readFile(path.resolve(context.cwd, name), 'utf8');
+    return await readFile(userPath(context, name), 'utf8');
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
     throw usage(`the file ${JSON.stringify(plainText(name, 200))} cannot be read (${code})`, cause);
