@@ -28,7 +28,7 @@ export function dashboard(): Dashboard {
     .link(link('Runbooks', `${DOCS}/runbooks/README.md`))
     .link(link('Metrics', `${DOCS}/metrics.md`))
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(choice('job', 'Job', 'label_values(ospatch_up, job)'))
+    .withVariable(choice('job', 'Job', 'label_values(ospatch_build_info, job)'))
     .withVariable(choice('cluster', 'Cluster', 'label_values(ospatch_cluster_state{job=~"$job"}, cluster)'));
   attention(builder);
   clusters(builder);
