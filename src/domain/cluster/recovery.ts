@@ -18,7 +18,9 @@ import {
 import { forgetSigned } from './admissions';
 import { beginLife } from './events';
 import { migrate } from './migrate';
+import { noteNotified, parseNotified } from './notified';
 import { newSchedule } from './schedule-state';
+import { countGates } from './totals';
 import { unpackState } from './packed-state';
 import { MAX_WORD, SIGNALS, parseMessage } from './messages';
 import type { Message, SignalName } from './messages';
@@ -100,6 +102,7 @@ export interface RunInProgress {
 const APPLY_SPEC = 'applySpec';
 const REMOVE = 'remove';
 const RUN_PROGRESS = 'runProgress';
+const NOTIFIED = 'notified';
 
 /**
  * Builds the state with which a cluster restarts; modifies `base`. `now` (ISO 8601) is the end time of a run in
@@ -198,9 +201,10 @@ class PastCluster {
   take(event: PastEvent): void {
     switch (event.kind) {
       case 'message':
-        return event.name === RUN_PROGRESS ? this.progress(event.at, event.value) : this.message(event);
+        if (event.name === RUN_PROGRESS) return this.progress(event.at, event.value);
+        return event.name === NOTIFIED ? this.notified(event.at, event.value) : this.message(event);
       case 'unreadable':
-        if (event.name !== RUN_PROGRESS) this.lose(event, {});
+        if (event.name !== RUN_PROGRESS && event.name !== NOTIFIED) this.lose(event, {});
         return;
       case 'run-started':
         return this.runStarted(event);
@@ -313,6 +317,11 @@ class PastCluster {
     }
   }
 
+  private notified(at: string, value: unknown): void {
+    const notified = parseNotified(value);
+    if (notified !== null) noteNotified(this.state, notified, at);
+  }
+
   private progress(at: string, value: unknown): void {
     const { state } = this;
     const { run } = state;
@@ -325,6 +334,7 @@ class PastCluster {
     }
     markStarted(state, run, progress.started, at);
     markLost(state, run, progress.lost ?? [], at);
+    countGates(state, progress.gates);
     if (progress.held !== undefined) note(state, { kind: 'limit', run: run.number, ...progress.held }, at);
   }
 

@@ -4,6 +4,8 @@
  * To count something: a name with its labels in `TotalLabels`, and `countTotal` where it happens. Names of targets and gates come
  * from specs, so the number of distinct labels is bounded.
  */
+import type { GateCounts } from '../alerts/types';
+import { GATE_RESULTS } from '../alerts/types';
 import type { NodeStep } from '../node/report';
 import type { PatchWork } from '../node/work';
 import type { RunOutcome, RunTrigger } from '../run/run';
@@ -56,6 +58,11 @@ export function countTotal<N extends TotalName>(
   const known = series[key] !== undefined || Object.keys(series).length < MAX_SERIES;
   const counted = known ? key : keyOf([OTHER, ...labels.slice(1)]);
   series[counted] = (series[counted] ?? 0) + by;
+}
+
+/** Adds the answers that a run has got of its gate. */
+export function countGates(state: { totals?: Totals }, gates: GateCounts = {}): void {
+  for (const result of GATE_RESULTS) countTotal(state, 'gates', ['alerts', result], gates[result] ?? 0);
 }
 
 /** Adds what a node patch has done. */

@@ -1,6 +1,5 @@
 /** Supervises the run of a cluster: starts the child workflow, sends it new restrictions, and settles its end. */
-import { GATE_RESULTS } from '../../domain/alerts/types';
-import { countTotal } from '../../domain/cluster/totals';
+import { countGates } from '../../domain/cluster/totals';
 import { CancellationScope, condition, getExternalWorkflowHandle, startChild } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import { canonicalJson } from '../../domain/shared/canonical-json';
@@ -114,7 +113,7 @@ export class RunSupervisor {
    * Takes in what is told of a run in progress: by its run workflow, or by a node patch that has found its run workflow over, whose
    * report may come later than this.
    */
-  noteProgress(run: ActiveRun, { settled, started, lost = [], held, gates = {} }: RunProgress): void {
+  noteProgress(run: ActiveRun, { settled, started, lost = [], held, gates }: RunProgress): void {
     const now = timestamp();
     settleNodes(this.state, run, settled, now);
     if (run.suspended !== null) {
@@ -126,7 +125,7 @@ export class RunSupervisor {
     }
     markStarted(this.state, run, started, now);
     markLost(this.state, run, lost, now);
-    for (const result of GATE_RESULTS) countTotal(this.state, 'gates', ['alerts', result], gates[result] ?? 0);
+    countGates(this.state, gates);
     if (held !== undefined) note(this.state, { kind: 'limit', run: run.number, ...held }, now);
     this.changed();
   }

@@ -74,6 +74,26 @@ describe('src/domain/cluster/recovery', () => {
     expect(state.request).toBeNull();
   });
 
+  test('keeps what was counted, so that no counter goes down', () => {
+    const gates = { pass: 3, fail: 1 };
+    const { state, lost } = recoverCluster(
+      base(),
+      [
+        started(),
+        message('runProgress', { run: 1, workflowId: WORKFLOW, settled: [], started: ['w-1'], gates }),
+        message('notified', { target: 'ops', about: 'run 1', result: 'delivered' }),
+        message('notified', { target: 'ops', about: 'run 1', result: 'unheard of' }),
+        ended([patched('w-1')]),
+      ],
+      T2,
+    );
+    expect(state.totals?.counts).toMatchObject({
+      ...{ gates: { 'alerts|pass': 3, 'alerts|fail': 1 }, notifications: { 'ops|delivered': 1 } },
+      runs: { 'on-demand|succeeded': 1 },
+    });
+    expect(lost).toEqual([]);
+  });
+
   test('keeps locks and what was steered in a run; a steering request that was refused changes nothing', () => {
     const failed = settled('w-1', { outcome: 'failed', workflowRunId: 'r' });
     const { state, kept } = recoverCluster(
