@@ -6,6 +6,7 @@
  * asks the cluster.
  */
 import { defined } from '../shared/defined';
+import { MINUTE_MS, SECOND_MS } from '../shared/time-units';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
 import { eventsOf, lastEvent } from './events';
@@ -102,6 +103,18 @@ const MAX_INLINE = 700;
 const MAX_SITES = 20;
 const MAX_WINDOWS = 3;
 const MAX_ANSWER = 900 * 1024;
+
+/** How often metrics are published at most; in a long run less often, because each time is an event in the history. */
+const METRICS_INTERVAL_MS = 5 * SECOND_MS;
+const METRICS_PER_RUN = 80;
+/** The alert rules take hours without progress for a run that is stuck, however long the run takes. */
+const LONGEST_METRICS_INTERVAL_MS = 30 * MINUTE_MS;
+
+/** How long metrics are not published again at `nowMs`. What wakes a cluster by itself for them comes twice as late. */
+export function publishAgainAfterMs({ run }: Pick<PublishedMetrics, 'run'>, nowMs: number): number {
+  const runMs = run === undefined ? 0 : nowMs - run.startedAt * 1_000;
+  return Math.min(Math.max(METRICS_INTERVAL_MS, runMs / METRICS_PER_RUN), LONGEST_METRICS_INTERVAL_MS);
+}
 
 export function publishedMetrics(state: ClusterState): PublishedMetrics {
   const { rows, revision } = publishedRows(state.nodes);

@@ -2,7 +2,7 @@ import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } f
 import { canonicalJson } from '../../domain/shared/canonical-json';
 import type { ClusterStatus } from '../../domain/cluster/messages';
 import type { PublishedMetrics } from '../../domain/cluster/published';
-import { digest } from '../../domain/cluster/published';
+import { digest, publishAgainAfterMs } from '../../domain/cluster/published';
 import type { StatusLine } from '../../domain/explain/explanation';
 import type { NodeState } from '../../domain/node/status';
 import { renderCluster } from '../../domain/render/cluster';
@@ -11,10 +11,6 @@ import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes';
 
 /** Keeps the memo small. */
 const MAX_SITES = 20;
-
-/** How often metrics are published at most; in a long run less often, because each time is an event in the history. */
-const METRICS_INTERVAL_MS = 5_000;
-const METRICS_PER_RUN = 80;
 
 /** What a cluster publishes in Temporal: details in the UI, memo and search attributes. */
 export class VisibilityPublisher {
@@ -90,8 +86,7 @@ export class VisibilityPublisher {
     this.wakeAtMs = null;
     if (text === this.metrics) return null;
     const now = Date.now();
-    const runMs = metrics.run === undefined ? 0 : now - metrics.run.startedAt * 1_000;
-    const intervalMs = Math.max(METRICS_INTERVAL_MS, runMs / METRICS_PER_RUN);
+    const intervalMs = publishAgainAfterMs(metrics, now);
     if (!isNew && now < this.metricsAtMs + intervalMs) {
       // Whatever wakes the cluster before publishes them without a timer.
       this.wakeAtMs = this.metricsAtMs + 2 * intervalMs;

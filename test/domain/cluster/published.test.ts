@@ -1,5 +1,5 @@
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
-import { publishedMetrics, rowsPage, wholeRow } from '../../../src/domain/cluster/published';
+import { publishAgainAfterMs, publishedMetrics, rowsPage, wholeRow } from '../../../src/domain/cluster/published';
 import {
   finishRun,
   markLost,
@@ -88,6 +88,18 @@ describe('src/domain/cluster/published', () => {
     const { revision } = publishedMetrics(state);
     readNode(state, 'w-1', reading(1));
     expect(publishedMetrics(state).revision).not.toBe(revision);
+  });
+
+  it('is never as old as what the alert rules take for a run that is stuck, however long the run takes', () => {
+    const { state } = clusterWithRun(['w-1']);
+    const metrics = publishedMetrics(state);
+    const afterMs = (minutes: number): number => publishAgainAfterMs(metrics, Date.parse(at(minutes)));
+    expect(publishAgainAfterMs({}, Date.parse(T0))).toBe(5_000);
+    expect(afterMs(1)).toBe(5_000);
+    expect(afterMs(80)).toBe(60_000);
+    // Of three hours, two are left to those nodes that have long steps.
+    const longest = Math.max(...[1, 5, 14, 60].map((days) => afterMs(days * 24 * 60)));
+    expect(2 * longest).toBe(60 * 60_000);
   });
 
   it('knows since when a reboot is required and replaced code runs, and forgets both when they are done', () => {
