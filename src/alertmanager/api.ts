@@ -8,7 +8,7 @@ import { plainText } from '../domain/shared/text';
 import type { CallHttp, HttpAnswer, HttpTls } from '../http/call';
 import { parseUrl, serverOf } from '../http/call';
 import { HttpFailure } from '../http/failure';
-import { readPublic, readSecret } from '../secret-file';
+import { hideSecrets, readPublic, readSecret } from '../secret-file';
 
 const TIMEOUT_MS = 5 * SECOND_MS;
 
@@ -47,6 +47,8 @@ export interface AlertQuery {
 /** One replica of an Alertmanager. All of it throws HttpFailure, or what the file of a secret is not used for. */
 export class AlertmanagerApi {
   readonly server: string;
+  /** Those that were sent, so that no message repeats one. */
+  private readonly secrets: string[] = [];
 
   constructor(
     private readonly url: string,
@@ -110,7 +112,7 @@ export class AlertmanagerApi {
       ...defined({ body, signal, tls: this.tls() }),
     });
     if ((answer.status < 200 || answer.status > 299) && !fine.includes(answer.status))
-      throw rejected(this.server, answer);
+      throw rejected(this.server, { ...answer, body: hideSecrets(answer.body, this.secrets) });
     return answer;
   }
 
@@ -125,7 +127,9 @@ export class AlertmanagerApi {
   private secret(name: string): string {
     const { secretDir } = this.deps;
     const what = `the credentials for the Alertmanager ${this.server}`;
-    return readSecret(name, { secretDir, what, type: 'Alertmanager' });
+    const secret = readSecret(name, { secretDir, what, type: 'Alertmanager' });
+    this.secrets.push(secret);
+    return secret;
   }
 
   private tls(): HttpTls | undefined {

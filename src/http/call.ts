@@ -7,7 +7,6 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { codeOf } from '../domain/shared/error-code';
 import { defined } from '../domain/shared/defined';
-import { plainText } from '../domain/shared/text';
 import type { AddressBounds } from '../domain/trust/address-bounds';
 import type { ResolveName } from './addresses';
 import { addressesOf, fixedLookup, resolveName } from './addresses';
@@ -119,7 +118,7 @@ export function parseUrl(text: string): URL {
   if (!URL.canParse(text)) throw refuse('it is no URL');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw refuse(`its scheme is ${plainText(url.protocol.slice(0, -1), 20)}; allowed: https and http`);
+    throw refuse('its scheme is neither https nor http');
   }
   if (url.username !== '' || url.password !== '') throw refuse('it contains a user name or a password');
   return url;
@@ -155,17 +154,26 @@ async function once(call: HttpCall, url: URL, signal: AbortSignal, resolve: Reso
       });
       request.end(body);
     } catch (error) {
-      // A header that is none. The message of Node.js would contain its value.
-      reject(
-        codeOf(error)?.startsWith('ERR_') === true
-          ? new HttpFailure(
-              'input',
-              `${server} is not called: a header or the path contains characters that HTTP does not allow`,
-            )
-          : error,
-      );
+      reject(notSent(error, server));
     }
   });
+}
+
+/** Of what Node.js does not send. Its own message would contain the value of a header. */
+function notSent(error: unknown, server: string): unknown {
+  const code = codeOf(error) ?? '';
+  if (code.startsWith('ERR_OSSL')) {
+    return new HttpFailure(
+      'tls',
+      `${server} is not called: the certificates for it cannot be read (${code})`,
+      'replace the file with certificates in PEM',
+    );
+  }
+  if (!code.startsWith('ERR_')) return error;
+  return new HttpFailure(
+    'input',
+    `${server} is not called: a header or the path contains characters that HTTP does not allow`,
+  );
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

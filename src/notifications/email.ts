@@ -33,24 +33,30 @@ export async function sendEmail(target: EmailTarget, sending: Sending): Promise<
     ...{ connectionTimeout: CONNECT_MS, greetingTimeout: CONNECT_MS, socketTimeout: SOCKET_MS },
     ...{ disableFileAccess: true, disableUrlAccess: true, logger: false },
   });
-  const stop = (): void => transport.close();
-  sending.signal.addEventListener('abort', stop, { once: true });
   try {
     const sent = await transport.sendMail({
-      ...{ from, to, messageId, date: new Date(), subject: subjectLine(input.cluster, message) },
+      ...{
+        signal: sending.signal,
+        from,
+        to,
+        messageId,
+        date: new Date(),
+        subject: subjectLine(input.cluster, message),
+      },
       text: `${plainMessage(input.cluster, message)}\n`,
       html: htmlMessage(input.cluster, message),
       // The first message of a thread has the id of the thread among its references, too, so that order does not matter.
       references: [root],
       inReplyTo: root,
-      headers: { 'Auto-Submitted': 'auto-generated', 'X-Ospatch-ComposedMessage': id },
+      headers: { 'Auto-Submitted': 'auto-generated', 'X-Ospatch-Message-Id': id },
     });
+    assertForAll(sent, server, secrets.values);
     return { answer: withoutSecrets(sent.response, secrets.values), thread: { id: root } };
   } catch (error) {
     sending.signal.throwIfAborted();
+    if (error instanceof DeliveryFailure) throw error;
     throw failureOf(error, server, secrets.values);
   } finally {
-    sending.signal.removeEventListener('abort', stop);
     transport.close();
   }
 }
@@ -111,6 +117,28 @@ export function htmlMessage(cluster: string, { level, title, text, nodes, next, 
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+interface SentMail {
+  accepted: (string | { address: string })[];
+  rejected: (string | { address: string })[];
+  rejectedErrors?: readonly { response?: string; responseCode?: number }[];
+}
+
+/** A server may take a message for some recipients only, which is no delivery to the others. */
+function assertForAll(
+  { accepted, rejected, rejectedErrors = [] }: SentMail,
+  server: string,
+  secrets: readonly string[],
+): void {
+  if (rejected.length === 0) return;
+  const names = (some: SentMail['accepted']): string =>
+    some.map((one) => (typeof one === 'string' ? one : one.address)).join(', ');
+  const why = withoutSecrets(rejectedErrors[0]?.response ?? 'no reason given', secrets);
+  // Only a refusal for a while is tried again, with the same Message-ID: the others have the message already.
+  const isForAWhile = rejectedErrors.some(({ responseCode = 0 }) => responseCode < 500);
+  const message = `the mail server ${server} has taken the message for ${names(accepted)}, but not for ${names(rejected)}: ${why}`;
+  throw new DeliveryFailure(withoutSecrets(message, secrets), isForAWhile, 'correct to of the target');
 }
 
 /** An answer of 5xx to the content is final; that of a login is not, because somebody may correct the password. */

@@ -3,6 +3,7 @@ import { isHttpFailure } from '../http/failure';
 import { OspatchError } from '../domain/shared/errors';
 import { redactSecrets } from '../domain/shared/redact';
 import { plainText } from '../domain/shared/text';
+import { hideSecrets } from '../secret-file';
 
 /** The message is a clause without secrets. */
 export class DeliveryFailure extends Error {
@@ -22,10 +23,7 @@ export class DeliveryFailure extends Error {
 
 /** Secrets of a message, which appear in no text. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const clean = secrets
-    .filter((secret) => secret.length >= 4)
-    .reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
-  return plainText(redactSecrets(clean), 200);
+  return plainText(redactSecrets(hideSecrets(text, secrets)), 200);
 }
 
 export function toDeliveryFailure(error: unknown): unknown {

@@ -10,10 +10,20 @@ const MAX_RETRY_AFTER_MS = 60 * 60_000;
 /** @throws DeliveryFailure unless the receiver has taken the message */
 export function assertTaken(answer: HttpAnswer, server: string, secrets: readonly string[]): string {
   const { status, body } = answer;
-  const said = withoutSecrets(body.slice(0, 500), secrets);
+  const said = withoutSecrets(body, secrets);
   if (status >= 200 && status < 300) return `HTTP ${status}${said === '' ? '' : ` (${said})`}`;
   const message = `${server} has answered with HTTP ${status}${said === '' ? '' : ` (${said})`}`;
   throw new DeliveryFailure(message, !NEVER.has(status), undefined, retryAfterMs(answer));
+}
+
+/** A page for a browser, e.g. of a login or a proxy, whatever its status: no chat answers a webhook with one. */
+export function assertNoPage({ body }: HttpAnswer, server: string): void {
+  if (!/^\s*(<!doctype html|<html)/i.test(body)) return;
+  throw new DeliveryFailure(
+    `${server} has answered with a web page, as a login or a proxy does, and not as a webhook`,
+    true,
+    'correct the URL of the target',
+  );
 }
 
 export function retryAfterMs({ headers }: HttpAnswer): number | undefined {

@@ -4,7 +4,7 @@ import { plainMessage } from '../domain/notifications/compose';
 import { subjectOf } from '../domain/notifications/report';
 import { NETWORK_VARIABLES, programEnvironment } from '../programs/environment';
 import { findProgram } from '../programs/find-program';
-import { lastLine } from '../programs/output';
+import { cleanErrorOutput, lastLine } from '../programs/output';
 import { runWorkerProgram } from '../programs/run-program';
 import { UntrustedFile, checkTrusted } from '../trusted-file';
 import { cloudEvent } from './webhook';
@@ -41,7 +41,7 @@ export async function sendToProgram(name: string, directory: string | null, send
     timeoutMs: TIMEOUT_MS,
     maxBytes: MAX_OUTPUT_BYTES,
   });
-  const last = lastLine(stderr);
+  const last = lastLine(cleanErrorOutput(stderr, env));
   const said = last === '' ? '' : ` (${last})`;
   switch (end.kind) {
     case 'exit':

@@ -5,7 +5,7 @@ import { parseUrl, serverOf } from '../http/call';
 import type { HttpAnswer } from '../http/call';
 import { defined } from '../domain/shared/defined';
 import { DeliveryFailure, withoutSecrets } from './failure';
-import { assertTaken, retryAfterMs } from './http-answers';
+import { assertNoPage, assertTaken, retryAfterMs } from './http-answers';
 import type { Sending, Sent } from './sending';
 
 const DEFAULT_ENDPOINT = 'https://slack.com/api';
@@ -32,11 +32,14 @@ async function sendToWebhook({ urlFile = '', caFile }: SlackTarget, sending: Sen
   const { secrets } = sending;
   const url = secrets.read(urlFile);
   const answer = await post(sending, url, slackBody(sending.input.cluster, sending.message), caFile);
-  return { answer: assertTaken(answer, serverOf(parseUrl(url)), secrets.values), thread: null };
+  const server = serverOf(parseUrl(url));
+  const taken = assertTaken(answer, server, secrets.values);
+  assertNoPage(answer, server);
+  return { answer: taken, thread: null };
 }
 
 async function sendToChannel(target: SlackTarget, sending: Sending): Promise<Sent> {
-  const { input, message } = sending;
+  const { input, message, secrets } = sending;
   const { channel = '', caFile } = target;
   const body = slackBody(input.cluster, message);
   const { thread } = input;
@@ -46,10 +49,13 @@ async function sendToChannel(target: SlackTarget, sending: Sending): Promise<Sen
     if (changed.ok === true) {
       if (input.news.length === 0) return { answer: 'the message was updated', thread };
       const reply = { channel: place, thread_ts: thread.id, text: `*${escapeSlack(message.title)}*` };
-      assertOk(await api(target, sending, 'chat.postMessage', { ...reply, metadata: metadataOf(sending) }, caFile));
+      assertOk(
+        await api(target, sending, 'chat.postMessage', { ...reply, metadata: metadataOf(sending) }, caFile),
+        secrets.values,
+      );
       return { answer: 'the message was updated, with a reply in its thread', thread };
     }
-    if (!GONE.has(String(changed.error))) assertOk(changed);
+    if (!GONE.has(String(changed.error))) assertOk(changed, secrets.values);
   }
   const posted = await api(
     target,
@@ -58,7 +64,7 @@ async function sendToChannel(target: SlackTarget, sending: Sending): Promise<Sen
     { channel, ...body, metadata: metadataOf(sending) },
     caFile,
   );
-  assertOk(posted);
+  assertOk(posted, secrets.values);
   const id = typeof posted.ts === 'string' ? posted.ts : null;
   const place = typeof posted.channel === 'string' ? posted.channel : channel;
   return { answer: 'the message was posted', thread: id === null ? null : { id, place } };
@@ -105,9 +111,9 @@ async function api(
   );
 }
 
-function assertOk({ ok, error }: SlackAnswer): void {
+function assertOk({ ok, error }: SlackAnswer, secrets: readonly string[]): void {
   if (ok === true) return;
-  const why = withoutSecrets(typeof error === 'string' ? error : 'no reason given', []);
+  const why = withoutSecrets(typeof error === 'string' ? error : 'no reason given', secrets);
   throw new DeliveryFailure(`Slack does not take the message (${why})`, !NEVER.has(why), REMEDIES[why]);
 }
 
@@ -154,7 +160,7 @@ export function slackBody(cluster: string, message: ComposedMessage): Record<str
     nodes.map((node) => `• *${escapeSlack(node.name)}* ${escapeSlack(node.text)}`).join('\n'),
     next.map(escapeSlack).join('\n'),
     commands
-      .map(({ what, command }) => `${escapeSlack(what)}: \`${escapeSlack(command).replaceAll('`', "'")}\``)
+      .map(({ what, command }) => `${escapeSlack(what)}: \`${entities(command).replaceAll('`', "'")}\``)
       .join('\n'),
   ].filter((part) => part !== '');
   return {
@@ -178,12 +184,14 @@ const APART = '\u200b';
  * services that read it as one.
  */
 export function escapeSlack(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
+  return entities(text)
     .replace(/@(?=[A-Za-z])/g, `@${APART}`)
     .replace(/([*_~`])(?=\S)/g, (mark, _1, at: number, all: string) => (isInWord(all, at) ? mark : `${mark}${APART}`));
+}
+
+/** Of code, which is copied: nothing else may be in it. */
+function entities(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 }
 
 function isInWord(text: string, at: number): boolean {

@@ -3,7 +3,8 @@ import type { ComposedMessage } from '../domain/notifications/compose';
 import type { TeamsTarget } from '../domain/notifications/types';
 import { parseUrl, serverOf } from '../http/call';
 import { defined } from '../domain/shared/defined';
-import { assertTaken } from './http-answers';
+import { DeliveryFailure, withoutSecrets } from './failure';
+import { assertNoPage, assertTaken } from './http-answers';
 import type { Sending, Sent } from './sending';
 
 export async function sendTeams({ urlFile, caFile, url: given }: TeamsTarget, sending: Sending): Promise<Sent> {
@@ -17,7 +18,13 @@ export async function sendTeams({ urlFile, caFile, url: given }: TeamsTarget, se
     tls: defined({ ca: secrets.readCertificates(caFile) }),
     ...defined({ within }),
   });
-  return { answer: assertTaken(answer, serverOf(parsed), secrets.values), thread: null };
+  const server = serverOf(parsed);
+  const taken = assertTaken(answer, server, secrets.values);
+  assertNoPage(answer, server);
+  // Teams has answered so with HTTP 200 when it limits the rate of messages.
+  if (!/delivery failed/i.test(answer.body)) return { answer: taken, thread: null };
+  const said = withoutSecrets(answer.body, secrets.values);
+  throw new DeliveryFailure(`${server} has taken the message and not delivered it (${said})`, true);
 }
 
 const COLOR: Readonly<Record<ComposedMessage['level'], string>> = {

@@ -79,6 +79,10 @@ async function receiver(answer: (at: number) => [number, string]): Promise<{ url
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, received };
 }
 
+function origin(url: string): string {
+  return new URL(url).origin;
+}
+
 const KEY = Buffer.alloc(24, 7);
 
 it('signs a CloudEvent, under the same id at every attempt', async () => {
@@ -117,6 +121,43 @@ it('gives up at once where no retry helps, and never shows a secret', async () =
   const target = { slack: { channel: '#ops', tokenFile: 'token', endpoint } };
   const refused: unknown = await send(input(target)).catch((one: unknown) => one);
   expect(JSON.stringify([refused, String(refused)])).not.toContain('planted');
+});
+
+it('hides a secret in every form in which a receiver may repeat it', async () => {
+  const path_ = '/hook/services/T0PLANTED1/tok%2FPLANTED+x';
+  const echoes: [string, (url: string) => string][] = [
+    ['of the path', () => `Cannot POST ${path_}`],
+    ['of a part of the path', () => 'unknown token tok%2FPLANTED+x'],
+    ['of a decoded part', () => 'unknown token tok/PLANTED+x'],
+    ['in JSON', (url) => JSON.stringify({ url: `${url}${path_}` })],
+    ['in base64', (url) => Buffer.from(`a${url}${path_}b`).toString('base64')],
+    ['that is cut off', (url) => `${'x'.repeat(120)} ${url.repeat(40)}${path_}`.slice(0, 2048)],
+  ];
+  for (const [, echo] of echoes) {
+    for (const status of [200, 404, 500]) {
+      const { url } = await receiver(() => [status, echo(origin(url))]);
+      secret('hook', `${origin(url)}${path_}`);
+      for (const target of [{ webhook: { urlFile: 'hook' } }, { slack: { urlFile: 'hook' } }]) {
+        const result: unknown = await send(input(target)).catch((one: unknown) => one);
+        const text = `${JSON.stringify(result)} ${String(result)}`;
+        expect(text).not.toMatch(/PLANTED|UExBTlRFR/);
+      }
+    }
+  }
+});
+
+it('calls nothing delivered that is a web page, or a failure with a good status', async () => {
+  const page = await receiver(() => [200, '<!DOCTYPE html><title>Sign in</title>']);
+  secret('hook', page.url);
+  for (const target of [{ slack: { urlFile: 'hook' } }, { teams: { urlFile: 'hook' } }]) {
+    await expect(send(input(target))).rejects.toMatchObject({
+      isTransient: true,
+      message: expect.stringContaining('web page') as string,
+    });
+  }
+  const teams = await receiver(() => [200, 'Webhook message delivery failed with error: HTTP error 429']);
+  secret('hook', teams.url);
+  await expect(send(input({ teams: { urlFile: 'hook' } }))).rejects.toBeInstanceOf(DeliveryFailure);
 });
 
 it('keeps one Slack message up to date, and replies in its thread', async () => {
@@ -162,6 +203,39 @@ it('mails over STARTTLS or not at all, with a login and a thread', async () => {
   expect(mails[0]).toContain('[ospatch] prod-eu: The maintenance window of');
 });
 
+it('calls a mail delivered only if the server has taken it for everybody, and ends an attempt in time', async () => {
+  let isSilent = false;
+  const server = new SMTPServer({
+    ...{ authOptional: true, disabledCommands: ['STARTTLS', 'AUTH'] },
+    onRcptTo({ address }, _session, done) {
+      if (isSilent) return;
+      if (address.startsWith('gone')) done(Object.assign(new Error('no such user'), { responseCode: 550 }));
+      else done();
+    },
+    onData(stream, _session, done) {
+      stream.resume();
+      stream.on('end', () => done());
+    },
+  });
+  open.push(server);
+  server.on('error', () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.server.address() as AddressInfo;
+  const to = ['ops@example.com', 'gone@example.com'];
+  const email = { host: '127.0.0.1', port, tls: 'none' as const, from: 'ospatch@example.com', to };
+  await expect(send(input({ email }))).rejects.toMatchObject({
+    isTransient: false,
+    message: expect.stringMatching(/for ops@example.com, but not for gone@example.com: 550 .*no such user/) as string,
+  });
+  isSilent = true;
+  const stop = new AbortController();
+  const hanging = sendMessage(input({ email }), {
+    ...{ notificationsFile: null, secretDir: directory, notifyDir: null, policy: null, signal: stop.signal },
+  });
+  setTimeout(() => stop.abort(new Error('out of time')), 100);
+  await expect(hanging).rejects.toThrow('out of time');
+});
+
 it('gives the message to a program in its environment', async () => {
   const file = path.join(directory, 'page');
   writeFileSync(file, `#!/bin/sh\nprintf '%s|%s' "$OSPATCH_TITLE" "$#" > ${directory}/out\n`, { mode: 0o700 });
@@ -197,6 +271,9 @@ it('lets no text of a node mention, format, link or begin a header', () => {
   const slack = JSON.stringify(slackBody('prod-eu', message));
   for (const forbidden of ['<!', '<@', '@everyone', '<b>']) expect(slack).not.toContain(forbidden);
   expect(escapeSlack('a_b <x>')).toBe('a_b &lt;x&gt;');
+  const failed = { ...message, commands: [{ what: 'Explain', command: "ospatch explain 'a*b' @x" }] };
+  // What is copied out of a message works.
+  expect(JSON.stringify(slackBody('prod-eu', failed))).toContain("ospatch explain 'a*b' @x`");
   const html = htmlMessage('prod-eu', message);
   expect(html).not.toContain('<b>x');
   expect(subjectLine('prod-eu', { ...message, title: HOSTILE })).not.toMatch(/[\r\n]/);

@@ -96,13 +96,15 @@ function noteReboots(state: ClusterState, notices: Notices, nowMs: number): void
     const dueAt = (sinceMs: number): number => sinceMs + parseDuration(after);
     const overdue = pendingReboots(state).filter(({ sinceMs }) => dueAt(sinceMs) <= nowMs);
     const reminded = notices.reminded?.[after] ?? -Infinity;
-    const first = overdue[0];
-    if (first === undefined || !overdue.some(({ sinceMs }) => dueAt(sinceMs) > reminded)) continue;
+    const [first, last] = [overdue[0], overdue.at(-1)];
+    if (first === undefined || last === undefined || !overdue.some(({ sinceMs }) => dueAt(sinceMs) > reminded))
+      continue;
     notices.reminded = { ...notices.reminded, [after]: nowMs };
     const { spec } = state;
     addReport(notices, {
       ...{ kind: 'reboot', after, nodes: named(overdue.map(({ name }) => name)) },
       since: new Date(first.sinceMs).toISOString(),
+      newest: new Date(last.sinceMs).toISOString(),
       reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
       nextWindow: nextWindowOf(state),
     });

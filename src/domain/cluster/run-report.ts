@@ -143,7 +143,8 @@ function waitOf(state: ReportedCluster, run: ReportedRun): RunWait | null {
   const { paused } = state;
   const { suspended } = run;
   if (run.state === 'cancelling' || suspended === null || handsOverNodes(suspended)) return null;
-  if (paused !== null) return { kind: 'paused', by: paused.by, reason: paused.reason };
+  if (paused !== null)
+    return { kind: 'paused', by: paused.by, reason: paused.reason, since: paused.since ?? paused.at };
   const { hold } = suspended;
   if (hold?.kind === 'budget') return { kind: 'budget', failures: hold.failures, limit: hold.limit };
   // Without a reason it goes on at once, in a fresh history.

@@ -41,10 +41,12 @@ export function composeMessage(cluster: string, report: Report): ComposedMessage
       return {
         level: 'info',
         title: 'Test message',
-        text: [`${asWord(report.by)} has tested the notifications of ${cluster}. Nothing has happened to the cluster.`],
+        text: [
+          `${asWord(report.by)} sent this message to test the notifications of ${cluster}. The cluster is unchanged.`,
+        ],
         nodes: [],
-        next: ['Messages about the cluster arrive here in the same form.'],
-        commands: [{ what: 'See what the cluster does', command: `ospatch status ${shellWord(cluster)}` }],
+        next: ['Notifications about the cluster will look like this one.'],
+        commands: [{ what: 'Status of the cluster', command: `ospatch status ${shellWord(cluster)}` }],
       };
   }
 }
@@ -73,7 +75,7 @@ function headOf(report: RunNotice): Pick<ComposedMessage, 'level' | 'title'> {
   if (waits?.kind === 'budget') {
     return {
       level: 'error',
-      title: `Run ${run} waits for a decision: ${plural(waits.failures, unit)} failed, and ${waits.limit} may`,
+      title: `Run ${run} is blocked: ${plural(waits.failures, unit)} failed, allowed: ${waits.limit}`,
     };
   }
   if (waits?.kind === 'paused') return { level: 'warning', title: `Run ${run} is paused` };
@@ -85,8 +87,7 @@ function headOf(report: RunNotice): Pick<ComposedMessage, 'level' | 'title'> {
   }
   if (failed > 0) return { level: 'error', title: `Run ${run}: ${plural(failed, unit)} failed so far` };
   if (waits?.kind === 'window') return { level: 'info', title: `Run ${run} waits for its next maintenance window` };
-  const members_ = total === null ? `all ${unit}s` : plural(total, unit);
-  return { level: 'info', title: `Run ${run} started with ${members_}` };
+  return { level: 'info', title: `Run ${run} started${total === null ? '' : ` on ${plural(total, unit)}`}` };
 }
 
 function headOfEnd(
@@ -95,35 +96,45 @@ function headOfEnd(
   cancelledBy: string | undefined,
 ): Pick<ComposedMessage, 'level' | 'title'> {
   const failed = members.failed?.count ?? 0;
-  const of = total === null ? '' : ` of ${total}`;
+  const of = total === null ? plural(failed, unit) : `${failed} of ${plural(total, unit)}`;
   switch (outcome) {
     case 'succeeded': {
-      const patched = members.patched?.count ?? 0;
-      const pending = (members['reboot-pending']?.count ?? 0) + (members['restart-pending']?.count ?? 0);
-      const what = patched + pending === 0 ? 'nothing had to be patched' : `${plural(patched + pending, unit)} patched`;
-      return pending > 0
-        ? {
-            level: 'warning',
-            title: `Run ${run} succeeded: ${what}, of which ${pending} ${pending === 1 ? 'waits' : 'wait'} for a restart`,
-          }
-        : { level: 'success', title: `Run ${run} succeeded: ${what}` };
+      const { what, isDone } = doneIn(members, unit);
+      return { level: isDone ? 'success' : 'warning', title: `Run ${run} succeeded: ${what}` };
     }
     case 'failed':
-      return failed === 0 && end?.error !== undefined
-        ? { level: 'error', title: `Run ${run} failed before its first ${unit}` }
-        : { level: 'error', title: `Run ${run} failed: ${failed}${of} ${unit}s failed` };
+      return end?.error !== undefined && failed === 0
+        ? { level: 'error', title: `Run ${run} ended with an error` }
+        : { level: 'error', title: `Run ${run} failed: ${of} failed` };
     case 'stopped':
-      return {
-        level: 'error',
-        title: `Run ${run} was stopped: ${plural(failed, unit)} failed, more than the run allows`,
-      };
+      return { level: 'error', title: `Run ${run} was stopped: ${of} failed, more than allowed` };
     case 'cancelled': {
       const who = cancelledBy === undefined ? '' : ` by ${asWord(cancelledBy)}`;
       return { level: 'warning', title: `Run ${run} was cancelled${who}` };
     }
     case 'expired':
-      return { level: 'warning', title: `Run ${run} expired before all ${unit}s had their turn` };
+      return { level: 'warning', title: `Run ${run} expired before all ${unit}s were patched` };
   }
+}
+
+/** `12 nodes patched, 1 awaiting a reboot`. `isDone`: nothing is left for another run. */
+function doneIn(members: RunNotice['members'], unit: RunNotice['unit']): { what: string; isDone: boolean } {
+  const some: [NodeOutcome, string][] = [
+    ['patched', 'patched'],
+    ['restart-pending', 'awaiting service restarts'],
+    ['reboot-pending', 'awaiting a reboot'],
+    ['skipped', 'skipped'],
+  ];
+  const found = some.flatMap(([outcome, word]): [number, string][] => {
+    const count = members[outcome]?.count ?? 0;
+    return count === 0 ? [] : [[count, word]];
+  });
+  const parts = found.map(([count, word], at) => `${at === 0 ? plural(count, unit) : count} ${word}`);
+  const upToDate = members['up-to-date']?.count ?? 0;
+  return {
+    what: parts.join(', ') || (upToDate > 0 ? `${plural(upToDate, unit)} already up to date` : `no ${unit}s to patch`),
+    isDone: found.every(([, word]) => word === 'patched'),
+  };
 }
 
 function beginning({ run, trigger, by, reason, startedAt, end }: RunNotice): string {
@@ -133,45 +144,47 @@ function beginning({ run, trigger, by, reason, startedAt, end }: RunNotice): str
     trigger === 'on-demand'
       ? `${by === null ? 'Somebody' : asWord(by)} requested run ${run}${why}, which started at ${at}`
       : trigger === 'boot'
-        ? `Run ${run} started at ${at} to bring new nodes to the latest patch version`
+        ? `Run ${run} started at ${at} to patch new nodes`
         : `Run ${run} started on schedule at ${at}`;
   return end === undefined ? `${started}.` : `${started} and ended at ${clock(end.at)}.`;
 }
 
-const OUTCOMES: readonly [NodeOutcome, (count: number) => string][] = [
-  ['patched', () => 'patched'],
-  ['up-to-date', () => 'already up to date'],
-  ['restart-pending', () => 'patched, with services that still run the old code'],
-  ['reboot-pending', (count) => `patched and ${count === 1 ? 'waits' : 'wait'} for a reboot`],
-  ['failed', () => 'failed'],
-  ['skipped', () => 'skipped'],
-  ['cancelled', () => 'ended by the cancellation'],
-  ['not-tried', () => 'not tried'],
+const OUTCOMES: readonly [NodeOutcome, string][] = [
+  ['patched', 'Patched'],
+  ['up-to-date', 'Already up to date'],
+  ['restart-pending', 'Awaiting service restarts'],
+  ['reboot-pending', 'Awaiting a reboot'],
+  ['failed', 'Failed'],
+  ['skipped', 'Skipped'],
+  ['cancelled', 'Cancelled'],
+  ['not-tried', 'Not tried'],
 ];
 
 /** What was done to the nodes. */
 function progress({ members, unit, total, end }: RunNotice): string[] {
-  const parts = OUTCOMES.flatMap(([outcome, word]) => {
+  const lines = OUTCOMES.flatMap(([outcome, word]) => {
     const some = members[outcome];
-    return some === undefined || some.count === 0 ? [] : [`${word(some.count)}: ${listed(some)}`];
+    return some === undefined || some.count === 0 ? [] : [`${word}: ${listed(some)}.`];
   });
+  // A run that ended with an error may have changed nodes before.
+  const error = end?.error === undefined ? [] : [asSentence(plainText(end.error, 300))];
+  if (lines.length === 0 && end === undefined) return [`No ${unit} is finished yet.`];
+  if (lines.length === 0 && end?.error === undefined) return [`The run had no ${unit}s.`];
   const ended = Object.values(members).reduce((sum, { count }) => sum + count, 0);
-  if (end?.error !== undefined) return [`No ${unit} was changed: ${asSentence(plainText(end.error, 300))}`];
-  if (parts.length === 0) return end === undefined ? [`No ${unit} has ended yet.`] : [`The run had no ${unit}s.`];
-  const lines = parts.map((part) => `${part.charAt(0).toUpperCase()}${part.slice(1)}.`);
   const left = total === null || end !== undefined ? 0 : Math.max(0, total - ended);
-  return left === 0 ? lines : [...lines, `${plural(left, unit)} ${left === 1 ? 'has' : 'have'} not ended yet.`];
+  const unfinished = left === 0 ? [] : [`${plural(left, unit)} ${left === 1 ? 'is' : 'are'} not finished yet.`];
+  return [...error, ...lines, ...unfinished];
 }
 
 function hidden({ failed, members }: RunNotice): string[] {
   const more = (members.failed?.count ?? 0) - failed.length;
-  return more > 0 && failed.length > 0 ? [`The first ${failed.length} that failed are described here.`] : [];
+  return more > 0 && failed.length > 0 ? [`Only the first ${failed.length} that failed are described here.`] : [];
 }
 
 function described({ name, message, remedy, changed }: TroubledNode, is: string): ComposedMessage['nodes'][number] {
   const why = asSentence(plainText(message, 300));
-  const what = changed === true ? ' Its packages were changed in this run.' : '';
-  const fix = remedy === undefined ? '' : ` To do: ${asSentence(plainText(remedy, 300))}`;
+  const what = changed === true ? ' Packages on the node were changed in this run.' : '';
+  const fix = remedy === undefined ? '' : ` Fix: ${asSentence(plainText(remedy, 300))}`;
   return { name: plainText(name, 253), text: `${is}: ${why}${what}${fix}` };
 }
 
@@ -179,36 +192,36 @@ function nextOfRun(report: RunNotice): string[] {
   const { end, waits, expiresAt, run } = report;
   if (end !== undefined) return [...pendingNext(report), nextWindowText(report.nextWindow)];
   const expiry =
-    expiresAt === undefined ? [] : [`Run ${run} ends as expired at ${clock(expiresAt)} unless it has gone on by then.`];
+    expiresAt === undefined ? [] : [`Run ${run} expires at ${clock(expiresAt)} unless it has continued by then.`];
   switch (waits?.kind) {
     case 'paused': {
       const why = waits.reason === null ? '' : ` ("${plainText(waits.reason, 200)}")`;
       return [
-        `${asWord(waits.by)} has paused the cluster${why}. No node is started until somebody resumes it.`,
+        `${asWord(waits.by)} paused the cluster${why}. No further ${report.unit} is started until the cluster is resumed.`,
         ...expiry,
       ];
     }
     case 'budget':
-      return [`No other ${report.unit} is started until somebody decides.`, ...expiry];
+      return [`No further ${report.unit} is started until you allow more failures or cancel the run.`, ...expiry];
     case 'window':
       return [
         waits.next === null
-          ? 'When the run goes on is not known, because the next window is not.'
-          : `The run goes on in the maintenance window that begins at ${clock(waits.next)}.`,
+          ? 'The run continues in its next maintenance window. When that begins is not known.'
+          : `The run continues in the maintenance window that begins at ${clock(waits.next)}.`,
         ...expiry,
       ];
     case undefined:
-      return ['The run goes on as far as its limits allow.'];
+      return ['The run continues.'];
   }
 }
 
 function pendingNext({ members, reboots }: RunNotice): string[] {
   const count = members['reboot-pending']?.count ?? 0;
   if (count === 0) return [];
-  const which = count === 1 ? 'The node that waits for a reboot' : `The ${count} nodes that wait for a reboot`;
+  const which = count === 1 ? 'the node that awaits a reboot' : `the ${count} nodes that await a reboot`;
   return reboots
-    ? [`${which} will be tried again in the next run.`]
-    : [`${which} will not be rebooted by ospatch, because rebootIfRequired is false.`];
+    ? [`The next run tries to reboot ${which}.`]
+    : [`ospatch will not reboot ${which}: rebootIfRequired is false in the spec.`];
 }
 
 function nextWindowText(nextWindow: string | null): string {
@@ -226,7 +239,7 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
       ? []
       : [
           {
-            what: `Why ${troubled.name} needs somebody`,
+            what: `What is wrong with ${plainText(troubled.name, 253)}`,
             command: `ospatch explain ${name} ${shellWord(troubled.name)}`,
           },
         ];
@@ -234,100 +247,115 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
     const again =
       end.outcome === 'succeeded'
         ? []
-        : [{ what: 'Try again now', command: `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}` }];
-    return [...explain, { what: 'What the run did', command: `ospatch history ${name}` }, ...again];
+        : [
+            {
+              what: 'Patch again now',
+              command: `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}`,
+            },
+          ];
+    return [...explain, { what: 'Details of the run', command: `ospatch history ${name} --run ${run}` }, ...again];
   }
   switch (waits?.kind) {
     case 'paused':
-      return [...explain, { what: 'Go on', command: `ospatch resume ${name}` }, cancel(name, run)];
+      return [...explain, { what: 'Resume the cluster', command: `ospatch resume ${name}` }, cancel(name, run)];
     case 'budget':
       return [
         ...explain,
-        { what: 'Go on, and allow as many failures', command: `ospatch set-max-failures ${name} ${waits.failures}` },
+        {
+          what: `Allow ${plural(waits.failures, 'failure')} and continue`,
+          command: `ospatch set-max-failures ${name} ${waits.failures}`,
+        },
         cancel(name, run),
       ];
     case 'window':
-      return [...explain, { what: 'See what is left', command: `ospatch status ${name}` }, cancel(name, run)];
+      return [...explain, { what: 'Status of the run', command: `ospatch status ${name}` }, cancel(name, run)];
     case undefined:
       return [
         ...explain,
-        { what: 'Follow it', command: `ospatch status ${name} --watch` },
-        { what: 'Start no other node', command: `ospatch pause ${name}` },
+        { what: 'Follow the run', command: `ospatch status ${name} --watch` },
+        { what: 'Pause the cluster', command: `ospatch pause ${name}` },
       ];
   }
 }
 
 function cancel(name: string, run: number): SteeringCommand {
-  return { what: `End run ${run}`, command: `ospatch cancel ${name}` };
+  return { what: `Cancel run ${run}`, command: `ospatch cancel ${name}` };
 }
 
 function ofWindow(cluster: string, { window, result, nextWindow }: WindowReport): ComposedMessage {
   const name = shellWord(cluster);
   const why = /^missed \((.*)\)$/.exec(result)?.[1] ?? '';
   const isPaused = why === 'paused';
+  const ofRun = /^run \d/.test(why);
+  const doctor = { what: 'Find the cause', command: `ospatch doctor ${name}` };
+  const commands = isPaused
+    ? [{ what: 'Resume the cluster', command: `ospatch resume ${name}` }]
+    : ofRun
+      ? [{ what: 'Status of the run', command: `ospatch status ${name}` }]
+      : [doctor, { what: 'Patch now, outside of windows', command: `ospatch patch ${name} --ignore-window` }];
   return {
     level: 'error',
     title: `The maintenance window of ${clock(window)} was missed`,
     text: [
       isPaused
-        ? 'The cluster was paused, so no run started. No node was changed.'
-        : `No run started in the window${why === '' ? '' : `: ${plainText(why, 200)}`}. No node was changed.`,
+        ? 'The cluster was paused, so no run started in the window.'
+        : `No run started in the window${why === '' ? '' : `: ${withClocks(plainText(why, 200))}`}.`,
     ],
     nodes: [],
     next: [nextWindowText(nextWindow)],
-    commands: [
-      ...(isPaused ? [{ what: 'Resume the cluster', command: `ospatch resume ${name}` }] : []),
-      ...(isPaused
-        ? []
-        : [{ what: 'Patch now, outside of windows', command: `ospatch patch ${name} --ignore-window` }]),
-      { what: 'Look for the cause', command: `ospatch doctor ${name}` },
-    ],
+    commands,
   };
 }
 
 function ofReboots(cluster: string, { after, nodes, since, reboots, nextWindow }: RebootReport): ComposedMessage {
   const name = shellWord(cluster);
-  const wait = nodes.count === 1 ? 'has' : 'have';
+  const [first] = nodes.names;
+  const now = `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}`;
   return {
     level: 'warning',
-    title: `${plural(nodes.count, 'node')} ${wait} waited for a reboot for more than ${after}`,
+    title: `${plural(nodes.count, 'node')} ${nodes.count === 1 ? 'has' : 'have'} awaited a reboot for more than ${after}`,
     text: [
-      `Patched, and still running the old code: ${listed(nodes)}.`,
-      `The first has been waiting since ${clock(since)}.`,
+      `Awaiting a reboot: ${listed(nodes)}.`,
+      ...(first === undefined ? [] : [`${plainText(first, 253)} has waited longest, since ${clock(since)}.`]),
     ],
     nodes: [],
     next: [
       reboots
-        ? 'The next run tries to reboot them.'
-        : 'ospatch will not reboot them, because rebootIfRequired is false in the spec.',
+        ? `The next run tries to reboot ${nodes.count === 1 ? 'the node' : 'them'}.`
+        : `ospatch will not reboot ${nodes.count === 1 ? 'the node' : 'them'}: rebootIfRequired is false in the spec.`,
       nextWindowText(nextWindow),
     ],
     commands: [
-      ...(reboots ? [{ what: 'Reboot them in a run now', command: `ospatch patch ${name}` }] : []),
-      { what: 'See which reboots are pending', command: `ospatch status ${name} --state reboot-pending` },
+      ...(reboots ? [{ what: 'Start a run now, which also reboots', command: now }] : []),
+      { what: 'List the nodes', command: `ospatch status ${name} --state reboot-pending` },
     ],
   };
 }
 
 function ofStuck(cluster: string, { at, cause, message }: StuckReport): ComposedMessage {
   const name = shellWord(cluster);
-  const why = asSentence(plainText(message, 300));
+  const why = asSentence(withClocks(plainText(message, 300)));
   return {
     level: 'error',
-    title: cause === 'loop' ? 'The cluster is stuck' : 'The next maintenance windows are not known',
+    title: cause === 'loop' ? 'The cluster is stuck' : 'The next maintenance windows are unknown',
     text: [
       cause === 'loop'
-        ? `Since ${clock(at)} the cluster does nothing, because of a fault in ospatch: ${why}`
-        : `Since ${clock(at)} they cannot be computed: ${why}`,
+        ? `A bug in ospatch has stopped the cluster since ${clock(at)}: ${why}`
+        : `Since ${clock(at)} the next maintenance windows cannot be computed: ${why}`,
     ],
     nodes: [],
     next: [
       cause === 'loop'
-        ? 'The cluster tries again after an hour. Until then no run starts.'
-        : 'The cluster tries again by itself. Until it succeeds, no scheduled run starts; requested runs do.',
+        ? 'The cluster tries again every hour. Until that succeeds, no run starts.'
+        : 'The cluster keeps trying. Until that succeeds, no scheduled run starts; requested runs do.',
     ],
-    commands: [{ what: 'Look for the cause', command: `ospatch doctor ${name}` }],
+    commands: [{ what: 'Find the cause', command: `ospatch doctor ${name}` }],
   };
+}
+
+/** Instants within a text of ospatch, in the form of the message. */
+function withClocks(text: string): string {
+  return text.replace(/\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::[\d.]+)?(?:Z|[+-]\d{2}:\d{2})/g, clock);
 }
 
 /** `2026-11-29 00:00 +01:00`; `2026-11-28 23:00 UTC`. */

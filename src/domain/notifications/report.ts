@@ -24,7 +24,7 @@ export interface NamedMembers {
 
 /** Why a run does not go on. */
 export type RunWait =
-  | { kind: 'paused'; by: string; reason: string | null }
+  | { kind: 'paused'; by: string; reason: string | null; since: string }
   /** The failure budget is spent. */
   | { kind: 'budget'; failures: number; limit: number }
   /** For its next window; null: it is not known. */
@@ -79,6 +79,8 @@ export interface RebootReport {
   nodes: NamedMembers;
   /** Since when the first of them waits for its reboot. */
   since: string;
+  /** Since when the last of them does. No two reports about reboots have the same. */
+  newest: string;
   /** A run would reboot them. */
   reboots: boolean;
   nextWindow: string | null;
@@ -131,13 +133,23 @@ function ofRun({ members, quarantined, unreachable, waits, end }: RunNotice): Oc
     ...once('node-failed', (members.failed?.count ?? 0) > 0),
     ...once('node-quarantined', quarantined.length > 0),
     ...once('node-unreachable', unreachable.length > 0),
-    ...once('run-blocked', waits?.kind === 'budget'),
-    // Each wait is news.
-    ...(waits === undefined || waits.kind === 'budget'
-      ? []
-      : [{ event: 'run-waiting' as const, key: `run-waiting ${waits.kind === 'window' ? waits.next : waits.by}` }]),
+    ...waitIn(waits),
     ...once('run-finished', end !== undefined),
   ];
+}
+
+/** Each wait is news: somebody has ended the one before. */
+function waitIn(waits: RunWait | undefined): Occurrence[] {
+  switch (waits?.kind) {
+    case 'budget':
+      return [{ event: 'run-blocked', key: `run-blocked ${waits.failures}/${waits.limit}` }];
+    case 'paused':
+      return [{ event: 'run-waiting', key: `run-waiting ${waits.since}` }];
+    case 'window':
+      return [{ event: 'run-waiting', key: `run-waiting ${waits.next}` }];
+    case undefined:
+      return [];
+  }
 }
 
 /** What of a report makes another message; progress alone does not. The same for the same facts. */
@@ -183,7 +195,7 @@ export function subjectOf(report: Report): string {
     case 'window':
       return `window-${idOf(report.window)}`;
     case 'reboot':
-      return `reboot-${report.after}-${idOf(report.since)}`;
+      return `reboot-${report.after}-${idOf(report.newest)}`;
     case 'stuck':
       return `stuck-${idOf(report.at)}`;
     case 'test':

@@ -15,6 +15,9 @@ import { notify } from '../notify/notify';
 /** How soon a notifier that could not be told is told again, in milliseconds. */
 const RETRY_MS = 60_000;
 
+/** How soon workers that could not tell their targets are asked again, in milliseconds. */
+const ASK_AGAIN_MS = 10 * 60_000;
+
 /** How long a cluster that ends waits for the server, in milliseconds. */
 const FLUSH_MS = 30_000;
 
@@ -79,9 +82,18 @@ export class NoticeBoard {
     this.isAsking = false;
     const { notices } = this.state;
     if (notices !== undefined && defaults !== null) notices.defaults = defaults;
-    // Without an answer nobody is told of what is over, and the next run asks again.
-    if (notices !== undefined && defaults === null) notices.defaults ??= [];
+    // What there is to tell waits until they are known.
+    if (defaults === null && notices?.defaults === undefined) this.askAgain();
     this.changed();
+  }
+
+  private askAgain(): void {
+    void condition(() => false, ASK_AGAIN_MS, { summary: 'ask a worker for its targets of notifications again' }).then(
+      () => {
+        this.askedFor = null;
+        this.changed();
+      },
+    );
   }
 
   private async handOver(due: DueReport, targets: AnyTarget[]): Promise<void> {
@@ -119,15 +131,16 @@ export class NoticeBoard {
       return;
     try {
       await startChild(notify, {
-        ...{ workflowId, workflowIdReusePolicy: 'ALLOW_DUPLICATE', cancellationType: 'ABANDON' },
+        ...{ workflowId, workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY', cancellationType: 'ABANDON' },
         parentClosePolicy: ParentClosePolicy.ABANDON,
         staticSummary: `notifications about ${aboutOf(report)} of ${spec.name}`,
         args: [{ cluster: spec.name, createdAt, report, targets }],
       });
     } catch (error) {
-      // Of an earlier history, which has not heard that it was started.
+      // Of an earlier history, which has not heard that it was started, or of one that was reset since.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await signal();
+      // One that has ended has told of the end of its subject.
+      await signal().catch(() => undefined);
     }
   }
 }

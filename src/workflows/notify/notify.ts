@@ -139,9 +139,10 @@ class Notifier {
   }
 
   /** A cluster that is gone needs to hear nothing. */
-  private async tell(notified: Notified): Promise<void> {
+  private async tell(notified: Omit<Notified, 'createdAt'>): Promise<void> {
+    const { cluster, createdAt } = this.input;
     await CancellationScope.nonCancellable(() =>
-      getExternalWorkflowHandle(clusterWorkflowId(this.input.cluster)).signal(notifiedSignal, notified),
+      getExternalWorkflowHandle(clusterWorkflowId(cluster)).signal(notifiedSignal, { createdAt, ...notified }),
     ).catch(() => undefined);
   }
 

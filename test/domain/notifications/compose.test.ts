@@ -53,7 +53,10 @@ const REPORTS: [string, Report][] = [
   ['run-cancelled', { ...RUN, members, end: { ...end, outcome: 'cancelled', cancelledBy: 'bob' } }],
   ['run-expired', { ...RUN, members, nextWindow: null, end: { ...end, outcome: 'expired' } }],
   ['run-window', { ...RUN, members, failed, waits: { kind: 'window', next: RUN.nextWindow }, expiresAt }],
-  ['run-paused', { ...RUN, waits: { kind: 'paused', by: 'alice', reason: 'release' }, expiresAt }],
+  [
+    'run-paused',
+    { ...RUN, waits: { kind: 'paused', by: 'alice', reason: 'release', since: '2026-11-29T01:10:00.000Z' }, expiresAt },
+  ],
   ['run-blocked', { ...RUN, members, failed, waits: { kind: 'budget', failures: 1, limit: 0 }, expiresAt }],
   ['node-failed', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed }],
   [
@@ -84,6 +87,7 @@ const REPORTS: [string, Report][] = [
       after: '3d',
       nodes: { count: 2, names: ['w-1', 'w-2'] },
       since: '2026-11-25T02:00:00.000Z',
+      newest: '2026-11-25T04:00:00.000Z',
       reboots: true,
       nextWindow: RUN.nextWindow,
     },
