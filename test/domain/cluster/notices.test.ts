@@ -1,0 +1,171 @@
+/** What targets hear of a cluster: each thing once, whatever the history of the cluster has been through. */
+import { collectNotices, dueReports, nextReminderMs, noteHandedOver } from '../../../src/domain/cluster/notices';
+import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
+import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
+import { finishRun, newClusterState, recordWindow } from '../../../src/domain/cluster/state';
+import { noteNotified, parseNotified } from '../../../src/domain/cluster/notified';
+import type { Told } from '../../../src/domain/notifications/deliveries';
+import { afterMessage, nextMessage } from '../../../src/domain/notifications/deliveries';
+import { subjectOf } from '../../../src/domain/notifications/report';
+import type { EventFilter, NotificationTarget } from '../../../src/domain/notifications/types';
+import { NOTIFICATION_EVENTS } from '../../../src/domain/notifications/types';
+import { HOUR_MS, MINUTE_MS } from '../../../src/domain/shared/time-units';
+import { beginRun, clusterSpec, settled } from '../../support/builders';
+
+const T0 = Date.parse('2027-01-01T00:00:00.000Z');
+const ALL: EventFilter[] = [
+  ...NOTIFICATION_EVENTS.flatMap((one) => (one === 'reboot-pending-for' ? [] : [one])),
+  { 'reboot-pending-for': '3d' },
+];
+
+/** A cluster, the notifiers of its subjects, and what a target gets of them. */
+class World {
+  state: ClusterState;
+  nowMs = T0;
+  readonly messages: string[] = [];
+  private readonly told = new Map<string, Told>();
+  private readonly target: NotificationTarget;
+
+  constructor(on: EventFilter[]) {
+    this.target = { name: 'ops', on, webhook: { url: 'https://hooks.example.com' } };
+    const spec = { ...clusterSpec(['w-1', 'w-2', 'w-3']), notifications: [this.target] };
+    this.state = newClusterState(spec, null, this.now);
+    this.sync();
+  }
+
+  get now(): string {
+    return new Date(this.nowMs).toISOString();
+  }
+
+  sync(): void {
+    collectNotices(this.state, this.now);
+    for (const due of dueReports(this.state, [this.target])) {
+      const { subject, report } = due;
+      const told = this.told.get(subject) ?? null;
+      const next = nextMessage(this.target, report, told);
+      if (next !== null) {
+        this.messages.push(
+          `${next.news.map(({ event }) => event).join(' ')} ${subjectOf(report).split('-', 1)[0] ?? ''}`,
+        );
+        this.told.set(subject, afterMessage(next, told, null));
+      }
+      noteHandedOver(this.state, due);
+    }
+  }
+
+  /** Time passes, the history begins anew, and everything is looked at again. */
+  later(ms = MINUTE_MS): void {
+    this.nowMs += ms;
+    for (let times = 0; times < 3; times += 1) {
+      this.sync();
+      this.state = unpackState(JSON.parse(JSON.stringify(packState(this.state))) as never);
+    }
+  }
+
+  run(): void {
+    beginRun(this.state, ['w-1', 'w-2', 'w-3'], this.now);
+  }
+
+  suspend(change: Partial<NonNullable<ActiveRun['suspended']>>): void {
+    if (this.state.run !== null) this.state.run.suspended = { settled: [], failures: 0, ...change };
+    this.later();
+  }
+
+  resume(): void {
+    if (this.state.run !== null) this.state.run.suspended = null;
+    this.state.paused = null;
+    this.later();
+  }
+}
+
+describe('src/domain/cluster/notices', () => {
+  it('reports a missed window once, and none within a blackout', () => {
+    const world = new World(ALL);
+    recordWindow(world.state, '2027-01-01T00:00:00Z', 'missed (paused)', world.now);
+    recordWindow(world.state, '2027-01-02T00:00:00Z', 'missed (blackout: freeze)', world.now);
+    recordWindow(world.state, '2027-01-03T00:00:00Z', 'run 1', world.now);
+    world.later();
+    world.later();
+    expect(world.messages).toEqual(['window-missed window']);
+  });
+
+  it('reports a reboot that is pending for too long once, and again for another node', () => {
+    const world = new World(ALL);
+    const pending = (name: string): void => {
+      const row = world.state.nodes.find((one) => one.name === name);
+      Object.assign(row ?? {}, { state: 'reboot-pending', stateSince: world.now });
+    };
+    pending('w-1');
+    world.later(HOUR_MS);
+    pending('w-2');
+    world.later(70 * HOUR_MS);
+    expect(world.messages).toEqual([]);
+    expect(nextReminderMs(world.state)).toBe(T0 + 72 * HOUR_MS);
+    world.later(HOUR_MS);
+    world.later(MINUTE_MS);
+    expect(world.messages).toEqual(['reboot-pending-for reboot']);
+    world.later(HOUR_MS);
+    expect(world.messages).toHaveLength(2);
+    world.later(24 * HOUR_MS);
+    expect(world.messages).toHaveLength(2);
+  });
+
+  it('reports a cluster that is stuck once until the fault is over', () => {
+    const world = new World(ALL);
+    const fault = (error: string | null): void => {
+      if (error === null) delete world.state.loopError;
+      else world.state.loopError = error;
+      world.later();
+    };
+    fault('it does nothing');
+    fault('it still does nothing');
+    fault(null);
+    expect(world.messages).toEqual(['cluster-stuck stuck']);
+    fault('again');
+    expect(world.messages).toHaveLength(2);
+  });
+
+  it('reports each block and each pause of a run once', () => {
+    const world = new World(['run-blocked', 'run-waiting']);
+    world.run();
+    world.later();
+    world.suspend({ hold: { kind: 'budget', failures: 1, limit: 0 } });
+    world.resume();
+    // Somebody has allowed one failure; the next one blocks the run again.
+    world.suspend({ hold: { kind: 'budget', failures: 2, limit: 1 } });
+    world.resume();
+    for (let times = 0; times < 2; times += 1) {
+      world.state.paused = { at: world.now, by: 'alice', reason: null };
+      world.suspend({});
+      world.resume();
+    }
+    expect(world.messages).toEqual(['run-blocked run', 'run-blocked run', 'run-waiting run', 'run-waiting run']);
+  });
+
+  it('reports a run as one message per target and news, and its end once', () => {
+    const world = new World(ALL);
+    world.run();
+    world.later();
+    if (world.state.run !== null) world.state.run.done['w-1'] = 'failed';
+    world.later();
+    const current = world.state.run;
+    if (current === null) throw new Error('the run is gone');
+    finishRun(world.state, current, [settled('w-2'), settled('w-3')], 'failed', world.now);
+    world.later();
+    expect(world.messages).toEqual(['run-started run', 'node-failed run', 'run-finished run']);
+  });
+
+  it('hears of messages of this cluster, and of none of an earlier cluster of its name', () => {
+    const { state } = new World(ALL);
+    const count = (): number => state.events.next;
+    const before = count();
+    const notified = { target: 'ops', about: 'run 1', result: 'delivered' };
+    const parse = (createdAt?: string) => parseNotified({ ...notified, createdAt });
+    expect(parse()).toBeNull();
+    const [old, own] = [parse('2020-01-01T00:00:00.000Z'), parse(state.createdAt)];
+    if (old !== null) noteNotified(state, old, state.createdAt);
+    expect(count()).toBe(before);
+    if (own !== null) noteNotified(state, own, state.createdAt);
+    expect(count()).toBe(before + 1);
+  });
+});
