@@ -8,7 +8,7 @@ import type { EksSpec } from '../domain/spec/types';
 import { Inspector } from './inspector';
 import type { LiveStatus } from './live-status';
 import type { PlanOptions } from './run-plan';
-import { blockersOf, windowsOf } from './run-plan';
+import { blockersOf, requestAlerts, windowsOf } from './run-plan';
 import type { TemporalCalls } from './temporal-calls';
 
 /** @throws OspatchError `NotFound`, `Usage`, `NoWorker`, or the error that kept every node group from being read */
@@ -26,14 +26,17 @@ export async function requestEksPlan(
     });
   }
   const names = chosenGroups(spec, nodes);
-  const inspection = await new Inspector(calls, by).inspectGroups(spec, names);
+  const [inspection, firing] = await Promise.all([
+    new Inspector(calls, by).inspectGroups(spec, names),
+    requestAlerts(calls, by, spec),
+  ]);
   if (inspection.error !== null && inspection.groups.length === 0) throw new OspatchError(inspection.error);
   const isNow = now || names !== null;
   return planNodeGroups({
     ...{ spec, names, inspection, nowMs: Date.now() },
     rows: (status?.nodes ?? []).flatMap((row) => (isNode(row) ? [] : [row])),
     windows: isNow ? [] : await windowsOf(spec, Date.now(), isInForce ? status : null),
-    blockers: blockersOf(status),
+    blockers: [...blockersOf(status), ...firing],
   });
 }
 

@@ -88,7 +88,7 @@ export async function requestPlan(
 }
 
 /** Why a run that began now would be held by alerts, in one clause; empty: it would not. */
-async function requestAlerts(calls: TemporalCalls, by: string, spec: SelfManagedSpec): Promise<string[]> {
+export async function requestAlerts(calls: TemporalCalls, by: string, spec: PatchableSpec): Promise<string[]> {
   const gate = alertGateOf(spec);
   if (gate === undefined) return [];
   const { client, taskQueue } = calls.session;
@@ -112,7 +112,8 @@ async function requestAlerts(calls: TemporalCalls, by: string, spec: SelfManaged
       throw error;
     });
   const hold = firingHold(reading);
-  return hold === null ? [] : [`no node would be started now: ${describeHold(hold, 'node')}`];
+  const unit = spec.type === 'eks' ? 'node group' : 'node';
+  return hold === null ? [] : [`no ${unit} would be started now: ${describeHold(hold, unit)}`];
 }
 
 /** As the run would see it, except for nodes that a run in progress works on. Null: not known. */

@@ -6,6 +6,7 @@ import { isWorkerTarget } from '../domain/notifications/types';
 import { decidePolicy } from '../domain/policy/decide';
 import { deniedInfo } from '../domain/policy/denied';
 import type { Demand } from '../domain/policy/request';
+import { notificationDemands } from '../domain/policy/request';
 import type { WorkerPolicy } from '../domain/policy/types';
 import { OspatchError } from '../domain/shared/errors';
 import type { AddressBounds } from '../domain/trust/address-bounds';
@@ -80,13 +81,14 @@ function judgeBy(
   cluster: string,
   target: NotificationTarget,
 ): (host?: string) => AddressBounds | undefined {
+  // Hosts are judged when they are called, since a URL may be in a file.
+  const named = notificationDemands(target).filter(({ kind }) => kind !== 'notificationHost');
   const path = `notifications (${target.name})`;
-  const demands = demandsOf(target, path);
   return (host) => {
     if (policy === null) return undefined;
-    const all: Demand[] =
-      host === undefined ? demands : [...demands, { kind: 'notificationHost', path, host: plainHost(host) }];
-    const request = { cluster, demands: all };
+    const demands: Demand[] =
+      host === undefined ? named : [...named, { kind: 'notificationHost', path, host: plainHost(host) }];
+    const request = { cluster, demands };
     const verdict = decidePolicy(policy, request);
     if (!verdict.allowed) throw new OspatchError(deniedInfo(request, verdict.denial));
     const [{ rule, limits }] = verdict.grants;
@@ -97,16 +99,4 @@ function judgeBy(
 
 function plainHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1');
-}
-
-/** The files and programs that a target names. */
-function demandsOf({ webhook, slack, teams, email, program }: NotificationTarget, path: string): Demand[] {
-  const files = [
-    ...[webhook?.urlFile, webhook?.signingKeyFile, webhook?.caFile, slack?.urlFile, slack?.tokenFile, slack?.caFile],
-    ...[teams?.urlFile, teams?.caFile, email?.passwordFile, email?.caFile],
-  ];
-  return [
-    ...files.flatMap((file): Demand[] => (file === undefined ? [] : [{ kind: 'notificationSecret', path, file }])),
-    ...(program === undefined ? [] : [{ kind: 'notificationProgram' as const, path, program }]),
-  ];
 }

@@ -1,14 +1,13 @@
 /** Slack, and services that speak its API: an incoming webhook, or one message per run that is kept up to date, with a thread. */
 import type { ComposedMessage } from '../domain/notifications/compose';
 import type { SlackTarget } from '../domain/notifications/types';
+import { SLACK_API } from '../domain/notifications/types';
 import { parseUrl, serverOf } from '../http/call';
 import type { HttpAnswer } from '../http/call';
 import { defined } from '../domain/shared/defined';
 import { DeliveryFailure, withoutSecrets } from './failure';
 import { assertNoPage, assertTaken, retryAfterMs } from './http-answers';
 import type { Sending, Sent } from './sending';
-
-const DEFAULT_ENDPOINT = 'https://slack.com/api';
 
 /** Limits of Slack. */
 const MAX_SECTION = 2_900;
@@ -78,7 +77,7 @@ interface SlackAnswer {
 }
 
 async function api(
-  { endpoint = DEFAULT_ENDPOINT, tokenFile = '' }: SlackTarget,
+  { endpoint = SLACK_API, tokenFile = '' }: SlackTarget,
   sending: Sending,
   method: string,
   body: object,

@@ -3,7 +3,7 @@ import type { AllActivities, InputOf } from '../../src/activities/input/types';
 import { DEFAULT_DRAIN } from '../../src/domain/kubernetes/types';
 import { DEFAULT_PACKAGE_POLICY } from '../../src/domain/spec/package-policy';
 import type { NodeTarget } from '../../src/domain/spec/types';
-import { loginDemands } from '../../src/domain/policy/request';
+import { alertmanagerDemands, loginDemands, notificationDemands } from '../../src/domain/policy/request';
 import { nodeSpec } from './builders';
 
 export type Inputs = {
@@ -24,6 +24,11 @@ const ALERTMANAGER = {
   caFile: 'ca.pem',
 };
 
+const TARGETS = [
+  { name: 'hook', on: [], webhook: { url: 'https://[::1]:8443/ospatch', signingKeyFile: 'hook-key' } },
+  { name: 'chat', on: [], slack: { channel: '#ops', tokenFile: 'slack-token' } },
+  { name: 'pager', on: [], program: 'page' },
+];
 const SILENCES = {
   alertmanager: { url: ['https://alertmanager.example.com:9093'], bearerTokenFile: 'token' },
   matchers: ['instance=~"{{node}}(:.*)?"'],
@@ -172,7 +177,11 @@ export function validInputs(port = 22, eksEndpoint = 'http://127.0.0.1:9'): Inpu
     awaitWorkflowClosed: NODE_WORKFLOW,
     explainPolicy: {
       cluster: 'demo',
-      requests: [{ kind: 'login', node: 'w-1', taskQueue: 'ospatch', demands: loginDemands(target) }],
+      requests: [
+        { kind: 'login', node: 'w-1', taskQueue: 'ospatch', demands: loginDemands(target) },
+        { kind: 'alerts', node: null, taskQueue: 'ospatch', demands: alertmanagerDemands(ALERTMANAGER) },
+        { kind: 'notifications', node: null, taskQueue: 'ospatch', demands: TARGETS.flatMap(notificationDemands) },
+      ],
     },
   };
 }

@@ -124,6 +124,10 @@ const demand = z.discriminatedUnion(
       access: z.object({ kubeconfig: spec.kubeconfig, context: spec.kubeContext.optional() }),
     }),
     z.object({ kind: z.literal('aws'), path, access: eksAccess }),
+    z.object({
+      ...{ kind: z.literal('alertmanager'), path, url: field.singleLine(1_000) },
+      credentials: field.singleLine(128).nullable(),
+    }),
     z.object({ kind: z.literal('notificationHost'), path, host: spec.host }),
     z.object({ kind: z.literal('notificationSecret'), path, file: field.singleLine(128) }),
     z.object({ kind: z.literal('notificationProgram'), path, program: spec.programName }),

@@ -39,7 +39,7 @@ const troubled = z
 const at = z.string({ error: 'a time' }).max(40, { error: 'a time' });
 const amount = field.count;
 const waits = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('paused'), by: short, reason: text.nullable() }),
+  z.object({ kind: z.literal('paused'), by: short, reason: text.nullable(), since: at }),
   z.object({ kind: z.literal('budget'), failures: amount, limit: amount }),
   z.object({ kind: z.literal('window'), next: at.nullable() }),
 ]);
@@ -61,7 +61,7 @@ const report = z.discriminatedUnion(
     }),
     z.object({ kind: z.literal('window'), window: at, result: text, nextWindow: at.nullable() }),
     z.object({
-      ...{ kind: z.literal('reboot'), after: short, nodes: members, since: at },
+      ...{ kind: z.literal('reboot'), after: short, nodes: members, since: at, newest: at },
       ...{ reboots: z.boolean(), nextWindow: at.nullable() },
     }),
     z.object({ kind: z.literal('stuck'), at, cause: z.enum(['loop', 'windows']), message: text }),

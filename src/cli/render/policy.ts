@@ -12,6 +12,7 @@ const TITLES: Record<ExplainedRequest['kind'], string> = {
   calendars: 'calendars',
   aws: 'AWS',
   alerts: 'Alertmanager',
+  notifications: 'notifications',
   audit: 'audit log',
 };
 

@@ -50,6 +50,9 @@ export interface SlackTarget extends Address, Authorities {
   endpoint?: string;
 }
 
+/** The endpoint of Slack itself. */
+export const SLACK_API = 'https://slack.com/api';
+
 export interface TeamsTarget extends Address, Authorities {}
 
 export const SMTP_TLS = ['starttls', 'tls', 'none'] as const;

@@ -1,5 +1,7 @@
 /** What an activity asks of a worker, in the words of its policy. */
 import type { AlertmanagerAccess } from '../alerts/types';
+import type { NotificationTarget } from '../notifications/types';
+import { SLACK_API } from '../notifications/types';
 import type { EksAccess } from '../eks/policy';
 import type { KubernetesAccess } from '../kubernetes/types';
 import type { NodeTarget } from '../spec/types';
@@ -60,6 +62,36 @@ export function listed(field: ListedField, path: string, value: string | number)
 
 export function kubernetesDemand(access: KubernetesAccess): Demand {
   return { kind: 'kubeconfig', path: 'kubernetes.kubeconfig', access };
+}
+
+/** The host, the files and the program that a target of notifications names. The host of a URL in a file is not known here. */
+export function notificationDemands({ name, webhook, slack, teams, email, program }: NotificationTarget): Demand[] {
+  const at = (field: string): string => `notifications (${name}).${field}`;
+  const host = (field: string, value: string | undefined): Demand[] =>
+    value === undefined ? [] : [{ kind: 'notificationHost', path: at(field), host: value }];
+  const hostOf = (url: string | undefined): string | undefined =>
+    /^https?:\/\/(?:\[([^\]]*)\]|([^:/]+))/
+      .exec(url ?? '')
+      ?.slice(1)
+      .find((one) => one !== undefined);
+  const secret = (field: string, file: string | undefined): Demand[] =>
+    file === undefined ? [] : [{ kind: 'notificationSecret', path: at(field), file }];
+  return [
+    ...host('webhook.url', hostOf(webhook?.url)),
+    ...secret('webhook.urlFile', webhook?.urlFile),
+    ...secret('webhook.signingKeyFile', webhook?.signingKeyFile),
+    ...secret('webhook.caFile', webhook?.caFile),
+    ...host('slack.endpoint', slack?.channel === undefined ? undefined : hostOf(slack.endpoint ?? SLACK_API)),
+    ...secret('slack.urlFile', slack?.urlFile),
+    ...secret('slack.tokenFile', slack?.tokenFile),
+    ...secret('slack.caFile', slack?.caFile),
+    ...secret('teams.urlFile', teams?.urlFile),
+    ...secret('teams.caFile', teams?.caFile),
+    ...host('email.host', email?.host),
+    ...secret('email.passwordFile', email?.passwordFile),
+    ...secret('email.caFile', email?.caFile),
+    ...(program === undefined ? [] : [{ kind: 'notificationProgram' as const, path: at('program'), program }]),
+  ];
 }
 
 /** One for each replica. */

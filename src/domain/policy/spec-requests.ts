@@ -2,7 +2,7 @@
 import type { ClusterSpec, EksSpec, SelfManagedSpec } from '../spec/types';
 import { accessOf } from '../eks/node-groups';
 import type { Demand } from './request';
-import { alertmanagerDemands, awsDemand, kubernetesDemand, listed, loginDemands } from './request';
+import { alertmanagerDemands, awsDemand, kubernetesDemand, listed, loginDemands, notificationDemands } from './request';
 
 export const REQUEST_KINDS = [
   'login',
@@ -12,6 +12,7 @@ export const REQUEST_KINDS = [
   'calendars',
   'aws',
   'alerts',
+  'notifications',
   'audit',
 ] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
@@ -38,6 +39,9 @@ export function specRequests(spec: ClusterSpec, defaultQueue: string): SpecReque
     ...(spec.alerts === undefined
       ? []
       : [request('alerts', null, spec.taskQueue ?? defaultQueue, alertmanagerDemands(spec.alerts.alertmanager))]),
+    ...(spec.notifications ?? []).map((target) =>
+      request('notifications', null, defaultQueue, notificationDemands(target)),
+    ),
     request('audit', null, defaultQueue, []),
   ];
   return requests.map((one) => ({

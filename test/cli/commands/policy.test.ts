@@ -63,6 +63,25 @@ describe('src/cli/commands/policy', () => {
     expect(text.stdout).toMatch(/^prod-eu: all 2 requests are allowed\n {2}\S+: login: allowed by production\n/);
   });
 
+  it('explain shows what is denied of notifications and of an Alertmanager', async () => {
+    const more = `notifications:
+  - { name: hook, webhook: { url: 'https://hooks.example.com/x', signingKeyFile: key } }
+  - { name: chat, slack: { channel: '#ops', tokenFile: slack-token } }
+  - { name: pager, program: page }
+alerts: { alertmanager: { url: 'https://am.example.com', bearerTokenFile: am }, block: all }
+`;
+    const allowed = `${POLICY.replace('patcher', `'*'`)}    notifications: { hosts: [hooks.example.com], secrets: [key] }\n`;
+    writeFileSync(join(cwd, 'policy.yaml'), allowed, { mode: 0o644 });
+    writeFileSync(join(cwd, 'spec.yaml'), `${specText('{schedule: weekly}')}${more}`);
+    const { stdout } = await runOffline(['policy', 'explain', 'policy.yaml', '-f', 'spec.yaml'], { cwd });
+    expect(stdout).toContain('3 of 6 requests are denied');
+    expect(stdout).toContain('https://am.example.com with am: denied, not allowed by alertmanagers');
+    expect(stdout).toContain('notifications (hook).webhook.url hooks.example.com\n');
+    expect(stdout).toContain('(chat).slack.endpoint slack.com: denied, not allowed by notifications.hosts');
+    expect(stdout).toContain('(chat).slack.tokenFile slack-token: denied, not allowed by notifications.secrets');
+    expect(stdout).toContain('(pager).program page: denied, not allowed by notifications.programs');
+  });
+
   it('explain is told of a cluster that no rule names, and of a policy that is not valid', async () => {
     const other = await run(['explain', 'policy.yaml', '-f', 'spec.yaml'], POLICY.replace('prod-*', 'dev'));
     expect([other.code, other.stdout]).toEqual([

@@ -1,3 +1,4 @@
+import { INPUT_SCHEMAS } from '../../../src/activities/input/schemas';
 import { composeMessage, plainMessage } from '../../../src/domain/notifications/compose';
 import type { Report, RunNotice } from '../../../src/domain/notifications/report';
 import { golden } from '../../support/golden';
@@ -119,4 +120,11 @@ it('says what happened, what was done, what comes next and which command steers 
   );
   const text = texts.join('\n');
   expect(text).toBe(golden(__dirname, 'messages', text));
+});
+
+it.each(REPORTS)('reaches the worker that sends it as it is: %s', (_name, report) => {
+  const at = '2026-11-29T01:00:04.120Z';
+  const target = { name: 'ops', on: ['run-finished'], fromWorker: true };
+  const input = { cluster: 'prod-eu', createdAt: at, at, target, report, news: [], thread: null };
+  expect(INPUT_SCHEMAS.notify.parse(input)).toMatchObject({ report });
 });
