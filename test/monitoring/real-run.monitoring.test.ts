@@ -127,7 +127,8 @@ describe('deploy/monitoring, with a real run', () => {
         await cluster.handle.signal('patchNow');
         await cluster.untilPatching('w-1');
 
-        await cluster.handle.signal(notifiedSignal, { target: 'ops', about: 'run 1', result: 'delivered' });
+        const { createdAt } = await cluster.status();
+        await cluster.handle.signal(notifiedSignal, { createdAt, target: 'ops', about: 'run 1', result: 'delivered' });
         const progress = { run: 2, workflowId: await cluster.runId(2), settled: [], gates: { pass: 1 } };
         await cluster.handle.signal('runProgress', progress);
 
