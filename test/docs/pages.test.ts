@@ -73,6 +73,43 @@ describe('docs/troubleshooting.md', () => {
   });
 });
 
+describe('docs/messages.md', () => {
+  const text = read('docs/messages.md');
+  const named = (kind: string): string[] =>
+    [...read('src/contract/messages.ts').matchAll(new RegExp(`= define${kind}(?:<.*>)?\\('(\\w+)'\\)`, 'g'))].map(
+      ([, name = '']) => name,
+    );
+  const section = (from: string, to: string): string => text.split(`\n## ${from}\n`)[1]?.split(`\n## ${to}\n`)[0] ?? '';
+
+  it('has every signal, update and query, and no other', () => {
+    const [, rest = ''] = text.split('\n## Runs and nodes\n');
+    const ofOthers = [...rest.matchAll(/\| `(\w+)` +\| (?:query|update)/g)].map(([, name = '']) => name);
+    const [, internal = ''] = rest.split('change with\nversions: ');
+    const between = [...internal.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+    const updates = headings(section('Signals and updates', 'Queries'), '###');
+    const queries = headings(section('Queries', 'Runs and nodes'), '###');
+    expect([...updates, ...queries, ...ofOthers].sort()).toEqual([...named('Update'), ...named('Query')].sort());
+    expect([...updates, ...between].sort()).toEqual(named('Signal').sort());
+  });
+
+  it('names every type of workflow', () => {
+    const types = [...read('src/workflows/index.ts').matchAll(/^export \{ ([\w, ]+) \}/gm)].flatMap(([, names = '']) =>
+      names.split(', '),
+    );
+    expect(types.length).toBeGreaterThan(10);
+    expect(types.filter((type) => !text.includes(`\`${type}\``))).toEqual([]);
+  });
+
+  it('has every option of patchNow', () => {
+    const [, list = ''] = /^type PatchOption = (.+);$/m.exec(read('src/domain/cluster/messages.ts')) ?? [];
+    const options = [...list.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
+    const table = /### patchNow[^#]*/.exec(text)?.[0] ?? '';
+    expect([...table.matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name).sort()).toEqual(
+      ['nodes', ...options].sort(),
+    );
+  });
+});
+
 describe('docs/errors.md', () => {
   it('is what scripts/generate-error-reference.js writes, with every type', () => {
     expect(errorTypes()).toEqual([...ERROR_TYPES]);
