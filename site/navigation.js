@@ -60,6 +60,7 @@ const GROUPS = [
     pages: [
       ['Spec', 'spec'],
       ['Command line', 'cli'],
+      ['Commands and options', 'commands'],
       ['Messages', 'messages'],
       ['Node.js client', 'client'],
       ['Metrics', 'metrics'],

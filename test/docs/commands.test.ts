@@ -9,6 +9,9 @@ import { fencedBlocks } from '../support/markdown';
 import { shellCommands } from '../support/shell-commands';
 
 const ROOT = path.join(__dirname, '../..');
+const { commandPage } = jest.requireActual<{ commandPage(program: Command): string }>(
+  '../../scripts/generate-command-reference.js',
+);
 
 const DOCUMENTS = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
@@ -212,6 +215,18 @@ describe('the commands in the documents', () => {
 
   it('exist where a sentence names them, with their options', () => {
     expect(inlineUsages().flatMap(unknownWords)).toEqual([]);
+  });
+
+  it('are all explained in docs/cli.md', () => {
+    const text = readFileSync(path.join(ROOT, 'docs/cli.md'), 'utf8');
+    const titles = [...text.matchAll(/^###? (.+)$/gm)].flatMap(([, title = '']) => title.split(', '));
+    const names = inertProgram().commands.map((command) => command.name());
+    expect(names.filter((name) => !titles.some((title) => title === name || title.startsWith(`${name} `)))).toEqual([]);
+  });
+
+  it('are in docs/commands.md with every option, as scripts/generate-command-reference.js writes them', () => {
+    const page = commandPage(buildProgram(fakeTerminal().context));
+    expect(readFileSync(path.join(ROOT, 'docs/commands.md'), 'utf8')).toBe(page);
   });
 
   it('exist where a message of the program names them, with their options', () => {
