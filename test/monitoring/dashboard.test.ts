@@ -25,8 +25,10 @@ describe('deploy/monitoring/ospatch-dashboard.json', () => {
 
   it('asks only for series that docs/metrics.md has', () => {
     const text = readFileSync(path.join(ROOT, 'docs/metrics.md'), 'utf8');
-    const known = [...text.matchAll(/^\| `(ospatch_\w+)`/gm)].map(([, name = '']) => name);
-    const used = dashboardQueries().flatMap(({ expr }) => [...expr.matchAll(/\bospatch_\w+/g)].map(([name]) => name));
+    const known = [...text.matchAll(/^\| `((?:ospatch|temporal)_\w+)`/gm)].map(([, name = '']) => name);
+    const used = dashboardQueries().flatMap(({ expr }) =>
+      [...expr.matchAll(/\b(?:ospatch|temporal)_\w+/g)].map(([name]) => name),
+    );
     expect(used.length).toBeGreaterThan(20);
     expect(used.filter((name) => !known.includes(name.replace(/_bucket$/, '')))).toEqual([]);
   });
