@@ -64,6 +64,7 @@ class Notifier {
   async run(): Promise<void> {
     for (;;) {
       this.isStale = false;
+      this.dropRemoved();
       for (const target of this.notice.targets) this.send(target);
       if (this.sending.size === 0) {
         // A report that comes after the last one of its subject starts a notifier of its own.
@@ -80,10 +81,17 @@ class Notifier {
     this.isStale = true;
   }
 
+  /** Of a target that a new spec does not have any more. */
+  private dropRemoved(): void {
+    const names = new Set(this.notice.targets.map(({ name }) => name));
+    for (const [name, { scope }] of this.sending) if (!names.has(name)) scope.cancel();
+  }
+
   /** Sends what the target does not know yet, unless that is on its way. */
   private send(target: AnyTarget): void {
     const { name } = target;
-    const key = keyOf(this.notice.report);
+    // With its settings: a target that was corrected is tried with what it is now.
+    const key = JSON.stringify([keyOf(this.notice.report), target]);
     const inFlight = this.sending.get(name);
     if (inFlight !== undefined) {
       // An attempt that is in progress ends as it ends; one that waits to be repeated is dropped.

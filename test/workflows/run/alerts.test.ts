@@ -143,6 +143,24 @@ describe('alerts of a run', () => {
     }
   });
 
+  it('holds a run whose Alertmanager was killed after a node, and goes on when it answers again', async () => {
+    await withCluster({ block: 'all' }, async (cluster) => {
+      const goOn = cluster.nodes.hold('w-1', 'apply');
+      await cluster.handle.signal('patchNow', {});
+      await cluster.until('w-1 is being changed', () => cluster.nodes.log.includes('apply w-1'));
+      await alertmanager.kill();
+      try {
+        goOn();
+        await untilHeld(cluster, 'alerts-unknown');
+        expect(cluster.nodes.log).not.toContain('preflight w-2');
+      } finally {
+        await alertmanager.run();
+      }
+      expect((await cluster.untilIdle(1)).lastRun?.outcome).toBe('succeeded');
+      expect(cluster.nodes.log).toContain('apply w-2');
+    });
+  });
+
   it('ignores alerts in a run that was requested so', async () => {
     await alertmanager.fire('HighLoad');
     try {
