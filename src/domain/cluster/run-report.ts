@@ -70,6 +70,7 @@ export function noteRunReport(state: ReportedCluster, run: ReportedRun, summary:
   const report = runReport(state, run);
   // A run that is over waits for nothing.
   delete report.waits;
+  delete report.cancelling;
   const notices = (state.notices ??= { seen: state.events.next - 1 });
   addReport(notices, {
     ...report,
@@ -104,7 +105,7 @@ export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
     failed: troubled(failed),
     quarantined: troubled(quarantined),
     unreachable: troubled(lost),
-    ...defined({ waits: waits ?? undefined }),
+    ...defined({ waits: waits ?? undefined, cancelling: run.state === 'cancelling' ? (true as const) : undefined }),
     nextWindow: nextWindowOf(state),
     reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
   };

@@ -167,7 +167,7 @@ function progress({ members, unit, total, end }: RunNotice): string[] {
     return some === undefined || some.count === 0 ? [] : [`${word}: ${listed(some)}.`];
   });
   // A run that ended with an error may have changed nodes before.
-  const error = end?.error === undefined ? [] : [asSentence(plainText(end.error, 300))];
+  const error = end?.error === undefined ? [] : [`Error: ${asSentence(plainText(end.error, 300))}`];
   if (lines.length === 0 && end === undefined) return [`No ${unit} is finished yet.`];
   if (lines.length === 0 && end?.error === undefined) return [`The run had no ${unit}s.`];
   const ended = Object.values(members).reduce((sum, { count }) => sum + count, 0);
@@ -211,7 +211,11 @@ function nextOfRun(report: RunNotice): string[] {
         ...expiry,
       ];
     case undefined:
-      return ['The run continues.'];
+      if (report.cancelling === true) return ['The run was cancelled. It ends when the work in progress is finished.'];
+      // Whether the limit is exceeded is not known here.
+      return (report.members.failed?.count ?? 0) > 0
+        ? [`The run continues unless more ${report.unit}s failed than allowed.`]
+        : ['The run continues.'];
   }
 }
 
@@ -273,7 +277,7 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
       return [
         ...explain,
         { what: 'Follow the run', command: `ospatch status ${name} --watch` },
-        { what: 'Pause the cluster', command: `ospatch pause ${name}` },
+        ...(report.cancelling === true ? [] : [{ what: 'Pause the cluster', command: `ospatch pause ${name}` }]),
       ];
   }
 }

@@ -48,6 +48,8 @@ export interface RunNotice {
   unreachable: TroubledNode[];
   /** Absent: it is in progress, or over. */
   waits?: RunWait;
+  /** Somebody has cancelled it, and nodes in progress are finished. Absent: not, or it is over. */
+  cancelling?: true;
   /** When it is given up unless it has gone on. */
   expiresAt?: string;
   end?: {

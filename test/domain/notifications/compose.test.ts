@@ -60,6 +60,23 @@ const REPORTS: [string, Report][] = [
   ],
   ['run-blocked', { ...RUN, members, failed, waits: { kind: 'budget', failures: 1, limit: 0 }, expiresAt }],
   ['node-failed', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed }],
+  ['node-failed-cancelling', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed, cancelling: true }],
+  [
+    'run-error',
+    {
+      ...RUN,
+      members: { patched: { count: 1, names: ['w-1'] } },
+      end: { ...end, error: 'run 5 was terminated in Temporal' },
+    },
+  ],
+  [
+    'run-skipped',
+    {
+      ...RUN,
+      members: { 'up-to-date': { count: 1, names: ['w-1'] }, skipped: { count: 2, names: ['w-2', 'w-3'] } },
+      end: { ...end, outcome: 'succeeded' },
+    },
+  ],
   [
     'node-quarantined',
     { ...RUN, quarantined: [{ name: 'w-2', message: 'w-2 shows another host key than the trusted one' }] },
