@@ -155,7 +155,7 @@ describe('e2e/init', () => {
       await terminal.keys('Enter');
       await terminal.until(/namespace \[default\]: ?$/);
       await terminal.keys('Enter');
-      await terminal.until(/nothing listens at[\s\S]*Temporal, host:port \[localhost:7233\]: ?$/);
+      await terminal.until(/nothing\s+listens\s+at[\s\S]*Temporal, host:port \[localhost:7233\]: ?$/);
       await terminal.type(server.address);
       await terminal.keys('Enter', 'Enter');
       await terminal.until(/Temporal answers at[\s\S]*name of the cluster, e\.g\. prod-eu: ?$/);
@@ -170,7 +170,7 @@ describe('e2e/init', () => {
       await terminal.until(/first node[\s\S]*: ?$/);
       await terminal.type('ospatch@no such host');
       await terminal.keys('Enter');
-      await terminal.until(/--node: found[\s\S]*first node[\s\S]*: ?$/);
+      await terminal.until(/--node:\s+found[\s\S]*first node[\s\S]*: ?$/);
       const { host, port } = node();
       await terminal.type(`ospatch@${host}:${port}`);
       await terminal.keys('Enter');

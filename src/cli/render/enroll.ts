@@ -61,7 +61,7 @@ function remedyOf(why: string, node: string, file: string): string {
     case REFUSED.notNamed:
       return `add a line for ${node} with the fingerprint that its console shows`;
     default:
-      return `compare the fingerprint with the console of ${node}, and correct the file if it is wrong; ${attack}`;
+      return `compare the fingerprint with the console of ${node}, and correct --expect if it is wrong; ${attack}`;
   }
 }
 

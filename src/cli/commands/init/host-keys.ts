@@ -51,7 +51,8 @@ export async function confirmHostKeys(
     const scanned = await (prompter === null ? scanning : prompter.during(scanning));
     if (scanned === null) return null;
     const trouble = scanned.filter(({ found }) => found.state === 'refused' || found.state === 'unreachable');
-    for (const line of renderTrouble(trouble, colors(context, 'stderr'), path.basename(file))) printNote(context, line);
+    for (const line of renderTrouble(trouble, colors(context, 'stderr'), path.relative(context.cwd, file)))
+      printNote(context, line);
     if (trouble.length > 0) {
       if (prompter !== null && (await prompter.confirm('try again?', true))) continue;
       throw notEnrolled(trouble);
