@@ -184,6 +184,7 @@ const APART = '\u200b';
  */
 export function escapeSlack(text: string): string {
   return entities(text)
+    .replaceAll('](', `]${APART}(`)
     .replace(/@(?=[A-Za-z])/g, `@${APART}`)
     .replace(/([*_~`])(?=\S)/g, (mark, _1, at: number, all: string) => (isInWord(all, at) ? mark : `${mark}${APART}`));
 }

@@ -269,7 +269,7 @@ it('lets no text of a node mention, format, link or begin a header', () => {
   };
   const message = composeMessage('prod-eu', report);
   const slack = JSON.stringify(slackBody('prod-eu', message));
-  for (const forbidden of ['<!', '<@', '@everyone', '<b>']) expect(slack).not.toContain(forbidden);
+  for (const forbidden of ['<!', '<@', '@everyone', '<b>', '](http']) expect(slack).not.toContain(forbidden);
   expect(escapeSlack('a_b <x>')).toBe('a_b &lt;x&gt;');
   const failed = { ...message, commands: [{ what: 'Explain', command: "ospatch explain 'a*b' @x" }] };
   // What is copied out of a message works.
