@@ -213,6 +213,17 @@ describe('the commands in the documents', () => {
     expect(silent.map(({ where, words }) => `${where}: ${words.join(' ')}`)).toEqual([]);
   });
 
+  it('that are not run here have the test that the page names', () => {
+    const reasons = [...new Set(all.flatMap(({ notRun: reason }) => reason ?? []))];
+    expect(reasons.length).toBeGreaterThan(10);
+    const named = [...reasons, ...Object.values(NOT_RUN)].flatMap(
+      (reason) => reason.match(/\btest\/[\w./-]*\w/g) ?? [],
+    );
+    const isThere = (name: string): boolean =>
+      existsSync(path.join(ROOT, name)) || existsSync(path.join(ROOT, `${name}.test.ts`));
+    expect(named.filter((name) => !isThere(name))).toEqual([]);
+  });
+
   it('exist where a sentence names them, with their options', () => {
     expect(inlineUsages().flatMap(unknownWords)).toEqual([]);
   });

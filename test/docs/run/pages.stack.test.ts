@@ -64,7 +64,10 @@ beforeAll(async () => {
   stack = await startStack(NODES.map((name) => ({ name, updates: 'none', labReboot: true })));
 });
 
-afterAll(() => stack.stop());
+afterAll(async () => {
+  process.stderr.write(`\n${summary()}`);
+  await stack.stop();
+});
 
 /** A directory as a reader has it: specs, keys, a policy; and the programs of the examples. */
 async function readersDirectory(page: string): Promise<Reader> {
@@ -167,12 +170,37 @@ async function problemOf(reader: Reader, block: FencedBlock): Promise<string | n
   return null;
 }
 
-const runnable = pages.flatMap((page) => {
-  const blocks = fencedBlocks(readFileSync(path.join(ROOT, page), 'utf8')).filter(
-    (block) => ['sh', 'console'].includes(block.language) && note(block, 'not run') === undefined,
-  );
-  return blocks.length === 0 ? [] : [{ page, blocks }];
+const every = pages.map((page) => ({
+  page,
+  blocks: fencedBlocks(readFileSync(path.join(ROOT, page), 'utf8')).filter(({ language }) =>
+    ['sh', 'console'].includes(language),
+  ),
+}));
+
+const runnable = every.flatMap(({ page, blocks }) => {
+  const run = blocks.filter((block) => note(block, 'not run') === undefined);
+  return run.length === 0 ? [] : [{ page, blocks: run }];
 });
+
+let done = 0;
+
+/** What ran, and what did not. */
+function summary(): string {
+  const left = every.flatMap(({ page, blocks }) =>
+    blocks.flatMap((block) => {
+      const reason = note(block, 'not run');
+      return reason === undefined ? [] : [`  ${page}:${block.line}: ${reason}`];
+    }),
+  );
+  const all = runnable.reduce((sum, { blocks }) => sum + blocks.length, 0);
+  const elsewhere = Object.entries(ELSEWHERE).map(([page, reason]) => `  ${page}: ${reason}`);
+  return [
+    `${done} of ${all} blocks of commands in ${runnable.length} pages did what they say. Not run here, ${left.length} blocks and ${elsewhere.length} pages:`,
+    ...elsewhere,
+    ...left,
+    '',
+  ].join('\n');
+}
 
 describe('the commands of the pages', () => {
   it.each(runnable)('do what $page says', async ({ page, blocks }) => {
@@ -182,7 +210,8 @@ describe('the commands of the pages', () => {
       const from = Date.now();
       try {
         const problem = await problemOf(reader, block);
-        if (problem !== null) problems.push(problem);
+        if (problem === null) done += 1;
+        else problems.push(problem);
         // For who watches: a page takes minutes.
         appendFileSync(
           LOG,
