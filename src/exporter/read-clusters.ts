@@ -77,22 +77,25 @@ export class ClusterReader {
   /** Throws the errors of Temporal's client. */
   async read(): Promise<FleetReading> {
     const { session } = this;
-    const [running, stuck, ended, cordoned] = await Promise.all([
-      this.readRunning(),
+    const [running, paused, stuck, ended, cordoned] = await Promise.all([
+      this.readOpen(RUNNING),
+      this.readPaused(),
       this.readStuck(),
       this.readEnded(),
       this.readCordoned(),
     ]);
     const clusters: ClusterSnapshot[] = [];
     let unreadable = 0;
-    this.known = running;
+    const open = new Map([...running, ...paused]);
+    this.known = open;
     this.forgetRows();
-    for (const [name, before] of running) {
+    for (const [name, before] of open) {
+      const isStuck = stuck.has(name) || paused.has(name);
       if (before.metrics === null) unreadable += 1;
-      else clusters.push(this.snapshot(name, before, before.metrics, stuck.has(name) ? 'stuck' : null));
+      else clusters.push(this.snapshot(name, before, before.metrics, isStuck ? 'stuck' : null));
     }
     for (const [name, { metrics, isRemoved }] of ended) {
-      if (metrics !== null && !isRemoved && !running.has(name))
+      if (metrics !== null && !isRemoved && !open.has(name))
         clusters.push({ name, fault: 'ended', metrics, rows: null });
     }
     // What waits for workflow workers waits for those that do activities there too.
@@ -100,7 +103,7 @@ export class ClusterReader {
       ...clusters
         .filter(({ fault }) => fault !== 'ended')
         .flatMap(({ metrics }) => (metrics.sites ?? []).map((site) => [site, 'activities'] as const)),
-      ...[...running.values()].map(({ taskQueue }) => [taskQueue, 'workflows'] as const),
+      ...[...open.values()].map(({ taskQueue }) => [taskQueue, 'workflows'] as const),
     ]);
     const sites = await mapConcurrently([...kinds], SITES_AT_ONCE, async ([site, kind]) => ({
       site,
@@ -195,16 +198,22 @@ export class ClusterReader {
     return before;
   }
 
-  private async readRunning(): Promise<Map<string, Known>> {
+  private async readOpen(condition: string): Promise<Map<string, Known>> {
     const all = new Map<string, Known>();
-    for (const status of [RUNNING, 'ExecutionStatus = "Paused"']) {
-      await ifKnown(async () => {
-        for await (const one of this.find(status)) {
-          const name = nameOf(one);
-          all.set(name, await this.readOne(one, this.known.get(name)));
-        }
-      });
+    for await (const one of this.find(condition)) {
+      const name = nameOf(one);
+      all.set(name, await this.readOne(one, this.known.get(name)));
     }
+    return all;
+  }
+
+  /** With `temporal workflow pause`, which is no pause of ospatch: such a cluster does nothing at all. */
+  private async readPaused(): Promise<Map<string, Known>> {
+    let all = new Map<string, Known>();
+    // Servers before 1.30 do not have this status.
+    await ifKnown(async () => {
+      all = await this.readOpen('ExecutionStatus = "Paused"');
+    });
     return all;
   }
 

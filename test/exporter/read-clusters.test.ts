@@ -12,7 +12,7 @@ interface Listed {
   sites?: string[];
   /** Names of its nodes, of which it publishes the revision only. */
   nodes?: string[];
-  status?: 'ended' | 'removed';
+  status?: 'paused' | 'ended' | 'removed';
   /** Nobody answers its queries. */
   isSilent?: boolean;
 }
@@ -50,13 +50,9 @@ class Namespace {
 
   private async list(query: string): Promise<object[]> {
     if (!query.includes('WorkflowType = "cluster"') || query.includes('Problems')) return [];
-    const wanted = query.includes('"Running"')
-      ? undefined
-      : query.includes('"Completed"')
-        ? 'removed'
-        : query.includes('"Failed"')
-          ? 'ended'
-          : null;
+    const of = { Running: undefined, Paused: 'paused', Completed: 'removed', Failed: 'ended' } as const;
+    const [, status = ''] = /"(Running|Paused|Completed|Failed)"/.exec(query) ?? [];
+    const wanted = of[status as keyof typeof of];
     const found = this.clusters.filter(({ status }) => status === wanted);
     return Promise.all(found.map((one) => execution(one)));
   }
@@ -112,6 +108,18 @@ describe('src/exporter/read-clusters', () => {
     const { sites } = await reader.read();
     expect(sites.map(({ site }) => site).toSorted()).toEqual(['edge', 'one', 'two']);
     expect(namespace.polled.toSorted()).toEqual(['edge', 'one', 'two']);
+  });
+
+  it('shows that a cluster is stuck whose workflow somebody has paused in Temporal', async () => {
+    namespace.clusters = [
+      { name: 'a', createdAt: '1', status: 'paused' },
+      { name: 'b', createdAt: '1' },
+    ];
+    const { clusters } = await reader.read();
+    expect(clusters.map(({ name, fault }) => [name, fault])).toEqual([
+      ['a', 'stuck'],
+      ['b', null],
+    ]);
   });
 
   it('shows of ended clusters those that were not removed, unless there is one of that name', async () => {
