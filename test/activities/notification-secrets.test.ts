@@ -1,4 +1,7 @@
-/** Planted secrets of targets and of an Alertmanager: in no history, status, event, log or error, however a delivery ends. */
+/** Planted secrets of targets and of an Alertmanager, which only activities read, however a call ends. */
+import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -6,14 +9,10 @@ import type { AddressInfo, Server } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { SMTPServer } from 'smtp-server';
-import { createAlertActivities } from '../../../src/activities/alerts';
-import { createNotificationActivities } from '../../../src/activities/notifications';
-import type { NotificationTarget } from '../../../src/domain/notifications/types';
-import type { ClusterSpec } from '../../../src/domain/spec/types';
-import { PolicyFile } from '../../../src/policy/policy-file';
-import { clusterSpec } from '../../support/builders';
-import { waitFor } from '../../support/wait-for';
-import { Harness } from '../harness';
+import { createAlertActivities } from '../../src/activities/alerts';
+import { createNotificationActivities } from '../../src/activities/notifications';
+import type { NotificationTarget } from '../../src/domain/notifications/types';
+import { PolicyFile } from '../../src/policy/policy-file';
 
 const PLANTED = {
   hook: 'T0planted1/tok-planted2-5f3a9c',
@@ -23,7 +22,6 @@ const PLANTED = {
   bearer: 'planted6-bearer-77aa',
 };
 
-let harness: Harness;
 let directory: string;
 const servers: { close(): unknown }[] = [];
 
@@ -52,17 +50,15 @@ function echo(status: number) {
       .end(`cannot take ${url} with ${headers.authorization ?? ''} ${JSON.stringify(headers)} ${body}`);
 }
 
-beforeAll(async () => {
+beforeAll(() => {
   // Not below /tmp, where everybody may create files.
   directory = mkdtempSync(path.join(homedir(), '.ospatch-test-'));
   chmodSync(directory, 0o700);
-  harness = await Harness.start('real');
 });
 
-afterAll(async () => {
+afterAll(() => {
   for (const server of servers) server.close();
   rmSync(directory, { recursive: true, force: true });
-  await harness.stop();
 });
 
 function secret(name: string, text: string): string {
@@ -107,14 +103,6 @@ async function targets(): Promise<Omit<NotificationTarget, 'on'>[]> {
   ];
 }
 
-/** Everything in it as text, bytes too. */
-function textIn(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
-  if (Array.isArray(value)) return value.map(textIn).join('\n');
-  if (typeof value === 'object' && value !== null) return Object.values(value).map(textIn).join('\n');
-  return typeof value === 'string' ? value : '';
-}
-
 function leaksIn(text: string): string[] {
   const parts = [...PLANTED.hook.split('/'), PLANTED.signing, PLANTED.slack, PLANTED.smtp, PLANTED.bearer];
   const forms = parts.flatMap((one) => [
@@ -125,75 +113,61 @@ function leaksIn(text: string): string[] {
   return forms.filter((form) => text.includes(form));
 }
 
+const AT = '2027-01-01T00:00:00.000Z';
+
+/** All that Temporal gets of an activity: its result, or its failure with causes and details. */
+async function stored(work: (...args: never[]) => Promise<unknown>, input: unknown): Promise<string> {
+  const run = work as (input: unknown) => Promise<unknown>;
+  return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(run, input).then(
+    (result) => JSON.stringify(result ?? null),
+    (error: unknown) => {
+      const failure = new DefaultFailureConverter().errorToFailure(error, defaultPayloadConverter);
+      const { details } = error as { details?: unknown };
+      return `${JSON.stringify(failure)} ${JSON.stringify(details)}`;
+    },
+  );
+}
+
 describe('secrets of notifications and alerts', () => {
-  it('are nowhere, whether a delivery succeeds or fails', async () => {
+  it('are neither in results and failures that Temporal keeps, nor in the log', async () => {
     const logged: unknown[] = [];
-    const log = {
-      info: (...all: unknown[]) => void logged.push(all),
-      warn: (...all: unknown[]) => void logged.push(all),
-      error: (...all: unknown[]) => void logged.push(all),
-    } as never;
-    const cluster = harness.newCluster();
+    const note = (...all: unknown[]): void => void logged.push(all);
+    const log = { info: note, warn: note, error: note } as never;
     const policy = new PolicyFile(null);
-    const notifications = (await targets()).map((one) => ({ ...one, on: ['run-started', 'run-finished'] }));
-    const alerts = {
-      alertmanager: {
-        url: [await listen(echo(400))],
-        bearerTokenFile: secret('bearer', PLANTED.bearer),
-        startupGrace: '1s',
-      },
-      ...{
-        block: 'all',
-        ignore: [],
-        silence: { matchers: ['instance="{{node}}"'], lease: '1m', maxDuration: '1h', onFailure: 'continue' },
-      },
-    };
-    const spec = { ...clusterSpec(['w-1'], {}, cluster.name), notifications, alerts } as unknown as ClusterSpec;
-    const seen: string[] = [];
-    await harness.withWorkerFor(
-      cluster,
-      async () => {
-        await cluster.apply(spec);
-        await cluster.handle.signal('patchNow', { ignoreAlerts: true });
-        await cluster.untilIdle(1);
-        const heard = async (): Promise<string> => JSON.stringify(await cluster.handle.query('events'));
-        await waitFor(async () => /delivered to taken/.test(await heard()) && /refused/.test(await heard()), {
-          what: 'the ends of two deliveries',
-        });
-        const tests = await cluster.client.testNotifications(cluster.name);
-        expect(tests.map((one) => [one.target, 'answer' in one])).toEqual(
-          notifications.map(({ name }) => [name, name === 'taken']),
-        );
-        // A run that an Alertmanager holds which repeats what it got.
-        await cluster.handle.signal('patchNow', {});
-        await waitFor(async () => /\b400\b/.test(JSON.stringify(await cluster.status())), {
-          what: 'the answer of the Alertmanager',
-        });
-        seen.push(JSON.stringify(tests), await heard(), JSON.stringify(await cluster.status()));
-        const { workflow } = harness.env.client;
-        for await (const { workflowId, runId } of workflow.list({
-          query: `WorkflowId STARTS_WITH "cluster/${cluster.name}"`,
-        })) {
-          const handle = workflow.getHandle(workflowId, runId);
-          // With the failures of attempts that will be repeated.
-          seen.push(textIn(await handle.fetchHistory()), textIn((await handle.describe()).raw));
-        }
-        await cluster.handle.terminate();
-      },
-      {
-        ...createNotificationActivities({
-          notificationsFile: null,
-          secretDir: directory,
-          notifyDir: null,
-          policy,
-          log,
-        }),
-        ...createAlertActivities({ secretDir: directory, log }),
-      },
-    );
-    expect(seen.length).toBeGreaterThan(8);
-    const text = [...seen, JSON.stringify(logged)].join('\n');
-    expect(text).toContain('HTTP 400');
-    expect(leaksIn(text)).toEqual([]);
+    const { notify } = createNotificationActivities({
+      ...{ notificationsFile: null, secretDir: directory, notifyDir: null, policy, log },
+    });
+    const texts: string[] = [];
+    const answers = new Map<string, string>();
+    for (const target of await targets()) {
+      const input = {
+        ...{ cluster: 'prod-eu', createdAt: AT, at: AT, target: { ...target, on: [] }, news: [], thread: null },
+        report: { kind: 'test', by: 'alice' },
+      };
+      answers.set(target.name, await stored(notify, input));
+    }
+    texts.push(...answers.values());
+    // The receivers have been reached, with what is planted.
+    expect(answers.get('taken')).toMatch(/^{"answer":"HTTP 200 \(cannot take/);
+    expect(answers.get('refused')).toContain('HTTP 400 (cannot take');
+    expect(answers.get('broken')).toContain('HTTP 500 (cannot take');
+    expect(answers.get('redirected')).toContain('redirects to another server');
+    expect(answers.get('no-tls')).toContain('127.0.0.1');
+    expect(answers.get('no-url')).toContain('a URL is not used');
+    expect(answers.get('chat')).toContain('Slack does not take the message');
+    expect(answers.get('mail')).toContain('no login with [redacted]');
+
+    const alertmanager = { url: [await listen(echo(400))], bearerTokenFile: secret('bearer', PLANTED.bearer) };
+    const { readAlerts, silenceNode } = createAlertActivities({ secretDir: directory, log });
+    const filter = { block: 'all', ignore: [], startupGraceMs: 0 };
+    const reading = await stored(readAlerts, { cluster: 'prod-eu', alertmanager, filter });
+    expect(reading).toContain('status 400: cannot take');
+    const values = { node: 'w-1', host: 'w-1', kubernetesName: 'w-1', cluster: 'prod-eu' };
+    const silences = { alertmanager, matchers: ['instance="{{node}}"'], values, workflowRunId: 'x', run: 1 };
+    const silenced = await stored(silenceNode, { silences, leaseMs: 60_000 });
+    expect(silenced).toContain('status 400: cannot take');
+    texts.push(reading, silenced, JSON.stringify(logged));
+    expect(logged.length).toBeGreaterThan(8);
+    expect(leaksIn(texts.join('\n'))).toEqual([]);
   });
 });
