@@ -1,3 +1,4 @@
+import { runOffline } from '../cli/offline-context';
 import { parseListenAddress, serveEndpoints } from '../../src/exporter/endpoints';
 import type { Endpoints } from '../../src/exporter/endpoints';
 import { serveWorker } from '../../src/exporter/worker-endpoints';
@@ -77,4 +78,13 @@ describe('src/exporter/endpoints', () => {
       );
     },
   );
+});
+
+describe('ospatch exporter', () => {
+  // The alert rules take what was not read for 15 minutes for a failure.
+  it.each(['0s', '500ms', '6m', '1h', 'soon'])('refuses to read Temporal every %s', async (interval) => {
+    const { code, stderr } = await runOffline(['exporter', '--interval', interval]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('at least 1s, at most 5m');
+  });
 });
