@@ -23,6 +23,7 @@ const ACTIVITIES = new Set([
   'nextWindows',
   'searchAttributes',
   'recordAudit',
+  'notificationDefaults',
   'readFacts',
 ]);
 
