@@ -73,10 +73,8 @@ function collect(path, schema, sections, form = '') {
 function valueWords(field) {
   if (field.const !== undefined) return `\`${field.const}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(', ');
-  if (field.anyOf?.[0].const !== undefined) return `\`${field.anyOf[0].const}\`, or list`;
-  if (field.anyOf?.[0].enum !== undefined && field.anyOf.length === 2) {
-    return `${valueWords(field.anyOf[0])}, or ${field.anyOf[1].type === 'array' ? 'list' : 'mapping'}`;
-  }
+  const [first, second] = field.anyOf ?? [];
+  if (field.anyOf?.length === 2 && first.type === 'string') return `${valueWords(first)}, or ${valueWords(second)}`;
   if (field.anyOf?.[0].type === 'integer') return amountWords(field.anyOf[0], ', or ');
   if (field.anyOf?.[0].anyOf !== undefined) return `${amountWords(field.anyOf[0].anyOf[0], ', ')}, or mapping`;
   if (field.anyOf !== undefined) return 'name of a preset, or mapping';

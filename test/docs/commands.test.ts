@@ -254,8 +254,10 @@ describe('the examples of specs', () => {
 
   it('are valid in the documents too, but for host keys and names of files', async () => {
     for (const name of DOCUMENTS) {
-      for (const { code, line } of fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8'), 'yaml')) {
-        if (!code.startsWith('apiVersion: ospatch/')) continue;
+      for (const { code, line } of ['yaml', 'json'].flatMap((language) =>
+        fencedBlocks(readFileSync(path.join(ROOT, name), 'utf8'), language),
+      )) {
+        if (!/^(\{\s*"apiVersion": "|apiVersion: )ospatch\//.test(code)) continue;
         const { stdout, stderr } = await runOffline(['validate', '-f', '-', '-o', 'json'], { input: code });
         const { problems } = JSON.parse(stdout) as { problems: { path: string; severity: string }[] };
         const others = problems.filter((one) => one.severity === 'error' && !/hostKeys/.test(one.path));

@@ -26,7 +26,7 @@ export async function appendKnownHosts(path: string, lines: readonly string[]): 
  *
  * @throws OspatchError `Usage`
  */
-export async function replaceKnownHostsFile(path: string, text: string, saved: Set<string>): Promise<void> {
+export async function replaceKeepingOld(path: string, text: string, saved: Set<string>): Promise<void> {
   if (!saved.has(path))
     await writeKnownHostsFile(`${path}.old`, await readKnownHostsFile(path), (await stat(path)).mode);
   saved.add(path);

@@ -116,6 +116,7 @@ describe('src/cli/commands/enroll --replace', () => {
     await replace(['--replace', 'w-1', '--expect', print(NEW)], { env: { OSPATCH_POLICY: 'policy.yaml' } });
     expect(readFileSync(path.join(dir, 'spec.yaml'), 'utf8')).toContain(`hostKeys: ["${NEW.public}"]`);
     expect(readFileSync(path.join(dir, 'trusted'), 'utf8')).toBe(known([0, NEW.public]));
+    expect(readFileSync(path.join(dir, 'spec.yaml.old'), 'utf8')).toContain(`hostKeys: ["${OLD.public}"]`);
     expect(readdirSync(dir)).not.toContain('known_hosts');
   });
 
@@ -143,6 +144,7 @@ describe('src/cli/commands/enroll --replace', () => {
   });
 
   test.each([
+    [['--replace', 'w-1', '--admin-identity', 'x'], '--admin-identity without --admin'],
     [['--replace', 'w-1', '--yes'], 'a changed host key is never trusted blindly'],
     [['--replace', 'w-1'], 'there is no terminal to confirm on'],
     [['--replace', 'w-9'], '--replace: found "w-9"; allowed: a node or the address of a jump host in spec.yaml'],

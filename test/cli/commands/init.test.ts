@@ -5,6 +5,8 @@ import { PassThrough } from 'node:stream';
 import { adminIdentity, usualAdminIdentity } from '../../../src/cli/commands/init/admin';
 import { parseNode } from '../../../src/cli/commands/init/answers';
 import { settleFiles, writeFiles } from '../../../src/cli/commands/init/files';
+import { checked } from '../../../src/cli/commands/init/host-keys';
+import { REFUSED } from '../../../src/cli/render/enroll';
 import { settled } from '../../../src/cli/commands/init/settled';
 import type { Inspected } from '../../../src/cli/commands/init/settled';
 import { clusterDiagnosis } from '../../../src/client/doctor';
@@ -16,6 +18,7 @@ import { changedLines } from '../../../src/cli/render/text-diff';
 import { parsePolicy } from '../../../src/domain/policy/parse';
 import { parseSpec } from '../../../src/domain/spec/parse';
 import { parseDocuments } from '../../../src/client/load/documents';
+import { KEY } from '../../domain/spec/spec-document';
 import { runOffline } from '../offline-context';
 import { fakeTerminal } from '../support';
 
@@ -125,6 +128,22 @@ describe('src/cli/commands/init', () => {
     ['db=[fd00::2]:2222', { name: 'db', user: 'ospatch', host: 'fd00::2', port: 2222 }],
     ['fd00::2', { name: 'node-3', user: 'ospatch', host: 'fd00::2', port: 22 }],
   ])('reads the machine %s', (text, expected) => expect(parseNode(text, 2)).toEqual(expected));
+
+  test('trusts a node behind a jump host only when the file of fingerprints names it', () => {
+    const machine = { name: 'w-1', host: '10.0.0.12', port: 22 };
+    const found = {
+      state: 'new' as const,
+      type: 'ssh-ed25519',
+      base64: KEY.split(' ')[1] ?? '',
+      fingerprint: 'SHA256:new',
+    };
+    const named = (name: string, print: string) => new Map([[name, new Map([[print, null]])]]);
+    expect(checked(found, machine, '', null)).toEqual(found);
+    expect(checked(found, machine, '', named('10.0.0.12', 'SHA256:new'))).toEqual(found);
+    expect(checked(found, machine, '', named('w-2', 'SHA256:new'))).toMatchObject({ why: REFUSED.notNamed });
+    expect(checked(found, machine, '', named('w-1', 'SHA256:old'))).toMatchObject({ why: REFUSED.expected });
+    expect(checked(found, machine, `@revoked * ${KEY}\n`, null)).toMatchObject({ why: REFUSED.revoked });
+  });
 
   test('writes a spec that is valid, and a policy that is', () => {
     const { spec, issues } = parseSpec(parsed(specText(answers)));

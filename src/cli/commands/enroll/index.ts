@@ -28,7 +28,8 @@ With --expect the file has one line for each node, NAME SHA256:... or NAME TYPE 
 its cloud; a node that shows another key, or that the file does not name, is refused.
 Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is replaced with
 --replace only: in known_hosts, in the spec, in the known_hosts file of OSPATCH_POLICY, and in the cluster in force, where it
-ends the quarantine of the node. Without a terminal, --replace needs --expect with the fingerprint or a file of them.
+ends the quarantine of the node. What a changed file was before is kept beside it, as FILE.old. Without a terminal,
+--replace needs --expect with the fingerprint or a file of them.
 Jump hosts are read too; a node behind one is not: put its key into the file yourself.
 The exit code is 1 when a node was unreachable or shows another key than the known one.`;
 
@@ -85,6 +86,7 @@ async function enroll(
   if (replace.length === 0 && yes && expect !== undefined) throw bothWays();
   if (replace.length === 0 && !apply) throw onlyWithReplace('--no-apply');
   if (replace.length === 0 && user !== undefined) throw onlyWithReplace('--admin');
+  if (user === undefined && adminIdentity !== undefined) throw onlyWithAdmin();
   const source = await specSources(context, command, files);
   const isJson = output === 'json';
   if (replace.length > 0) {
@@ -162,6 +164,14 @@ function onlyWithReplace(option: string): OspatchError {
     type: 'Usage',
     message: `${option} without --replace`,
     remedy: `leave out ${option}, or name the rebuilt node with --replace NODE`,
+  });
+}
+
+function onlyWithAdmin(): OspatchError {
+  return new OspatchError({
+    type: 'Usage',
+    message: '--admin-identity without --admin',
+    remedy: 'name the user that logs in with this key, e.g. --admin root',
   });
 }
 

@@ -14,9 +14,8 @@ import { replaceHostKeys } from '../../../domain/trust/replace-known-hosts';
 import { readPolicy } from '../../../policy/read-policy';
 import { canAsk, confirm } from '../../io/confirm';
 import type { CliContext } from '../../io/context';
-import { readKnownHostsFile, replaceKnownHostsFile } from '../../io/known-hosts-file';
+import { readKnownHostsFile, replaceKeepingOld } from '../../io/known-hosts-file';
 import { colors, print, printJson, printNote } from '../../io/output';
-import { replaceFile } from '../../io/replace-file';
 import { requireSpecs } from '../../options/spec-source';
 import type { SpecSources } from '../../options/spec-source';
 import { addressText, renderTrouble } from '../../render/enroll';
@@ -131,8 +130,7 @@ async function finish(
   }
   await writeAll(place, { after: found.after, alias: aliases.alias, saved }, context);
   for (const file of files) {
-    const kept = place.knownHosts.includes(file) ? ` (before: ${path.basename(file)}.old)` : '';
-    say(`${file}: the host keys of ${machine.name} are replaced${kept}`);
+    say(`${file}: the host keys of ${machine.name} are replaced (before: ${path.basename(file)}.old)`);
   }
   return files;
 }
@@ -237,8 +235,7 @@ async function writeAll(
     const names = [knownHostsName(host, port), ...alias];
     trusted.set(file, replaceHostKeys(await readKnownHostsFile(file), { names, keys: after }, hmacSha1));
   }
-  for (const [file, text] of trusted) await replaceKnownHostsFile(file, text, saved);
-  for (const [file, text] of specs) await replaceFile(file, text);
+  for (const [file, text] of [...trusted, ...specs]) await replaceKeepingOld(file, text, saved);
 }
 
 function shownOf(

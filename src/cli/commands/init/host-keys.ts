@@ -7,10 +7,10 @@ import type { CliContext } from '../../io/context';
 import { readKnownHostsFile } from '../../io/known-hosts-file';
 import { colors, print, printNote } from '../../io/output';
 import type { Prompter } from '../../io/prompter';
-import { renderNewKeys, renderTrouble } from '../../render/enroll';
+import { REFUSED, renderNewKeys, renderTrouble } from '../../render/enroll';
 import type { ScannedNode } from '../../render/enroll';
 import type { ExpectedKeys } from '../enroll/expected';
-import { readExpected } from '../enroll/expected';
+import { expectedOf, readExpected } from '../enroll/expected';
 import { scanMachine } from '../enroll/scan';
 import { OspatchError } from '../../../domain/shared/errors';
 import { mapConcurrently } from '../../../domain/shared/map-concurrently';
@@ -126,24 +126,29 @@ async function scanAll(
     const direct = await scanMachine({ name, host, port, hostKeys, behind }, text, expected);
     const found =
       through !== null && direct.state === 'unreachable'
-        ? await scanBehind(through, { name, host, port }, keys)
+        ? checked(await scanBehind(through, { name, host, port }, keys), { name, host, port }, text, expected)
         : direct;
-    return { cluster, node: name, host, port, knownHostsPath: knownHosts, found: checked(found, name, expected) };
+    return { cluster, node: name, host, port, knownHostsPath: knownHosts, found };
   });
   return [...scanned, ...rest];
 }
 
 /** What was read through a jump host is compared as every other key. */
-function checked(found: ScannedNode['found'], name: string, expected: ExpectedKeys | null): ScannedNode['found'] {
-  if (found.state !== 'new' || expected === null) return found;
-  const wanted = expected.get(name.toLowerCase());
-  if (wanted === undefined || wanted.has(found.fingerprint)) return found;
-  return {
-    state: 'refused',
-    type: found.type,
-    fingerprint: found.fingerprint,
-    why: 'has another host key than --expect says',
-  };
+export function checked(
+  found: ScannedNode['found'],
+  machine: { name: string; host: string; port: number },
+  knownHosts: string,
+  expected: ExpectedKeys | null,
+): ScannedNode['found'] {
+  if (found.state !== 'new') return found;
+  const { type, base64, fingerprint: print } = found;
+  const refused = (why: string): ScannedNode['found'] => ({ state: 'refused', type, fingerprint: print, why });
+  const { revoked } = hostKeysFor(knownHosts, machine.host, machine.port, hmacSha1);
+  if (revoked.includes(`${type} ${base64}`)) return refused(REFUSED.revoked);
+  if (expected === null) return found;
+  const wanted = expectedOf(expected, machine);
+  if (wanted.size === 0) return refused(REFUSED.notNamed);
+  return wanted.has(print) ? found : refused(REFUSED.expected);
 }
 
 function notEnrolled(trouble: readonly ScannedNode[]): OspatchError {

@@ -67,6 +67,7 @@ async function setUp(
 ): Promise<void> {
   const { config, keyDir } = workerPlaces(context, options);
   const temporal = await temporalSettings(context, prompter, globalOptions(command), options);
+  replaceConnection(command);
   const answers = await collect(context, prompter, given, options, keyDir);
   const places = placesOf(context, options, answers.cluster, { config, keyDir });
   const { spec: specFile, knownHosts, policy, environment } = places;
@@ -106,6 +107,12 @@ async function setUp(
   prompter?.close();
   const key = await writeAll(context, wanted, keyDir, answers.identity);
   await finishInit(context, command, { answers, places, key, keys });
+}
+
+/** The connection that was tested, which is in the environment now, holds for the rest, not a first one that failed. */
+function replaceConnection(command: Command): void {
+  for (let one: Command | null = command; one !== null; one = one.parent)
+    for (const name of ['address', 'namespace', 'profile']) one.setOptionValue(name, undefined);
 }
 
 function declined(context: CliContext): void {

@@ -1,5 +1,6 @@
 /** The connection to Temporal: its settings, tested before anything else is asked. */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { ClusterClient } from '../../../client/cluster-client';
 import { OspatchError } from '../../../domain/shared/errors';
 import { isLoopback } from '../../../domain/shared/loopback';
@@ -24,6 +25,10 @@ export type TemporalVariables = Record<string, string>;
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 
+/** How Temporal is reached, as the `temporal` CLI has it. */
+const CONNECTION_VARIABLES =
+  /^TEMPORAL_(?:ADDRESS|NAMESPACE|PROFILE|CONFIG_FILE|API_KEY|TLS|TLS_\w+|CODEC_\w+|GRPC_META_\w+)$/;
+
 /** Asks and tests until a server answers. Without questions, the first failure is thrown. */
 export async function temporalSettings(
   context: CliContext,
@@ -32,9 +37,15 @@ export async function temporalSettings(
   options: TemporalOptions,
 ): Promise<TemporalVariables> {
   let given: GlobalOptions = where;
-  let variables = await fromOptions(context, given, options);
-  const hasSettings =
-    given.address !== undefined || given.profile !== undefined || context.env['TEMPORAL_ADDRESS'] !== undefined;
+  const environment = fromEnvironment(context);
+  const optional = await fromOptions(context, given, options);
+  const hasSettings = [
+    given.address,
+    given.profile,
+    environment['TEMPORAL_ADDRESS'],
+    environment['TEMPORAL_PROFILE'],
+  ].some((setting) => setting !== undefined);
+  let variables: TemporalVariables = hasSettings || prompter === null ? { ...environment, ...optional } : optional;
   if (prompter !== null && !hasSettings) {
     variables = { ...variables, ...(await askTemporal(context, prompter, options)) };
     given = {
@@ -47,7 +58,8 @@ export async function temporalSettings(
       const test = testConnection(given, variables);
       const { address, namespace } = prompter === null ? await test : await prompter.during(test);
       printNote(context, `Temporal answers at ${address}, namespace ${namespace}`);
-      if (given.profile !== undefined) return { TEMPORAL_PROFILE: given.profile, ...variables };
+      if (given.profile !== undefined) return { ...variables, TEMPORAL_PROFILE: given.profile };
+      if (variables['TEMPORAL_PROFILE'] !== undefined) return variables;
       return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, ...variables };
     } catch (error) {
       if (prompter === null || !(error instanceof OspatchError)) throw error;
@@ -60,6 +72,29 @@ export async function temporalSettings(
       };
     }
   }
+}
+
+/**
+ * What the variables of the `temporal` CLI say, for commands that run elsewhere.
+ *
+ * @throws OspatchError `Usage` for a value that a file of NAME=value lines cannot hold
+ */
+function fromEnvironment({ env, cwd }: CliContext): TemporalVariables {
+  const set = Object.entries(env).flatMap(([name, value = '']): [string, string][] =>
+    CONNECTION_VARIABLES.test(name) && value !== '' ? [[name, value]] : [],
+  );
+  const long = set.find(([, value]) => /[\r\n]/.test(value.trimEnd()));
+  if (long !== undefined)
+    throw usage(
+      `${long[0]} has several lines, which worker.env cannot hold; allowed: the variable with _PATH in its name`,
+    );
+  return Object.fromEntries(
+    set.map(([name, value]) => [name, isFileName(name) ? path.resolve(cwd, value) : value.trimEnd()]),
+  );
+}
+
+function isFileName(name: string): boolean {
+  return name.endsWith('_PATH') || name === 'TEMPORAL_CONFIG_FILE';
 }
 
 async function askTemporal(
@@ -120,11 +155,13 @@ async function fromOptions(
   });
 }
 
-/** The variables hold for the rest of this process, as they will for the next commands. */
+/** The variables hold for the rest of this process, as they will for the next commands; those of an earlier answer do not. */
 async function testConnection(
   { address, namespace, profile, timeoutMs }: GlobalOptions,
   variables: TemporalVariables,
 ): Promise<{ address: string; namespace: string }> {
+  for (const name of Object.keys(process.env))
+    if (CONNECTION_VARIABLES.test(name) && name !== 'TEMPORAL_CONFIG_FILE') delete process.env[name];
   Object.assign(process.env, variables);
   const { ClusterClient: Client } = await import('../../../client/cluster-client.js');
   const client: ClusterClient = await Client.connect({
