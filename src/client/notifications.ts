@@ -40,7 +40,15 @@ export async function requestNotificationTest(
 
 function assertNamed(cluster: string, targets: readonly AnyTarget[], only: string | undefined): void {
   const names = targets.map(({ name }) => name);
-  if (names.length === 0 || (only !== undefined && !names.includes(only))) throw nothing(cluster, only, names);
+  if (names.length === 0) {
+    throw new OspatchError({
+      type: 'NotFound',
+      message: `the spec of cluster ${cluster} has notifications: [], so nobody is told, and the targets of the workers are not used`,
+      remedy:
+        'add targets to notifications, or remove the field to use the targets of the workers (OSPATCH_NOTIFICATIONS)',
+    });
+  }
+  if (only !== undefined && !names.includes(only)) throw nothing(cluster, only, names);
 }
 
 function nothing(cluster: string, only: string | undefined, names: readonly string[]): OspatchError {
