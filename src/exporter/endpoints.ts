@@ -8,6 +8,7 @@ import { defined } from '../domain/shared/defined';
 import { OspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { CONTENT_TYPE } from './exposition';
+import { acceptsGzip, gzipped } from './gzip';
 
 export interface ListenAddress {
   /** Null: all of this machine. */
@@ -16,7 +17,7 @@ export interface ListenAddress {
 }
 
 export interface Endpoints {
-  /** The page of metrics, in pieces. */
+  /** The page of metrics, in pieces that nobody changes afterwards. */
   metrics: () => readonly Buffer[] | Promise<readonly Buffer[]>;
   /** Why the process cannot do its work now, in one clause; null: it can. */
   notReady: () => string | null | Promise<string | null>;
@@ -54,7 +55,9 @@ export async function serveEndpoints(
     { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_WITHIN_MS },
     (request, answer) => {
       const [path] = (request.url ?? '').split('?', 1);
-      void respond(endpoints, request.method ?? '', path ?? '', answer).catch(() => answer.destroy());
+      const { method = '', headers } = request;
+      const asked = { method, path: path ?? '', gzip: acceptsGzip(headers['accept-encoding']) };
+      void respond(endpoints, asked, answer).catch(() => answer.destroy());
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -83,14 +86,24 @@ const WHY: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name of the host cannot be looked up',
 };
 
-async function respond(endpoints: Endpoints, method: string, path: string, answer: ServerResponse): Promise<void> {
+interface Asked {
+  method: string;
+  path: string;
+  /** Whether the answer may be compressed. */
+  gzip: boolean;
+}
+
+async function respond(endpoints: Endpoints, { method, path, gzip }: Asked, answer: ServerResponse): Promise<void> {
   if (method !== 'GET' && method !== 'HEAD') return text(answer, 405, 'only GET is answered here', method);
   switch (path) {
     case '/metrics': {
-      const pieces = await Promise.resolve(endpoints.metrics()).catch(() => null);
-      if (pieces === null) return text(answer, 503, 'the metrics cannot be read now', method);
+      const plain = await Promise.resolve(endpoints.metrics()).catch(() => null);
+      if (plain === null) return text(answer, 503, 'the metrics cannot be read now', method);
+      const pieces = gzip ? await gzipped(plain) : plain;
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      answer.writeHead(200, { 'content-type': CONTENT_TYPE, 'content-length': length });
+      const encoding = gzip ? { 'content-encoding': 'gzip' } : {};
+      const headers = { 'content-type': CONTENT_TYPE, 'content-length': length, vary: 'accept-encoding' };
+      answer.writeHead(200, { ...headers, ...encoding });
       if (method === 'HEAD') return void answer.end();
       // A scraper that has given up is no error of anybody here.
       await pipeline(Readable.from(pieces, { objectMode: true }), answer).catch(() => undefined);

@@ -5,6 +5,7 @@ import type { ClusterSnapshot } from './cluster-series';
 import { CLUSTER_FAMILIES, CORDONED, TIMED_FAMILIES, clusterSet } from './cluster-series';
 import type { Family } from './exposition';
 import { header, labels, sample } from './exposition';
+import { prepare } from './gzip';
 import { STEP_DURATION, StepDurations } from './step-durations';
 
 const gauge = (name: string, help: string): Family => ({ name, type: 'gauge', help });
@@ -34,9 +35,9 @@ export class MetricsPage {
   private readonly written = new WeakMap<ClusterSnapshot, Written>();
   private readonly steps = new StepDurations();
   private reading: FleetReading | null = null;
-  /** Texts of the families that do not change by themselves. */
-  private series: Buffer[] = [];
-  private durations = Buffer.from('');
+  /** By name: texts of the families that do not change by themselves. */
+  private series = new Map<string, Buffer>();
+  private durations: Buffer = Buffer.from('');
   private lastSuccessMs = 0;
   private isUp = false;
 
@@ -63,24 +64,26 @@ export class MetricsPage {
     const { clusters } = reading;
     const isSame = clusters.length === shown.length && clusters.every((one, at) => one === shown[at]);
     if (!isSame) this.series = await this.writeAll(clusters);
-    this.durations = Buffer.from(block(STEP_DURATION, this.steps.render()));
+    this.durations = sameOr(this.durations, block(STEP_DURATION, this.steps.render()));
     this.reading = reading;
     this.isUp = true;
     this.lastSuccessMs = nowMs;
   }
 
-  private async writeAll(clusters: readonly ClusterSnapshot[]): Promise<Buffer[]> {
+  private async writeAll(clusters: readonly ClusterSnapshot[]): Promise<Map<string, Buffer>> {
     const written: Written[] = [];
     for (const [at, cluster] of clusters.entries()) {
       written.push(this.write(cluster));
       if (at % AT_A_TIME === 0) await setImmediate();
     }
-    const series: Buffer[] = [];
+    const series = new Map<string, Buffer>();
     for (const [at, { family }] of CLUSTER_FAMILIES.entries()) {
       const samples = written.map((one) => one.samples[at] ?? '').join('');
-      if (samples !== '') series.push(Buffer.from(header(family) + samples));
+      if (samples !== '') series.set(family.name, sameOr(this.series.get(family.name), header(family) + samples));
       await setImmediate();
     }
+    // No scrape waits until the new ones are compressed.
+    await prepare([...series.values()]);
     return series;
   }
 
@@ -105,7 +108,7 @@ export class MetricsPage {
       ),
       ...this.timed(reading, nowMs),
     );
-    return [Buffer.from(own.join('')), ...this.series, this.durations];
+    return [Buffer.from(own.join('')), ...this.series.values(), this.durations];
   }
 
   private timed({ clusters, cordoned }: FleetReading, nowMs: number): string[] {
@@ -137,6 +140,12 @@ export class MetricsPage {
 /** A cluster that was removed and created again is another one. */
 function lifeOf(name: string, { createdAt }: { createdAt: string }): string {
   return `${name} ${createdAt}`;
+}
+
+/** The piece that is compressed already, if it says the same. */
+function sameOr(before: Buffer | undefined, text: string): Buffer {
+  const now = Buffer.from(text);
+  return before?.equals(now) === true ? before : now;
 }
 
 function block(family: Family, samples: string): string {

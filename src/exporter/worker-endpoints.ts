@@ -47,6 +47,11 @@ async function freePort(): Promise<number> {
 function sdkPage(port: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const request = get({ host: '127.0.0.1', port, path: '/metrics', timeout: SDK_WITHIN_MS }, (answer) => {
+      // Nobody keeps the port free until the SDK has taken it.
+      if (answer.statusCode !== 200) {
+        request.destroy(new Error('the metrics of the SDK are not what answers'));
+        return;
+      }
       const pieces: Buffer[] = [];
       answer.on('data', (piece: Buffer) => pieces.push(piece));
       answer.on('error', reject);

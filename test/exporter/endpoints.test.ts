@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createServer, request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
 import { runOffline } from '../cli/offline-context';
 import { parseListenAddress, serveEndpoints } from '../../src/exporter/endpoints';
 import type { Endpoints } from '../../src/exporter/endpoints';
@@ -30,6 +35,31 @@ describe('src/exporter/endpoints', () => {
       expect((await get('/metrics', { method: 'POST', body: 'x' })).status).toBe(405);
     }));
 
+  it.each(['gzip', 'deflate, GZIP;q=0.5', 'br;q=1.0, gzip; q=1'])('compresses for whoever accepts %j', (accepted) =>
+    withServer({}, async (_, url) => {
+      const get = async (): Promise<[string | undefined, Buffer]> => {
+        const [answer] = (await once(
+          request(`${url}/metrics`, { headers: { 'accept-encoding': accepted } }).end(),
+          'response',
+        )) as [IncomingMessage];
+        return [answer.headers['content-encoding'], await buffer(answer)];
+      };
+      for (const [encoding, body] of [await get(), await get()]) {
+        expect(encoding).toBe('gzip');
+        expect(gunzipSync(body).toString()).toBe('a 1\nb 2\n');
+      }
+    }),
+  );
+
+  it.each(['', 'identity', 'gzip;q=0', 'gzip; q=0.00, br', 'x-gzipped'])('does not compress for %j', (accepted) =>
+    withServer({}, async (get) => {
+      const answer = await get('/metrics', { headers: { 'accept-encoding': accepted } });
+      expect(answer.headers.get('content-encoding')).toBeNull();
+      expect(answer.headers.get('vary')).toBe('accept-encoding');
+      expect(await answer.text()).toBe('a 1\nb 2\n');
+    }),
+  );
+
   it('is alive and not ready while Temporal is away, and says why', () =>
     withServer({ notReady: () => 'Temporal does not answer' }, async (get) => {
       const ready = await get('/readyz');
@@ -42,6 +72,25 @@ describe('src/exporter/endpoints', () => {
       const page = await get('/metrics');
       expect([page.status, await page.text()]).toEqual([503, 'the metrics cannot be read now\n']);
     }));
+
+  it.each([
+    [200, 200, /^# HELP ospatch_build_info[^]*\nsdk 1\n$/],
+    [404, 503, /^the metrics cannot be read now\n$/],
+  ])('has the page of the SDK with its own, unless something else answers there: %d', async (found, status, body) => {
+    const worker = await serveWorker(LOCAL, '--metrics', () => null);
+    const sdk = createServer((_, answer) => answer.writeHead(found).end('sdk 1\n'));
+    sdk.listen(Number(worker.sdkAddress.split(':')[1]), '127.0.0.1');
+    await once(sdk, 'listening');
+    try {
+      const page = await fetch(`${worker.url}/metrics`);
+      expect([page.status, await page.text()]).toEqual([status, expect.stringMatching(body)]);
+      expect((await fetch(`${worker.url}/healthz`)).status).toBe(200);
+    } finally {
+      sdk.close();
+      sdk.closeAllConnections();
+      await worker.close();
+    }
+  });
 
   it('says in one sentence that another process listens there', () =>
     withServer({}, async (_, url) => {

@@ -172,6 +172,16 @@ describe('src/exporter/page', () => {
     expect(reads - first).toBeLessThanOrEqual(1);
   });
 
+  it('keeps the pieces that say the same, which are compressed already', async () => {
+    const page = await pageOf(cluster('a'), cluster('b'));
+    const before = page.render(NOW);
+    await page.update(reading([cluster('a'), cluster('b', { metrics: metrics({ state: 'running' }) })]), NOW);
+    const after = page.render(NOW);
+    const changed = after.filter((piece) => !before.includes(piece)).map((piece) => piece.toString().split(' ')[2]);
+    // The first piece has what changes with time.
+    expect(changed).toEqual(['ospatch_up', 'ospatch_cluster_state']);
+  });
+
   it.each([
     ['a"b\\c\nd', 'a\\"b\\\\c\\nd'],
     ['\u001b[31mred\u0000\u202e', '[31mred'],
