@@ -41,8 +41,11 @@ export interface HttpCall {
   timeoutMs?: number;
   /** Of the answer; default 1 MiB. */
   maxBytes?: number;
-  /** What happens to a larger answer; default `fail`. `cut`: the rest is not read. */
-  onTooLarge?: 'fail' | 'cut';
+  /**
+   * What happens to an answer whose body cannot be read to its end; default `fail`. `cut`: the status counts, and what was read of
+   * the body: a receiver that has taken a message must not get another one for that.
+   */
+  onUnreadable?: 'fail' | 'cut';
   signal?: AbortSignal;
   tls?: HttpTls;
   /** The networks to which the policy of the worker limits the host. */
@@ -150,6 +153,8 @@ async function once(call: HttpCall, url: URL, signal: AbortSignal, resolve: Reso
       const request = isHttps ? requestHttps(url, { ...options, ...secure }) : requestHttp(url, options);
       request.once('error', reject);
       request.once('response', (response) => {
+        // From here on the answer fails, not the request.
+        request.off('error', reject).on('error', () => undefined);
         read(response, call, server).then(settle, reject);
       });
       request.end(body);
@@ -191,30 +196,35 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
 }
 
 async function read(response: IncomingMessage, call: HttpCall, server: string): Promise<HttpAnswer> {
-  const { maxBytes = DEFAULT_MAX_BYTES, onTooLarge = 'fail' } = call;
+  const { maxBytes = DEFAULT_MAX_BYTES, onUnreadable = 'fail' } = call;
   const { statusCode: status = 0 } = response;
   const encoding = response.headers['content-encoding'] ?? 'identity';
+  const headers = headersOf(response);
   if (encoding !== 'identity' && encoding !== '') {
     response.destroy();
+    if (onUnreadable === 'cut') return { status, headers, body: '' };
     throw new HttpFailure('answer', `${server} has answered with compressed data, which was not asked for`);
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes <= maxBytes) continue;
-    if (onTooLarge === 'cut') break;
-    throw new HttpFailure('answer', `${server} has answered with more than ${sizeText(maxBytes)}`);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new HttpFailure('answer', `${server} has answered with more than ${sizeText(maxBytes)}`);
+    }
+  } catch (error) {
+    if (onUnreadable === 'fail') throw error;
   }
+  return { status, headers, body: Buffer.concat(chunks).subarray(0, maxBytes).toString('utf8') };
+}
+
+function headersOf(response: IncomingMessage): Record<string, string> {
   const headers = Object.entries(response.headers).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
   );
-  return {
-    status,
-    headers: Object.fromEntries(headers),
-    body: Buffer.concat(chunks).subarray(0, maxBytes).toString('utf8'),
-  };
+  return Object.fromEntries(headers);
 }
 
 function sizeText(bytes: number): string {

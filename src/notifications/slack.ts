@@ -132,7 +132,7 @@ function post(
 ): Promise<HttpAnswer> {
   const within = allow(parseUrl(url).hostname);
   return call({
-    ...{ method: 'POST', url, body: JSON.stringify(body), signal, onTooLarge: 'cut', maxBytes: 64 * 1024 },
+    ...{ method: 'POST', url, body: JSON.stringify(body), signal, onUnreadable: 'cut', maxBytes: 64 * 1024 },
     headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
     tls: defined({ ca: secrets.readCertificates(caFile) }),
     ...defined({ within }),

@@ -14,7 +14,7 @@ export async function sendTeams({ urlFile, caFile, url: given }: TeamsTarget, se
   const within = allow(parsed.hostname);
   const answer = await call({
     ...{ method: 'POST', url, body: JSON.stringify(teamsBody(input.cluster, message)), signal },
-    ...{ onTooLarge: 'cut', maxBytes: 2048, headers: { 'content-type': 'application/json; charset=utf-8' } },
+    ...{ onUnreadable: 'cut', maxBytes: 2048, headers: { 'content-type': 'application/json; charset=utf-8' } },
     tls: defined({ ca: secrets.readCertificates(caFile) }),
     ...defined({ within }),
   });

@@ -33,7 +33,7 @@ export async function sendWebhook(target: WebhookTarget, sending: Sending): Prom
     body,
     signal,
     tls,
-    onTooLarge: 'cut',
+    onUnreadable: 'cut',
     maxBytes: 2048,
     ...defined({ within }),
   });

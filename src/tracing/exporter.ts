@@ -81,7 +81,7 @@ export class SpanExporter {
     const { url, headers, timeoutMs, ca, resource } = this.settings;
     try {
       const { status } = await this.call({
-        ...{ method: 'POST', url, timeoutMs, onTooLarge: 'cut' },
+        ...{ method: 'POST', url, timeoutMs, onUnreadable: 'cut' },
         headers: { ...headers, 'content-type': 'application/json' },
         body: exportRequest(batch, resource, packageVersion()),
         ...defined({ tls: ca === null ? undefined : { ca } }),

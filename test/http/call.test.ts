@@ -105,7 +105,7 @@ it('follows a redirect on the same server that keeps the request, and no endless
 it('reads no more of an answer than allowed', async () => {
   const url = await serve((_request, response) => response.end('x'.repeat(3_000_000)));
   expect(await failureOf({ method: 'GET', url })).toMatchObject({ kind: 'answer' });
-  const cut = await callHttp({ method: 'GET', url, maxBytes: 10, onTooLarge: 'cut' });
+  const cut = await callHttp({ method: 'GET', url, maxBytes: 10, onUnreadable: 'cut' });
   expect(cut.body).toBe('xxxxxxxxxx');
 });
 
@@ -123,6 +123,25 @@ it('ends a call to a server that never answers, or never ends', async () => {
   const stopped = callHttp({ method: 'GET', url: silent, signal: stop.signal });
   stop.abort(new Error('stopped by the test'));
   await expect(stopped).rejects.toThrow('stopped by the test');
+});
+
+it('takes the status of an answer whose body breaks off, never ends or is compressed, where only the status counts', async () => {
+  const breaks: RequestListener = (_request, response) => {
+    response.writeHead(202, { 'content-length': '100' });
+    response.write('taken', () => response.destroy());
+  };
+  const hangs: RequestListener = (_request, response) => void response.writeHead(202).write('taken');
+  const compresses: RequestListener = (_request, response) =>
+    response.writeHead(202, { 'content-encoding': 'gzip' }).end('taken');
+  for (const [listener, body] of [
+    [breaks, 'taken'],
+    [hangs, 'taken'],
+    [compresses, ''],
+  ] as const) {
+    const call: HttpCall = { method: 'POST', url: await serve(listener), body: 'x', timeoutMs: 200 };
+    await expect(callHttp({ ...call, onUnreadable: 'cut' })).resolves.toMatchObject({ status: 202, body });
+    await failureOf(call);
+  }
 });
 
 it('says what is wrong without what may be secret', async () => {
