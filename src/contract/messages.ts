@@ -129,7 +129,7 @@ export const nodeEndedSignal = defineSignal<[MemberSettled]>('nodeEnded');
 export const nodePatchQuery = defineQuery<PatchRecord>('nodePatch');
 
 /** The names of the signals that workflows send each other. */
-export const INTERNAL_SIGNALS: readonly string[] = [
+const INTERNAL_SIGNALS: readonly string[] = [
   runProgressSignal,
   nodeActionSignal,
   notifiedSignal,

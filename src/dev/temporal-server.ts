@@ -77,7 +77,9 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     ...Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
   ];
   // Ctrl-C is handled by the owner of the server, which first stops the server's clients.
-  const server = spawn(binary, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  // It ends at once where nothing names its user: in a container, and for a user id without an account.
+  const env = { USER: 'ospatch', ...process.env };
+  const server = spawn(binary, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env });
   const ended = once(server, 'exit').then(() => undefined);
   const output: string[] = [];
   for (const stream of [server.stdout, server.stderr]) {

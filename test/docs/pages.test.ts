@@ -2,7 +2,9 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ERROR_TYPES } from '../../src/domain/shared/errors';
-import { withoutCode } from '../support/markdown';
+import { parseDocuments } from '../../src/client/load/documents';
+import { parseSpec } from '../../src/domain/spec/parse';
+import { fencedBlocks, withoutCode } from '../support/markdown';
 
 const ROOT = path.join(__dirname, '../..');
 const { slug } = jest.requireActual<{ slug(text: string): string }>('../../site/slug.js');
@@ -107,6 +109,48 @@ describe('docs/messages.md', () => {
     expect([...table.matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name).sort()).toEqual(
       ['nodes', ...options].sort(),
     );
+  });
+});
+
+describe('the examples of specs in docs/', () => {
+  it('are valid where they are whole', () => {
+    const whole = documents().flatMap((name) =>
+      fencedBlocks(read(name))
+        .filter(({ language, code }) => ['yaml', 'json'].includes(language) && code.includes('ospatch/v1'))
+        .map(({ line, code }) => ({ where: `${name}:${line}`, code })),
+    );
+    const problems = whole.flatMap(({ where, code }) =>
+      parseDocuments(code).documents.flatMap(({ value }) =>
+        parseSpec(value)
+          .issues.filter(({ severity }) => severity === 'error')
+          .map(({ path: field, message }) => `${where}: ${field.join('.')}: ${message}`),
+      ),
+    );
+    expect(problems).toEqual([]);
+    expect(whole.length).toBeGreaterThan(3);
+  });
+});
+
+describe('docs/cli.md', () => {
+  /** All values of the field `kind` in the objects below `schema`. */
+  const kinds = (schema: unknown): string[] => {
+    if (typeof schema !== 'object' || schema === null) return [];
+    const { kind } = schema as { kind?: { const?: string; enum?: string[] } };
+    return [kind?.const ?? [], kind?.enum ?? [], ...Object.values(schema).map(kinds)].flat();
+  };
+
+  it('names every kind of event, and everything that holds a run', () => {
+    const text = read('docs/cli.md');
+    const named = (section: string) => new Set([...section.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name));
+    const [, events = ''] = text.split('\n### events\n');
+    const [, hold = ''] = text.split('`hold` is what keeps');
+    const schema = (name: string) => JSON.parse(read(`docs/schemas/${name}.json`)) as Record<string, unknown>;
+    const { RunDetail } = schema('status')['$defs'] as { RunDetail: { properties: { hold: unknown } } };
+    expect(kinds(schema('events')).filter((kind) => !named(events.split('\n### ')[0] ?? '').has(kind))).toEqual([]);
+    expect(kinds(RunDetail.properties.hold).filter((kind) => !named(hold.split('\n- ')[0] ?? '').has(kind))).toEqual(
+      [],
+    );
+    expect(kinds(RunDetail.properties.hold)).toContain('alerts');
   });
 });
 

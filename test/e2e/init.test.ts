@@ -184,7 +184,7 @@ describe('e2e/init', () => {
       await terminal.keys('Enter');
       await terminal.until(/is this its key\? \[y\/N\] ?$/);
       await terminal.keys('y', 'Enter');
-      await terminal.until(/write 4 files\? \[Y\/n\] ?$/);
+      await terminal.until(/write 5 files\? \[Y\/n\] ?$/);
       await terminal.keys('C-c');
       await terminal.until(/nothing was written\nexit 130$/);
       expect(readdirSync(empty)).toEqual([]);

@@ -90,7 +90,7 @@ interface StackPlaces {
   policyPath: string | null;
 }
 
-/** For new users: the addresses, the data file, and the next two commands. */
+/** For new users: the addresses, the data file, and the next command. */
 function describeStack(context: CliContext, at: StackPlaces): string {
   const isDefault = at.address === '127.0.0.1:7233' && (context.env['TEMPORAL_ADDRESS'] ?? '') === '';
   return [
@@ -104,8 +104,8 @@ function describeStack(context: CliContext, at: StackPlaces): string {
     '',
     'Next, in another terminal:',
     ...(isDefault ? [] : [`  export TEMPORAL_ADDRESS=${at.address}`]),
-    '  ospatch enroll -f FILE     # read and confirm the host keys of the nodes',
-    '  ospatch apply -f FILE --wait',
+    '  ospatch init                   # a first cluster: asks for the nodes, and prepares them',
+    '  ospatch apply -f FILE --wait   # with a spec of yours, after ospatch enroll -f FILE',
     '',
     'Ctrl-C ends both.',
   ].join('\n');

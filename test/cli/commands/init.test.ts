@@ -42,6 +42,7 @@ const answers = {
   admin: { user: 'root', identity: 'agent' },
 };
 
+const unforced = { isForced: false, newKey: null };
 const parsed = (text: string): unknown => parseDocuments(text).documents[0]?.value;
 
 describe('src/cli/commands/init', () => {
@@ -178,7 +179,7 @@ describe('src/cli/commands/init', () => {
       mode: 0o600,
       before: 'TEMPORAL_API_KEY=old\n',
     };
-    await expect(settleFiles(terminal.context, null, [file], false)).rejects.toThrow('exists and differs');
+    await expect(settleFiles(terminal.context, null, [file], unforced)).rejects.toThrow('exists and differs');
     expect(terminal.err()).toContain('- TEMPORAL_API_KEY=[redacted]');
     expect(terminal.err()).not.toMatch(/old|new/);
   });
@@ -187,9 +188,9 @@ describe('src/cli/commands/init', () => {
     const before = '# TEMPORAL_ADDRESS=temporal.example:7233\n\nOSPATCH_LOG_LEVEL=debug\n';
     const file = (text: string) => ({ path: path.join(dir, 'env'), what: 'settings', text, mode: 0o600, before });
     const added = [file(environmentText(before, { TEMPORAL_ADDRESS: 'a:7233', OSPATCH_POLICY: '/p' }))];
-    expect(await settleFiles(fakeTerminal().context, null, added, false)).toEqual(added);
+    expect(await settleFiles(fakeTerminal().context, null, added, unforced)).toEqual(added);
     const lost = [file(environmentText(before, { OSPATCH_LOG_LEVEL: 'info' }))];
-    await expect(settleFiles(fakeTerminal().context, null, lost, false)).rejects.toThrow('exists and differs');
+    await expect(settleFiles(fakeTerminal().context, null, lost, unforced)).rejects.toThrow('exists and differs');
   });
 
   test('writes all files or none', async () => {

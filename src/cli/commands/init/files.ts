@@ -55,13 +55,14 @@ async function firstExisting(directory: string): Promise<string> {
 /**
  * The files that have to be written, after the user has seen how they differ from those that exist. Null: the user declined.
  *
+ * @param options `newKey`: the path of a key that will be made; null: none
  * @throws OspatchError `Usage` for a file of which something would be lost, without a terminal and `--force`
  */
 export async function settleFiles(
   context: CliContext,
   prompter: Prompter | null,
   planned: readonly PlannedFile[],
-  isForced: boolean,
+  { isForced, newKey }: { isForced: boolean; newKey: string | null },
 ): Promise<PlannedFile[] | null> {
   for (const { path: file, what } of planned.filter(({ before, text }) => before === text))
     print(context, `kept: ${file} (${what})`);
@@ -76,11 +77,13 @@ export async function settleFiles(
       remedy: 'read the difference above; --force writes it, and --dir names another directory for the spec',
     });
   }
-  if (wanted.length === 0 || prompter === null) return wanted;
+  const count = wanted.length + (newKey === null ? 0 : 1);
+  if (count === 0 || prompter === null) return wanted;
   for (const { path: file, what, before } of wanted)
     printNote(context, `${before === null ? 'new' : 'changed'}: ${file} (${what})`);
+  if (newKey !== null) printNote(context, `new: ${newKey} (the key of the worker)`);
   const isYes = isForced || replaced.length === 0;
-  return (await prompter.confirm(`write ${plural(wanted.length, 'file')}?`, isYes)) ? wanted : null;
+  return (await prompter.confirm(`write ${plural(count, 'file')}?`, isYes)) ? wanted : null;
 }
 
 /** Lines are added, or take the place of comments, as in the settings that a package brings: nothing of anybody is lost. */

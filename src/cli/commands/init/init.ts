@@ -29,7 +29,7 @@ import { assertWritable, readIfThere, settleFiles, writeFiles } from './files';
 import { finishInit } from './finish';
 import type { InitOptions, InitPlaces } from './options';
 import type { WorkerKey } from './keys';
-import { ensureKey } from './keys';
+import { ensureKey, hasKey } from './keys';
 import type { KeyOptions } from './machines';
 
 import { temporalSettings } from './temporal';
@@ -100,7 +100,7 @@ async function setUp(
     context,
     prompter,
     planned.filter(({ text: after }) => after !== ''),
-    options.force === true,
+    { isForced: options.force === true, newKey: await newKeyOf(keyDir, answers.identity) },
   );
   if (wanted === null) return declined(context);
   // From here on nothing is asked.
@@ -199,6 +199,11 @@ function policyFor(
     message: `${file} is not a valid policy, so no rule can be added to it`,
     remedy: `correct it first: ospatch policy validate ${file}`,
   });
+}
+
+/** Null: the key exists, or the agent has the keys. */
+async function newKeyOf(keyDir: string, identity: string): Promise<string | null> {
+  return identity === 'agent' || (await hasKey(keyDir, identity)) ? null : path.join(keyDir, identity);
 }
 
 /** Null: the agent has the keys. */

@@ -57,7 +57,7 @@ async function makeKey(directory: string, file: string): Promise<void> {
         message:
           codeOf(cause) === 'ENOENT'
             ? 'ssh-keygen is not installed, so no key can be made'
-            : `no key can be made as ${file} (${codeOf(cause) ?? 'ssh-keygen failed'})`,
+            : `no key can be made as ${file}: ${saidBy(cause) || codeOf(cause) || 'ssh-keygen failed'}`,
         remedy:
           'install openssh-client and check that you may write to the key directory, or name a key that exists with --identity',
       },
@@ -78,7 +78,7 @@ async function derived(file: string): Promise<string> {
     const { stdout } = await run('ssh-keygen', ['-y', '-P', '', '-f', file]);
     return stdout;
   } catch (cause) {
-    const why = cause instanceof Error && 'stderr' in cause ? plainText(String(cause.stderr), 120) : '';
+    const why = saidBy(cause);
     throw new OspatchError(
       {
         type: 'Usage',
@@ -88,4 +88,9 @@ async function derived(file: string): Promise<string> {
       { cause },
     );
   }
+}
+
+/** What ssh-keygen has printed. Empty: it was not run, or has printed nothing. */
+function saidBy(cause: unknown): string {
+  return cause instanceof Error && 'stderr' in cause ? plainText(String(cause.stderr).trim(), 120) : '';
 }
