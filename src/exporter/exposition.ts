@@ -8,8 +8,8 @@ export interface Family {
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Values that nodes report may be of any length. */
-const MAX_LABEL = 128;
+/** Values that nodes report may be of any length; names of nodes have at most this one, so no two become the same. */
+const MAX_LABEL = 253;
 
 /** Text in quotes: backslash, quote and line feed are escaped, other control characters are left out. */
 export function shownLabel(value: string): string {

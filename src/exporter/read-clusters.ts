@@ -95,8 +95,9 @@ export class ClusterReader {
       else clusters.push(this.snapshot(name, before, before.metrics, isStuck ? 'stuck' : null));
     }
     for (const [name, { metrics, isRemoved }] of ended) {
-      if (metrics !== null && !isRemoved && !open.has(name))
-        clusters.push({ name, fault: 'ended', metrics, rows: null });
+      if (isRemoved || open.has(name)) continue;
+      if (metrics === null) unreadable += 1;
+      else clusters.push({ name, fault: 'ended', metrics, rows: null });
     }
     // What waits for workflow workers waits for those that do activities there too.
     const kinds = new Map<string, 'workflows' | 'activities'>([
@@ -171,11 +172,14 @@ export class ClusterReader {
     const handle = client.workflow.getHandle(clusterWorkflowId(name));
     const all: PublishedRow[] = [];
     let texts: string[] = [];
+    let first: string | null = null;
     for (let from: number | null = 0; from !== null;) {
       const at: number = from;
       const answer = await client.withDeadline(Date.now() + ROWS_WITHIN_MS, () => handle.query(nodeMetricsQuery, at));
       const page = readRowsPage(answer);
       if (page === null || (page.next !== null && page.next <= at)) throw new Error(`${name} has sent no rows`);
+      // Its rows and its texts belong to one state of the cluster.
+      if (page.revision !== (first ??= page.revision)) throw new Error(`${name} has changed meanwhile`);
       all.push(...page.rows);
       ({ texts, next: from } = page);
     }

@@ -124,6 +124,13 @@ describe('src/exporter/page', () => {
     expect(new Set(unknown.map((line) => line.split('{')[0]))).toEqual(new Set(['ospatch_node_state']));
   });
 
+  it('keeps nodes apart whose names are long', async () => {
+    const long = `${'a.'.repeat(126)}`;
+    const rows = { texts: [], rows: [[`${long}a`], [`${long}b`]] } as unknown as ClusterSnapshot['rows'];
+    const lines = linesOf(await pageOf(cluster('prod', { rows })), 'ospatch_node_state');
+    expect(new Set(lines).size).toBe(lines.length);
+  });
+
   it('moves on with time although nothing was read', async () => {
     const page = new MetricsPage('1');
     const windows: PublishedMetrics['windows'] = [
@@ -187,8 +194,8 @@ describe('src/exporter/page', () => {
     ['\u001b[31mred\u0000\u202e', '[31mred'],
     ['grün 漢字', 'grün 漢字'],
     ['half \ud83d', 'half \ufffd'],
-    ['x'.repeat(500), `${'x'.repeat(127)}…`],
-    [`${'x'.repeat(126)}\u{1f600}`.repeat(2), `${'x'.repeat(126)}…`],
+    ['x'.repeat(500), `${'x'.repeat(252)}…`],
+    [`${'x'.repeat(251)}\u{1f600}`.repeat(2), `${'x'.repeat(251)}…`],
   ])('escapes and cuts what nodes report: %j', (value, expected) => {
     expect(shownLabel(value)).toBe(expected);
   });

@@ -15,6 +15,10 @@ interface Listed {
   status?: 'paused' | 'ended' | 'removed';
   /** Nobody answers its queries. */
   isSilent?: boolean;
+  /** Its rows come one by one, each with the next of these revisions. */
+  revisions?: string[];
+  /** It has published nothing that can be read. */
+  isUnreadable?: boolean;
 }
 
 /** Fills in for a namespace whose clusters are `clusters`. */
@@ -37,11 +41,15 @@ class Namespace {
       },
       workflow: {
         getHandle: (id: string) => ({
-          query: () => {
+          query: (_: unknown, from: number) => {
             const one = this.clusters.find(({ name }) => id === `cluster/${name}`);
             if (one === undefined || one.isSilent === true) return Promise.reject(new Error('no worker'));
             const rows = (one.nodes ?? []).map((name) => [name, 0] as unknown as PublishedRow);
-            return Promise.resolve({ texts: [], rows, revision: one.createdAt, next: null });
+            const { revisions } = one;
+            if (revisions === undefined)
+              return Promise.resolve({ texts: [], rows, revision: one.createdAt, next: null });
+            const next = from + 1 < rows.length ? from + 1 : null;
+            return Promise.resolve({ texts: [], rows: rows.slice(from, from + 1), revision: revisions[from], next });
           },
         }),
       },
@@ -58,12 +66,13 @@ class Namespace {
   }
 }
 
-async function execution({ name, createdAt, taskQueue = 'ospatch', sites, nodes = [] }: Listed): Promise<object> {
+async function execution(one: Listed): Promise<object> {
+  const { name, createdAt, taskQueue = 'ospatch', sites, nodes = [], isUnreadable = false } = one;
   const metrics: PublishedMetrics = {
     ...{ v: 1, createdAt, state: 'idle', ready: true, windows: [], states: { unknown: nodes.length } },
     ...{ revision: createdAt, ...(sites && { sites }) },
   };
-  const [payload] = (await encodeToPayloads(defaultDataConverter, metrics)) ?? [];
+  const [payload] = (await encodeToPayloads(defaultDataConverter, isUnreadable ? {} : metrics)) ?? [];
   return { execution: { workflowId: `cluster/${name}` }, taskQueue, memo: { fields: { metrics: payload } } };
 }
 
@@ -96,6 +105,25 @@ describe('src/exporter/read-clusters', () => {
     expect(await nodesOf(prod)).toEqual(['w-1']);
     expect(await nodesOf({ ...prod, nodes: ['w-1', 'w-2'], isSilent: true })).toEqual(['w-1']);
     expect(await nodesOf({ ...prod, createdAt: '2', isSilent: true })).toBeUndefined();
+  });
+
+  it('does not mix rows of two states of a cluster', async () => {
+    const prod = { name: 'prod', createdAt: '1', nodes: ['w-1', 'w-2'] };
+    expect(await nodesOf({ ...prod, revisions: ['a', 'b'] })).toBeUndefined();
+    expect(await nodesOf({ ...prod, revisions: ['b', 'b'] })).toEqual(['w-1', 'w-2']);
+  });
+
+  it('counts clusters that cannot be read, also those that have ended, but none that was removed', async () => {
+    const one = { createdAt: '1', isUnreadable: true };
+    namespace.clusters = [
+      { ...one, name: 'a' },
+      { ...one, name: 'b', status: 'ended' },
+      { ...one, name: 'c', status: 'removed' },
+      { ...one, name: 'd', status: 'ended' },
+      { name: 'd', createdAt: '2' },
+    ];
+    const { clusters, unreadable } = await reader.read();
+    expect([clusters.map(({ name }) => name), unreadable]).toEqual([['d'], 2]);
   });
 
   it('counts workers of the task queues that clusters need, and of no other', async () => {
