@@ -25,13 +25,14 @@ export function traceSettingsFromEnv(env: NodeJS.ProcessEnv): TraceSettings | nu
   const isOff = env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none';
   if (url === null || isOff) return null;
   refuseGrpc(env);
+  const [, serviceName] = firstSet(env, ['OTEL_SERVICE_NAME']) ?? [];
   const { 'service.name': named, ...resource } = pairsOf(env, ['OTEL_RESOURCE_ATTRIBUTES']);
   return {
     url,
     headers: pairsOf(env, ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS']),
     timeoutMs: timeoutOf(env),
     ca: certificateOf(env),
-    resource: { 'service.name': env['OTEL_SERVICE_NAME'] ?? named ?? 'ospatch-worker', ...resource },
+    resource: { 'service.name': serviceName ?? named ?? 'ospatch-worker', ...resource },
   };
 }
 

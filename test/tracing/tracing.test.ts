@@ -110,6 +110,14 @@ describe('traceSettingsFromEnv', () => {
   });
 
   it.each([
+    [{ OTEL_SERVICE_NAME: 'a', OTEL_RESOURCE_ATTRIBUTES: 'service.name=b' }, 'a'],
+    [{ OTEL_SERVICE_NAME: '', OTEL_RESOURCE_ATTRIBUTES: 'service.name=b' }, 'b'],
+    [{ OTEL_SERVICE_NAME: '' }, 'ospatch-worker'],
+  ])('names the service, by the first variable that is not empty: %j', (env, name) => {
+    expect(traceSettingsFromEnv({ ...ENDPOINT, ...env })?.resource).toEqual({ 'service.name': name });
+  });
+
+  it.each([
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' }, /OTEL_EXPORTER_OTLP_ENDPOINT is no URL/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://u:s3cr3t@h:1' }, /without user and password/],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, /OTEL_EXPORTER_OTLP_PROTOCOL is grpc/],
