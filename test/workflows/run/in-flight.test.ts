@@ -2,6 +2,7 @@
  * Nodes in flight while one run workflow hands over to the next: the new one counts them, hears how they end, and starts none
  * of them a second time. The server suggests a fresh history very early, so every run hands over many times.
  */
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { NodeStatus } from '../../../src/domain/node/status';
 import type { ClusterStatus } from '../../../src/domain/cluster/messages';
 import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
@@ -46,6 +47,21 @@ async function handedOver(cluster: TestCluster, more: Partial<Rollout> = {}): Pr
   await waitFor(async () => (await runWorkflows(cluster)) > 1, { what: 'the second run workflow' });
   second();
   return release;
+}
+
+/** Between two of its workflows, there is none to terminate. */
+async function terminateRun(cluster: TestCluster): Promise<void> {
+  const handle = harness.env.client.workflow.getHandle(await cluster.runId(1));
+  const terminate = async (): Promise<boolean> => {
+    try {
+      await handle.terminate('by hand');
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  };
+  await waitFor(terminate, { what: 'a workflow of the run' });
 }
 
 function expectEachOnce(cluster: TestCluster): void {
@@ -145,7 +161,7 @@ describe('src/workflows/run: a hand-over with nodes in flight', () => {
   it('ends the node in flight with a run workflow that is terminated by hand', () =>
     harness.withWorker(async (cluster) => {
       const release = await handedOver(cluster);
-      await harness.env.client.workflow.getHandle(await cluster.runId(1)).terminate('by hand');
+      await terminateRun(cluster);
       await cluster.untilCancelled('w-1');
       release();
       expect((await cluster.untilIdle(1)).lastRun).toMatchObject({ outcome: 'failed' });
