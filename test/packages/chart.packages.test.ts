@@ -7,7 +7,7 @@ import type { ControlPlane } from '../../tools/kube/control-plane';
 import { startControlPlane } from '../../tools/kube/control-plane';
 import { KubeApiError } from '../../tools/kube/kube-api';
 import type { Rendered } from '../support/helm';
-import { CHART, KUBE_VERSION, NAMESPACE, helm, podOf, render } from '../support/helm';
+import { CHART, KUBE_VERSION, NAMESPACE, RELEASE, helm, podOf, render } from '../support/helm';
 import { addNode } from '../support/kube-objects';
 import { waitFor } from '../support/wait-for';
 import '../support/slow-suite';
@@ -186,6 +186,29 @@ describe('deploy/helm/ospatch', () => {
         );
       }
       for (const object of own) await plane.api.call('DELETE', pathOf(object));
+    });
+
+    it('is installed, upgraded and uninstalled by Helm, whose notes say what is missing and name what is there', async () => {
+      const kubeconfig = plane.kubeconfigs.admin;
+      const run = async (...args: string[]) => {
+        const { code, stdout, stderr } = await helm(...args, '--namespace', NAMESPACE, '--kubeconfig', kubeconfig);
+        if (code !== 0) throw new Error(stderr);
+        return stdout;
+      };
+      const least = ['-f', path.join(CHART, 'ci/one-worker-values.yaml')];
+      const notes = await run('install', RELEASE, CHART, ...least);
+      expect(notes).toContain(
+        'Worker ospatch-worker-default serves the task queue ospatch of temporal.temporal.svc:7233',
+      );
+      expect(notes).toMatch(/WARNING: worker default has no SSH keys[^]*WARNING: the workers have no policy/);
+      const [, deployment = ''] = /exec deploy\/(\S+) -- ospatch doctor/.exec(notes) ?? [];
+      await plane.api.get({ kind: 'Deployment', namespace: NAMESPACE, name: deployment });
+      const whole = path.join(CHART, 'ci/in-cluster-values.yaml');
+      expect(await run('upgrade', RELEASE, CHART, '-f', whole)).not.toContain('WARNING');
+      await run('uninstall', RELEASE);
+      await expect(plane.api.get({ kind: 'Deployment', namespace: NAMESPACE, name: deployment })).rejects.toThrow(
+        KubeApiError,
+      );
     });
 
     it('would not admit the same pods without their security context', async () => {

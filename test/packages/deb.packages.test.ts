@@ -14,6 +14,8 @@ import type { MadeReleases } from '../support/releases';
 import { fileOf, findReleases } from '../support/releases';
 import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
+import type { TlsFront } from '../support/tls-front';
+import { startTlsFront } from '../support/tls-front';
 import { waitFor } from '../support/wait-for';
 
 /** Building and fetching Node.js on a busy machine. */
@@ -191,8 +193,9 @@ describe('packages/deb', () => {
     await on(cli(`remove lab-${transport} --yes`));
   });
 
-  test('reads secrets, kubeconfigs and programs from within its sandbox, and shows how it is', async () => {
+  test('reads certificates, secrets, kubeconfigs and programs from within its sandbox, and shows how it is', async () => {
     const receiver = await startReceiver();
+    let front: TlsFront | undefined;
     const [port = 0] = await freePorts(1);
     try {
       const etc = path.join(machine.rootDir, 'etc/ospatch');
@@ -204,8 +207,19 @@ describe('packages/deb', () => {
       await on('cd /etc/ospatch; chmod 0640 secrets/hook-key kubeconfigs/prod; chmod 0755 notify.d/page');
       expect(await on("stat -c '%A %U:%G' /etc/ospatch/secrets/hook-key")).toBe('-rw-r----- root:ospatch-worker\n');
       await writePolicy('kubeconfigs: [{file: prod}], ');
-      configure(`OSPATCH_METRICS=127.0.0.1:${port}`);
+      front = await startTlsFront(path.join(etc, 'temporal'), server.address);
+      await on('cd /etc/ospatch/temporal; rm ca.key server.*; chmod 0640 tls.key');
+      configure(
+        `OSPATCH_METRICS=127.0.0.1:${port}`,
+        `TEMPORAL_ADDRESS=${front.address}`,
+        'TEMPORAL_TLS=true',
+        'TEMPORAL_TLS_SERVER_NAME=temporal.internal',
+        'TEMPORAL_TLS_SERVER_CA_CERT_PATH=/etc/ospatch/temporal/ca.crt',
+        'TEMPORAL_TLS_CLIENT_CERT_PATH=/etc/ospatch/temporal/tls.crt',
+        'TEMPORAL_TLS_CLIENT_KEY_PATH=/etc/ospatch/temporal/tls.key',
+      );
       await on(`systemctl restart ${UNIT}`);
+      expect(front.clients()).toBeGreaterThan(0);
       const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
       expect([ready.status, await ready.text()]).toEqual([200, 'ok\n']);
       await writeSpec('builtin', '{kubeconfig: prod}');
@@ -220,7 +234,9 @@ describe('packages/deb', () => {
       expect(await journal()).not.toContain('there is no setting');
       await on(cli('remove lab-builtin --yes'));
     } finally {
-      await receiver.close();
+      configure();
+      await machine.exec(`systemctl restart ${UNIT}; rm /etc/ospatch/temporal/*`);
+      await Promise.all([receiver.close(), front?.close()]);
     }
   });
 
