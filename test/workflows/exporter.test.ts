@@ -1,9 +1,16 @@
 /** The exporter on a real server: what it shows of a run, without queries; its own end, and that of Temporal. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { freePorts } from '../../src/dev/ports';
 import { startExporter } from '../../src/exporter/exporter';
 import type { Exporter } from '../../src/exporter/exporter';
+import { packageVersion } from '../../src/version';
+import { dashboardQueries } from '../monitoring/dashboard-queries';
 import { clusterSpec } from '../support/builders';
 import { Cable } from '../support/cable';
 import { waitFor } from '../support/wait-for';
+import { startWorker } from '../support/worker-process';
 import { Harness } from './harness';
 
 let harness: Harness;
@@ -110,3 +117,71 @@ describe('src/exporter/exporter', () => {
       }
     }));
 });
+
+describe('ospatch worker --metrics', () => {
+  const answerOf = async (port: number, page: string): Promise<{ status: number; text: string } | null> => {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${port}/${page}`);
+      return { status: answer.status, text: await answer.text() };
+    } catch {
+      return null;
+    }
+  };
+
+  it('shows the SDK and its version, and is ready exactly while it takes tasks', async () => {
+    const cable = new Cable(harness.address);
+    const cluster = harness.newCluster();
+    const [port = 0] = await freePorts(1);
+    const address = await cable.plug();
+    const listen = `127.0.0.1:${port}`;
+    const dir = mkdtempSync(path.join(tmpdir(), 'ospatch-worker-'));
+    const directories = ['KEY', 'KUBECONFIG', 'SECRET', 'NOTIFY'].map((name) => [`OSPATCH_${name}_DIR`, dir]);
+    const worker = startWorker(
+      ['--metrics', listen, '--task-queue', cluster.name, '--address', address],
+      Object.fromEntries(directories) as Record<string, string>,
+    );
+    const untilReady = (status: number, why: string): Promise<true> =>
+      waitFor(
+        async () => {
+          const answer = await answerOf(port, 'readyz');
+          return answer?.status === status && answer.text === `${why}\n`;
+        },
+        // An idle worker shuts down within a fraction of a second.
+        { what: `${status} ${why}`, pollMs: 10 },
+      );
+    try {
+      await untilReady(200, 'ok');
+      expect(await answerOf(port, 'healthz')).toEqual({ status: 200, text: 'ok\n' });
+      // Its nodes are at an address where nobody answers: the activity of an inspection fails.
+      await cluster.apply(clusterSpec(['w-1'], {}, cluster.name));
+      await cluster.handle.signal('patchNow');
+      await cluster.untilIdle(1);
+      const page = (await answerOf(port, 'metrics'))?.text ?? '';
+      expect(page).toContain(`ospatch_build_info{version="${packageVersion()}"} 1\n`);
+      expect(sdkSeries().filter((name) => !page.includes(`\n# TYPE ${name} `))).toEqual([]);
+
+      cable.cut();
+      await untilReady(503, 'Temporal does not answer');
+      expect(await answerOf(port, 'healthz')).toEqual({ status: 200, text: 'ok\n' });
+      cable.mend();
+      await untilReady(200, 'ok');
+
+      worker.terminate();
+      await untilReady(503, 'the worker is shutting down');
+      expect(await worker.ended).toBe(0);
+      expect(await answerOf(port, 'healthz')).toBeNull();
+    } finally {
+      await worker.kill();
+      await cluster.handle.terminate().catch(() => undefined);
+      cable.remove();
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+/** What the dashboard shows of workers, without what only failures have. */
+function sdkSeries(): string[] {
+  const names = dashboardQueries().flatMap(({ expr }) => [...expr.matchAll(/\btemporal_\w+/g)].map(([name]) => name));
+  expect(names.length).toBeGreaterThan(4);
+  return names.map((name) => name.replace(/_bucket$/, '')).filter((name) => !name.includes('fail'));
+}
