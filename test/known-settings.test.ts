@@ -44,6 +44,8 @@ describe('src/known-settings', () => {
     const all = program.flatMap((name) => texts(name, /\.(?:ts|js|sh)$/));
     all.push(readFileSync(path.join(ROOT, 'site/check-links.js'), 'utf8'));
     const known = namesIn(all);
+    // An example of `OSPATCH_NOTIFY_*`, which programs of notifications are given.
+    known.add('OSPATCH_NOTIFY_TOKEN');
     const told = namesIn([
       ...texts('docs', /\.md$/),
       ...texts('packaging/man'),

@@ -101,7 +101,7 @@ async function respond(endpoints: Endpoints, { method, path, gzip }: Asked, answ
       if (plain === null) return text(answer, 503, 'the metrics cannot be read now', method);
       const pieces = gzip ? await gzipped(plain) : plain;
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      const encoding = gzip ? { 'content-encoding': 'gzip' } : {};
+      const encoding = defined({ 'content-encoding': gzip ? 'gzip' : undefined });
       const headers = { 'content-type': CONTENT_TYPE, 'content-length': length, vary: 'accept-encoding' };
       answer.writeHead(200, { ...headers, ...encoding });
       if (method === 'HEAD') return void answer.end();

@@ -198,12 +198,12 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
   'suspended-between-windows': async (cluster) => {
     const minute = 60_000;
     const begin = Math.ceil((Date.now() + 15_000) / minute) * minute;
-    const entry = (minutes: number): ScheduleEntry => {
+    const entry = (minutes: number, duration: string): ScheduleEntry => {
       const once = new Date(begin + minutes * minute).toISOString().slice(0, 16);
-      return { once, startWithin: '1m', duration: '1m', cutoff: 'forecast' };
+      return { once, startWithin: '1m', duration, cutoff: 'forecast' };
     };
-    // The second window begins half a minute after the first has ended.
-    await patchedBefore(cluster, { schedule: [entry(0), entry(2)] });
+    // The second window begins half a minute after the first has ended, and has room for a patch that takes as long as that of w-1.
+    await patchedBefore(cluster, { schedule: [entry(0, '1m'), entry(2, '10m')] });
     const release = cluster.nodes.hold('w-1', 'apply');
     await cluster.untilPatching('w-1');
     await cluster.handle.executeUpdate('extendWindow', { args: [{ duration: '30s' }] });

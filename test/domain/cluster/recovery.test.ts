@@ -81,8 +81,8 @@ describe('src/domain/cluster/recovery', () => {
       [
         started(),
         message('runProgress', { run: 1, workflowId: WORKFLOW, settled: [], started: ['w-1'], gates }),
-        message('notified', { target: 'ops', about: 'run 1', result: 'delivered' }),
-        message('notified', { target: 'ops', about: 'run 1', result: 'unheard of' }),
+        message('notified', { createdAt: T0, target: 'ops', about: 'run 1', result: 'delivered' }),
+        message('notified', { createdAt: T0, target: 'ops', about: 'run 1', result: 'unheard of' }),
         ended([patched('w-1')]),
       ],
       T2,

@@ -75,6 +75,19 @@ describe('src/domain/run/forecast', () => {
     expect(forecaster(new Map([['w-1', [60_000, 90_000]]]))('w-1').ms).toBeGreaterThan(150_000);
   });
 
+  it('is at most twice the longest patch, however little is known and however far that lies apart', () => {
+    const forecast = forecaster(
+      new Map([
+        ['w-1', [0, 90_000]],
+        ['w-2', [1_000]],
+      ]),
+    );
+    expect(forecast('w-1').ms).toBe(180_000);
+    expect(forecast('w-2').ms).toBe(180_000);
+    // Finished at once, twice.
+    expect(forecaster(new Map([['w-1', [0, 0]]]))('w-1').ms).toBe(1_000);
+  });
+
   it('is kept by at least 90 % of patches whose durations differ as usual, and is not far beyond', () => {
     let seed = 7;
     const uniform = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
