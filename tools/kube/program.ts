@@ -13,8 +13,8 @@ const SOURCES = ['go.mod', 'go.sum', 'kwok.go', 'main.go'];
 const KWOK = 'sigs.k8s.io/kwok';
 const BLUEPRINT = 'kubernetes.io/initial-events-list-blueprint';
 
-/** Nobody debugs it. Compiling without what a debugger reads would save 2 % only. */
-const BUILD = ['build', '-buildvcs=false', '-ldflags=-s -w'];
+/** Variables of Kubernetes that its own build sets; without, its API server says that it is version 0.0.0. */
+const VERSION = 'k8s.io/component-base/version';
 
 /**
  * Path of the program, whose first argument is the part to be: etcd, kube-apiserver, kube-controller-manager,
@@ -47,7 +47,7 @@ async function build(target: string): Promise<void> {
     await adaptKwok(original, path.join(dir, 'kwok'));
     await go('mod', 'edit', '-replace', `${KWOK}=./kwok`);
     const built = path.join(dir, 'kube-parts');
-    await go(...BUILD, '-o', built, '.');
+    await go('build', '-buildvcs=false', `-ldflags=${linkerFlags()}`, '-o', built, '.');
     renameSync(built, target);
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -64,8 +64,18 @@ async function adaptKwok(original: string, copy: string): Promise<void> {
   writeFileSync(file, text.replaceAll('metav1.InitialEventsListBlueprintAnnotationKey', `"${BLUEPRINT}"`));
 }
 
+/** Nobody debugs it. Compiling without what a debugger reads would save 2 % only. */
+function linkerFlags(): string {
+  const modules = readFileSync(path.join(SOURCE_DIR, 'go.mod'), 'utf8');
+  const [, version = '', major = '', minor = ''] = /^\tk8s\.io\/kubernetes (v(\d+)\.(\d+)\.\d+)$/m.exec(modules) ?? [];
+  if (version === '') throw new Error('go.mod of the control plane names no version of k8s.io/kubernetes');
+  const values = { gitVersion: version, gitMajor: major, gitMinor: minor };
+  const set = Object.entries(values).map(([name, value]) => `-X ${VERSION}.${name}=${value}`);
+  return ['-s -w', ...set].join(' ');
+}
+
 function sourceDigest(): string {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(linkerFlags());
   for (const name of SOURCES) hash.update(readFileSync(path.join(SOURCE_DIR, name)));
   return hash.digest('hex').slice(0, 12);
 }
