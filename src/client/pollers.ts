@@ -4,24 +4,47 @@ import type { QueueSeen, WorkerVersion } from '../domain/inspection/workers';
 import type { TemporalSession } from './connection';
 
 /** A worker counts as running if it polled within this time; a long poll lasts a minute. */
-const WORKER_SEEN_MS = 90_000;
+export const WORKER_SEEN_MS = 90_000;
 
 /** Temporal's task queue types. */
 const KINDS = { workflows: 1, activities: 2 } as const;
+
+export type QueueKind = keyof typeof KINDS;
 
 /** `WORKER_VERSIONING_MODE_VERSIONED` */
 const VERSIONED = 2;
 
 type Version = temporal.api.deployment.v1.IWorkerDeploymentVersion;
 
-/** Throws the errors of Temporal's client. */
-export async function readQueue(
-  { client, namespace }: TemporalSession,
-  taskQueue: string,
-  kind: keyof typeof KINDS,
-): Promise<QueueSeen> {
+type Described = temporal.api.workflowservice.v1.IDescribeTaskQueueResponse;
+
+function describe({ client, namespace }: TemporalSession, taskQueue: string, kind: QueueKind): Promise<Described> {
   const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: KINDS[kind] };
-  const { pollers, versioningInfo } = await client.workflowService.describeTaskQueue(request);
+  return client.workflowService.describeTaskQueue(request);
+}
+
+/**
+ * All that the server lists: who has polled within the last 5 minutes, by the clock of the server. `lastPoll` can be compared with
+ * that of another call. Throws the errors of Temporal's client.
+ */
+export async function listPollers(
+  session: TemporalSession,
+  taskQueue: string,
+  kind: QueueKind,
+): Promise<{ identity: string; lastPoll: string }[]> {
+  const { pollers } = await describe(session, taskQueue, kind);
+  return (pollers ?? []).map(({ identity, lastAccessTime }) => ({
+    identity: identity ?? '',
+    lastPoll: `${String(lastAccessTime?.seconds ?? 0)}.${lastAccessTime?.nanos ?? 0}`,
+  }));
+}
+
+/**
+ * By the clock of this machine: a worker that polls is missed when the clock is more than half a minute ahead of the server's.
+ * Throws the errors of Temporal's client.
+ */
+export async function readQueue(session: TemporalSession, taskQueue: string, kind: QueueKind): Promise<QueueSeen> {
+  const { pollers, versioningInfo } = await describe(session, taskQueue, kind);
   const since = Date.now() - WORKER_SEEN_MS;
   const { currentDeploymentVersion, rampingDeploymentVersion, rampingVersionPercentage } = versioningInfo ?? {};
   const isRamping = (rampingVersionPercentage ?? 0) > 0;
@@ -37,11 +60,7 @@ export async function readQueue(
 }
 
 /** Throws the errors of Temporal's client. */
-export async function countPollers(
-  session: TemporalSession,
-  taskQueue: string,
-  kind: keyof typeof KINDS,
-): Promise<number> {
+export async function countPollers(session: TemporalSession, taskQueue: string, kind: QueueKind): Promise<number> {
   return (await readQueue(session, taskQueue, kind)).pollers.length;
 }
 

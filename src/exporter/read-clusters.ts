@@ -6,18 +6,18 @@ import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-wor
 import type { ListedExecution } from '../client/cluster-list';
 import { WITH_PROBLEMS, findWorkflows, ifKnown } from '../client/cluster-list';
 import type { TemporalSession } from '../client/connection';
-import { countPollers } from '../client/pollers';
+import type { QueueKind } from '../client/pollers';
 import { nodeMetricsQuery } from '../contract/messages';
 import { WORKFLOW_TYPES, clusterOfWorkflowId, clusterWorkflowId } from '../contract/workflow-ids';
 import type { PublishedMetrics, PublishedRow, PublishedRows } from '../domain/cluster/published';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 import type { ClusterSnapshot } from './cluster-series';
 import { readPublished, readRowsPage } from './published-form';
+import { SiteWorkers } from './site-workers';
 
 const RUNNING = 'ExecutionStatus = "Running"';
 /** A namespace keeps ended workflows for its retention; the list is sorted by their end, newest first. */
 const MAX_ENDED = 1_000;
-const SITES_AT_ONCE = 8;
 /** Queries of clusters take workers away from clusters that have work to do. */
 const ROWS_AT_ONCE = 4;
 const ROWS_WITHIN_MS = 10_000;
@@ -72,11 +72,14 @@ export class ClusterReader {
   private asking: Promise<void> = Promise.resolve();
   private isAsking = false;
 
-  constructor(private readonly session: TemporalSession) {}
+  private readonly siteWorkers: SiteWorkers;
+
+  constructor(private readonly session: TemporalSession) {
+    this.siteWorkers = new SiteWorkers(session);
+  }
 
   /** Throws the errors of Temporal's client. */
   async read(): Promise<FleetReading> {
-    const { session } = this;
     const [running, paused, stuck, ended, cordoned] = await Promise.all([
       this.readOpen(RUNNING),
       this.readPaused(),
@@ -100,16 +103,13 @@ export class ClusterReader {
       else clusters.push({ name, fault: 'ended', metrics, rows: null });
     }
     // What waits for workflow workers waits for those that do activities there too.
-    const kinds = new Map<string, 'workflows' | 'activities'>([
+    const kinds = new Map<string, QueueKind>([
       ...clusters
         .filter(({ fault }) => fault !== 'ended')
         .flatMap(({ metrics }) => (metrics.sites ?? []).map((site) => [site, 'activities'] as const)),
       ...[...open.values()].map(({ taskQueue }) => [taskQueue, 'workflows'] as const),
     ]);
-    const sites = await mapConcurrently([...kinds], SITES_AT_ONCE, async ([site, kind]) => ({
-      site,
-      workers: await countPollers(session, site, kind),
-    }));
+    const sites = await this.siteWorkers.count(kinds);
     return {
       clusters: clusters.sort((one, other) => (one.name < other.name ? -1 : 1)),
       unreadable,
