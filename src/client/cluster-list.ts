@@ -6,6 +6,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
 import { WORKFLOW_TYPES, clusterOfWorkflowId } from '../contract/workflow-ids';
+import type { ClustersSeen } from '../domain/inspection/installation';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { readHealth } from './cluster-health';
 import { readStuckRun } from './run-health';
@@ -86,13 +87,19 @@ export function problemsOf(item: Omit<ClusterListItem, 'problems'>): string[] {
   ];
 }
 
-/** The stuck clusters; `notLooked`: number of clusters that could not be inspected in time. */
-export async function findStuckClusters(
-  calls: TemporalCalls,
-): Promise<{ stuck: StuckCluster[]; notLooked: number; total: number }> {
+/**
+ * The stuck clusters; `notLooked`: number of clusters that could not be inspected in time; `idleSites`: the sites without a worker,
+ * each with the clusters that have nodes there.
+ */
+export async function findStuckClusters(calls: TemporalCalls): Promise<ClustersSeen> {
   const items = await listClusters(calls);
   const stuck = items.flatMap(({ cluster, stuck: why }) => (why === null ? [] : [{ cluster, ...why }]));
-  return { stuck, notLooked: items.filter(({ looked }) => !looked).length, total: items.length };
+  const idleSites = new Map<string, string[]>();
+  for (const { cluster, state, sitesWithoutWorker } of items) {
+    if (state === 'ended') continue;
+    for (const site of sitesWithoutWorker) idleSites.set(site, [...(idleSites.get(site) ?? []), cluster]);
+  }
+  return { stuck, idleSites, notLooked: items.filter(({ looked }) => !looked).length, total: items.length };
 }
 
 async function readItems(session: TemporalSession): Promise<ClusterListItem[]> {

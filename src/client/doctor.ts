@@ -11,6 +11,7 @@ import { worstFirst, worstOf } from '../domain/shared/severity';
 import type { ClusterSeen } from '../domain/inspection/installation';
 import {
   diagnoseCluster,
+  diagnoseIdleSites,
   diagnosePlainStarts,
   diagnosePlainText,
   diagnoseSearchAttributes,
@@ -92,7 +93,7 @@ export class Doctor {
         ...diagnosePlainText({ address, hasTls }),
         ...workers,
         diagnoseSearchAttributes(registered, { address, namespace }),
-        ...(await this.stuck(asked)),
+        ...(await this.clusters(asked)),
         ...(await this.plainStarts(asked)),
       ];
       return { findings: worstFirst(findings), hasWorker };
@@ -117,9 +118,11 @@ export class Doctor {
     return { findings, hasWorker: answers.some(isWell) };
   }
 
-  private async stuck(asked: readonly string[] | null): Promise<Finding[]> {
+  private async clusters(asked: readonly string[] | null): Promise<Finding[]> {
     try {
-      return diagnoseStuck(await findStuckClusters(this.calls), asked);
+      const seen = await findStuckClusters(this.calls);
+      const { taskQueue } = this.calls.session;
+      return [...diagnoseIdleSites(seen.idleSites, asked, taskQueue), ...diagnoseStuck(seen, asked)];
     } catch (error) {
       if (!isOspatchError(error)) throw error;
       return [warning('cluster', `whether clusters are stuck cannot be read: ${error.message}`, error.remedy ?? null)];

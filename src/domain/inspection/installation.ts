@@ -11,6 +11,16 @@ import { plainText } from '../shared/text';
 import type { Where } from './where';
 import { whereFlags } from './where';
 
+/** What the list of clusters has for the installation. */
+export interface ClustersSeen {
+  stuck: readonly StuckCluster[];
+  /** Sites without a worker, with the clusters that have nodes there. */
+  idleSites: ReadonlyMap<string, readonly string[]>;
+  /** Clusters that could not be inspected in time. */
+  notLooked: number;
+  total: number;
+}
+
 /** What the Temporal server reported. */
 export interface ServerSeen extends Where {
   /** Empty when the server does not report one. */
@@ -62,7 +72,7 @@ const MAX_STUCK_LISTED = 20;
  * installation.
  */
 export function diagnoseStuck(
-  { stuck, notLooked, total }: { stuck: readonly StuckCluster[]; notLooked: number; total: number },
+  { stuck, notLooked, total }: Omit<ClustersSeen, 'idleSites'>,
   asked: readonly string[] | null,
 ): Finding[] {
   const others = stuck.filter(({ cluster }) => asked?.includes(cluster) !== true);
@@ -133,6 +143,22 @@ export function diagnoseSite(count: number, taskQueue: string): Finding {
 
 /** Names in one message. */
 const MAX_NAMED = 5;
+
+/** Sites that clusters need, without a worker. `asked`: as for {@link diagnoseStuck}; `taskQueue`: has a finding of its own. */
+export function diagnoseIdleSites(
+  idleSites: ClustersSeen['idleSites'],
+  asked: readonly string[] | null,
+  taskQueue: string,
+): Finding[] {
+  const finding = asked === null ? problem : warning;
+  return [...idleSites].flatMap(([site, clusters]) => {
+    const others = clusters.filter((cluster) => asked?.includes(cluster) !== true);
+    if (others.length === 0 || site === taskQueue) return [];
+    const more = others.length > MAX_NAMED ? ` and ${others.length - MAX_NAMED} more` : '';
+    const message = `no worker polls the task queue ${site}, which nodes of ${others.slice(0, MAX_NAMED).join(', ')}${more} need`;
+    return [finding('worker', message, `run \`ospatch worker --task-queue ${site}\` where they can be reached`)];
+  });
+}
 
 /**
  * Workflows that were started before encryption was turned on. `plain`: workflow ids; `read`: how many starts were read, of

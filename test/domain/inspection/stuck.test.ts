@@ -1,7 +1,7 @@
 import type { StuckCause } from '../../../src/domain/inspection/stuck';
 import { PAYLOAD_ENCRYPTED, START_NOT_ENCRYPTED } from '../../../src/domain/shared/unreadable';
 import { describeStuck, describeStuckRun } from '../../../src/domain/inspection/stuck';
-import { diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
+import { diagnoseIdleSites, diagnoseServer, diagnoseStuck } from '../../../src/domain/inspection/installation';
 
 const PAUSED: StuckCause = { kind: 'paused-on-server', by: 'me', at: '2027-01-01T00:00:00.000Z', reason: 'test' };
 
@@ -136,6 +136,26 @@ describe('src/domain/inspection/stuck', () => {
       { severity: 'warning', message: '3 of 9 clusters did not answer in time' },
     ]);
     expect(diagnoseStuck({ stuck: [], notLooked: 0, total: 9 }, null)).toMatchObject([{ severity: 'ok' }]);
+  });
+
+  test('sites without a worker are findings of the installation, each with the clusters that have no finding of their own', () => {
+    const clusters = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const sites = new Map([
+      ['edge', clusters],
+      ['lab', ['a']],
+      ['ospatch', ['a']],
+    ]);
+    expect(diagnoseIdleSites(sites, null, 'ospatch')).toMatchObject([
+      {
+        severity: 'error',
+        message: 'no worker polls the task queue edge, which nodes of a, b, c, d, e and 2 more need',
+        remedy: 'run `ospatch worker --task-queue edge` where they can be reached',
+      },
+      { severity: 'error', message: 'no worker polls the task queue lab, which nodes of a need' },
+    ]);
+    expect(diagnoseIdleSites(sites, ['a'], 'ospatch')).toMatchObject([
+      { severity: 'warning', message: expect.stringContaining('of b, c, d, e, f and 1 more') as string },
+    ]);
   });
 
   test('a hundred stuck clusters are counted', () => {
