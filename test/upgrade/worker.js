@@ -27,7 +27,10 @@ async function main() {
       ...dataConverter(null, 'passthrough'),
       payloadConverterPath: path.join(LIB, 'workflows/sandbox/payload-converter.js'),
     },
-    activities: createClusterActivities({ info: () => undefined }),
+    activities: {
+      ...createClusterActivities({ info: () => undefined }),
+      notificationDefaults: () => Promise.resolve([]),
+    },
     enableNonLocalActivities: false,
     ...(isVersioned
       ? {
