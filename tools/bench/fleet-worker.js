@@ -33,7 +33,7 @@ async function main() {
     taskQueue,
     workflowBundle: { codePath: path.resolve(bundle) },
     ...limitOptions(workerLimitsFromEnv(process.env)),
-    activities: { ...createClusterActivities(audit), ...nodes },
+    activities: { ...createClusterActivities(audit), ...nodes, notificationDefaults: () => Promise.resolve([]) },
     ...(taskQueue === 'bare' ? {} : { dataConverter: dataConverter(null, 'passthrough') }),
   });
   process.on('message', (message) => {

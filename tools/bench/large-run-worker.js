@@ -63,7 +63,7 @@ async function main() {
     taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../../lib/workflow-bundle.js') },
     ...limitOptions(workerLimitsFromEnv(process.env)),
-    activities: { ...createClusterActivities(audit), ...nodes },
+    activities: { ...createClusterActivities(audit), ...nodes, notificationDefaults: () => Promise.resolve([]) },
     dataConverter: dataConverter(null, 'passthrough'),
   });
   process.on('message', ({ stop }) => {
