@@ -27,6 +27,7 @@ const nodeState = (state: string): string => node('ospatch_node_state', `,state=
 const waiting = (reason: string): string => cluster('ospatch_run_waiting', `,reason="${reason}"`);
 const LAST_SUCCESS = 'ospatch_exporter_last_success_timestamp_seconds';
 const LAST_PROGRESS = cluster('ospatch_run_last_progress_timestamp_seconds');
+const PAUSED = cluster('ospatch_cluster_paused');
 const MISSED = cluster('ospatch_windows_missed_total');
 const REBOOT_SINCE = node('ospatch_node_reboot_required_since_timestamp_seconds');
 const OUTDATED_SINCE = node('ospatch_node_services_outdated_since_timestamp_seconds');
@@ -139,6 +140,23 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: false,
     series: { [waiting('max-unavailable')]: '1x10 0x10 1x10' },
     at: '30m',
+  },
+  {
+    alert: 'OspatchPausedTooLong',
+    when: 'a cluster was paused and forgotten, in the middle of a run',
+    fires: true,
+    series: { [PAUSED]: '0x2 1x400', [waiting('paused')]: '0x2 1x400' },
+    interval: SLOW,
+    at: '4d',
+    labels: CLUSTER,
+  },
+  {
+    alert: 'OspatchPausedTooLong',
+    when: 'a cluster is paused for a weekend',
+    fires: false,
+    series: { [PAUSED]: '0x2 1x120 0x200' },
+    interval: SLOW,
+    at: '4d',
   },
   {
     alert: 'OspatchWindowMissed',
