@@ -1,13 +1,16 @@
 import { Client, Connection } from '@temporalio/client';
+import type { ConnectionOptions } from '@temporalio/client';
 import { TASK_QUEUE } from '../contract/workflow-ids';
 import { defined } from '../domain/shared/defined';
-import { OspatchError } from '../domain/shared/errors';
+import { OspatchError, isOspatchError } from '../domain/shared/errors';
 import { plainText } from '../domain/shared/text';
 import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { CALL_RETRIES } from '../call-retries';
-import { noServer, unreachableServer } from './errors';
+import { noServer, unreachableServer, wrongTls } from './errors';
 import { connectProblem } from './reachability';
+import type { TlsSettings } from './tls-probe';
+import { tlsProblem } from './tls-probe';
 import { readTemporalConfig, usesTls } from '../temporal-config';
 import type { Sign } from './signed-message';
 
@@ -17,6 +20,8 @@ const DEFAULT_ADDRESS = 'localhost:7233';
  * after the task timeout of 10 s.
  */
 const DEFAULT_DEADLINE_MS = 15_000;
+/** After this time it is looked into why there is no connection. */
+const FIRST_ATTEMPT_MS = 1_000;
 
 /**
  * As the `temporal` CLI has it. A page of a history may have 256 events of up to 2 MiB; gRPC takes 4 MiB unless told
@@ -78,14 +83,18 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   const problem = await connectProblem(address, process.env);
   if (problem !== null) throw unreachableServer(address, problem);
+  const tls = usesTls(config.connectionOptions);
   try {
-    const connection = await Connection.connect({
-      ...config.connectionOptions,
+    const connection = await connected(
+      {
+        ...config.connectionOptions,
+        address,
+        interceptors: [...CALL_RETRIES],
+        channelArgs: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
+      },
       address,
-      connectTimeout: deadlineMs,
-      interceptors: [...CALL_RETRIES],
-      channelArgs: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
-    });
+      deadlineMs,
+    );
     return {
       // A removed cluster still answers queries while Temporal keeps its workflow; it must not appear managed.
       client: new Client({
@@ -100,11 +109,38 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
       taskQueue: options.taskQueue ?? process.env['OSPATCH_TASK_QUEUE'] ?? TASK_QUEUE,
       deadlineMs,
       ...defined({ sign }),
-      hasTls: usesTls(config.connectionOptions),
+      hasTls: tls,
     };
   } catch (error) {
-    throw noServer({ address, tls: usesTls(config.connectionOptions) }, error);
+    throw isOspatchError(error) ? error : noServer({ address, tls }, error);
   }
+}
+
+/**
+ * Says within about a second when TLS can never succeed, which gRPC tries until the timeout.
+ *
+ * @throws OspatchError `NoServer`, or an error of the SDK
+ */
+async function connected(options: ConnectionOptions, address: string, deadlineMs: number): Promise<Connection> {
+  const until = Date.now() + deadlineMs;
+  let first: Connection | null = null;
+  try {
+    first = Connection.lazy({ ...options, connectTimeout: Math.min(deadlineMs, FIRST_ATTEMPT_MS) });
+    await first.ensureConnected();
+    return first;
+  } catch (error) {
+    await first?.close();
+    const problem = usesTls(options) ? await tlsProblem(address, tlsSettings(options), process.env) : null;
+    if (problem !== null) throw wrongTls(address, problem, error);
+    const leftMs = until - Date.now();
+    // An answer that came in time would be the same again.
+    if (leftMs <= 0 || deadlineMs - leftMs < FIRST_ATTEMPT_MS) throw error;
+    return Connection.connect({ ...options, connectTimeout: leftMs });
+  }
+}
+
+function tlsSettings({ tls }: ConnectionOptions): TlsSettings {
+  return typeof tls === 'object' && tls !== null ? tls : {};
 }
 
 /** @throws OspatchError `Usage` when there is no such key */

@@ -22,6 +22,7 @@ import { ERROR_TYPES, OspatchError, isOspatchError } from '../domain/shared/erro
 import { isPausedOnServer } from './execution-status';
 import type { ConnectProblem } from './reachability';
 import { PROXY_VARIABLES } from './reachability';
+import type { TlsProblem } from './tls-probe';
 import type { StuckCluster } from '../domain/inspection/stuck';
 import { stuckInfo } from '../domain/inspection/stuck';
 import { defined } from '../domain/shared/defined';
@@ -101,6 +102,14 @@ export function unreachableServer(address: string, problem: ConnectProblem): Osp
   const remedy =
     problem === 'refused' ? USUAL_REMEDY : 'correct --address, TEMPORAL_ADDRESS or the profile, e.g. localhost:7233';
   return new OspatchError({ type: 'NoServer', message: `no Temporal server: ${found[problem]}`, remedy });
+}
+
+/** Server and client do not agree on TLS. */
+export function wrongTls(address: string, { found, remedy }: TlsProblem, cause?: unknown): OspatchError {
+  return new OspatchError(
+    { type: 'NoServer', message: `the Temporal server at ${address} ${found}`, remedy },
+    { cause },
+  );
 }
 
 function throughProxy(env: NodeJS.ProcessEnv): string {

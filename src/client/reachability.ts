@@ -24,7 +24,7 @@ const TIMEOUT_MS = 1_000;
  */
 export function connectProblem(address: string, env: NodeJS.ProcessEnv): Promise<ConnectProblem | null> {
   const target = parseTarget(address);
-  if (target === null || PROXY_VARIABLES.some((name) => (env[name] ?? '') !== '')) return Promise.resolve(null);
+  if (target === null || usesProxy(env)) return Promise.resolve(null);
   return new Promise((resolve) => {
     const socket = connect(target);
     const end = (problem: ConnectProblem | null): void => {
@@ -37,7 +37,13 @@ export function connectProblem(address: string, env: NodeJS.ProcessEnv): Promise
   });
 }
 
-function parseTarget(address: string): { host: string; port: number } | null {
+/** Whether gRPC connects through a proxy. */
+export function usesProxy(env: NodeJS.ProcessEnv): boolean {
+  return PROXY_VARIABLES.some((name) => (env[name] ?? '') !== '');
+}
+
+/** Null: a form of address that only gRPC knows. */
+export function parseTarget(address: string): { host: string; port: number } | null {
   const [, v6, name, port] = /^(?:\[([0-9a-f:.%]+)\]|([^:/[\]]+))(?::(\d+))?$/i.exec(address) ?? [];
   const host = v6 ?? name;
   return host === undefined ? null : { host, port: Number(port ?? DEFAULT_PORT) };

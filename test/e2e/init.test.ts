@@ -122,10 +122,11 @@ describe('e2e/init', () => {
 
   it('trusts a rebuilt node again, prepares it, and its cluster goes on', async () => {
     const key = '/etc/ssh/ssh_host_ed25519_key';
+    // Whoever rebuilds a node ends the connections to it too.
     await lab
       .node('w-1')
       .exec(
-        `rm -f /home/ospatch/.ssh/authorized_keys /etc/sudoers.d/ospatch* /usr/local/libexec/ospatch-node-*; rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemctl restart ssh`,
+        `rm -f /home/ospatch/.ssh/authorized_keys /etc/sudoers.d/ospatch* /usr/local/libexec/ospatch-node-*; rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -C '' -f ${key} && systemctl restart ssh; pkill -KILL -u ospatch; true`,
       );
     const env = { TEMPORAL_ADDRESS: server.address, OSPATCH_KEY_DIR: path.join(config, 'keys') };
     const cli = (...args: string[]): Promise<CliResult> => runCli(args, { cwd: dir, env });
