@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { OspatchError } from '../../domain/shared/errors';
+import { plainText } from '../../domain/shared/text';
 import type { CliContext } from './context';
 import { colors, printNote } from './output';
 import { wrapIndented } from '../render/columns';
@@ -68,8 +69,9 @@ export class Prompter {
         return await this.during(parse(answer));
       } catch (error) {
         if (!(error instanceof OspatchError)) throw error;
-        // The question follows, which is the remedy.
         this.note(error.message);
+        // Of a mistake in the answer the remedy is the question, which follows.
+        if (error.type !== 'Usage' && error.remedy !== undefined) this.note(`  fix: ${error.remedy}`);
       }
     }
   }
@@ -79,10 +81,14 @@ export class Prompter {
     printNote(this.context, wrapIndented(text, colors(this.context, 'stderr').columns));
   }
 
-  /** An empty line is `fallback`. @throws Interrupted */
+  /** An empty line is `fallback`; what is neither yes nor no is asked again. @throws Interrupted */
   async confirm(text: string, fallback = false): Promise<boolean> {
-    const answer = await this.read(`${text} ${fallback ? '[Y/n]' : '[y/N]'} `, false);
-    return answer.trim() === '' ? fallback : /^y(es)?$/i.test(answer.trim());
+    for (;;) {
+      const answer = (await this.read(`${text} ${fallback ? '[Y/n]' : '[y/N]'} `, false)).trim();
+      if (answer === '') return fallback;
+      if (/^(y(es)?|no?)$/i.test(answer)) return /^y/i.test(answer);
+      this.note(`found ${JSON.stringify(plainText(answer, 60))}; allowed: y or n`);
+    }
   }
 
   /** The result of `work`, unless the user ends it. @throws Interrupted */

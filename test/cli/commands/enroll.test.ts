@@ -169,6 +169,18 @@ describe('src/cli/commands/enroll --expect', () => {
     expect(terminal.exitCode()).toBe(1);
   });
 
+  test('refuses a key that was trusted before, perhaps blindly, where the file names another one', async () => {
+    const before = `[127.0.0.1]:${servers[0]?.port} ${keys['w-1'].public}\n`;
+    writeFileSync(file, before);
+    const all = `w-2 ${print(keys['w-2'])}\nw-3 ${print(keys['w-3'])}\n`;
+    const { terminal, written } = await enroll(`w-1 ${print(keyPair())}\n${all}`);
+    expect(terminal.err()).toMatch(/WARNING: w-1 .* has another host key than --expect says: it shows/);
+    expect(written.startsWith(before)).toBe(true);
+    expect(terminal.exitCode()).toBe(1);
+    // Nothing is said about a trusted node that the file does not name.
+    expect((await enroll(all)).terminal.exitCode()).toBe(0);
+  });
+
   test('does not take the key of one node for another, and refuses a node that the file does not name', async () => {
     const { terminal, written } = await enroll(`w-3 ${print(keys['w-1'])}\nw-2 ${print(keys['w-1'])}\n`);
     expect(written).toBe('');

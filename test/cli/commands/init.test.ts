@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
+import { utils } from 'ssh2';
 import { adminIdentity, usualAdminIdentity } from '../../../src/cli/commands/init/admin';
 import { parseNode } from '../../../src/cli/commands/init/answers';
 import { settleFiles, writeFiles } from '../../../src/cli/commands/init/files';
@@ -16,6 +17,7 @@ import { environmentText, policyText, specText } from '../../../src/cli/commands
 import { Interrupted, Prompter } from '../../../src/cli/io/prompter';
 import { changedLines } from '../../../src/cli/render/text-diff';
 import { parsePolicy } from '../../../src/domain/policy/parse';
+import { OspatchError } from '../../../src/domain/shared/errors';
 import { parseSpec } from '../../../src/domain/spec/parse';
 import { parseDocuments } from '../../../src/client/load/documents';
 import { KEY } from '../../domain/spec/spec-document';
@@ -74,13 +76,24 @@ describe('src/cli/commands/init', () => {
   test('finds the key of the administrator where a person names it', async () => {
     const keyDir = path.join(dir, 'keys');
     for (const name of ['.ssh', 'keys', 'work']) mkdirSync(path.join(dir, name));
-    for (const name of ['.ssh/id_rsa', 'keys/admin', 'keys/both', 'work/both']) writeFileSync(path.join(dir, name), '');
+    const { private: key } = utils.generateKeyPairSync('ed25519');
+    for (const name of ['.ssh/id_rsa', 'keys/admin', 'keys/both', 'work/both'])
+      writeFileSync(path.join(dir, name), key, { mode: 0o600 });
     const context = { cwd: path.join(dir, 'work'), env: { HOME: dir } };
     expect(await usualAdminIdentity(context)).toBe('~/.ssh/id_rsa');
     expect(await adminIdentity(context, '~/.ssh/id_rsa', keyDir)).toBe(path.join(dir, '.ssh/id_rsa'));
     expect(await adminIdentity(context, 'both', keyDir)).toBe(path.join(dir, 'work/both'));
     expect(await adminIdentity(context, 'admin', keyDir)).toBe(path.join(keyDir, 'admin'));
     await expect(adminIdentity(context, './admin', keyDir)).rejects.toThrow('does not exist');
+    writeFileSync(path.join(dir, 'work/loose'), key, { mode: 0o644 });
+    await expect(adminIdentity(context, 'loose', keyDir)).rejects.toMatchObject({
+      message: expect.stringMatching(/^--admin-identity: the key "loose" is not used: .* \(mode 0644\)$/) as string,
+      remedy: expect.stringContaining('chmod') as string,
+    });
+    writeFileSync(path.join(dir, 'work/text'), 'no key', { mode: 0o600 });
+    await expect(adminIdentity(context, 'text', keyDir)).rejects.toThrow(
+      '"text" is not a private key that can be read',
+    );
     const withAgent = { ...context, env: { SSH_AUTH_SOCK: '/run/agent' } };
     expect(await usualAdminIdentity(withAgent)).toBe('agent');
     expect(await adminIdentity(withAgent, 'agent', keyDir)).toBe('agent');
@@ -238,6 +251,20 @@ describe('src/cli/io/prompter', () => {
     secret.prompter.close();
     expect(secret.terminal.err()).not.toContain('hush');
     expect(terminal.err()).toContain('second [two]: ');
+  });
+
+  test('asks again whether yes or no, and says what helps where that is not another answer', async () => {
+    const { stdin, terminal, prompter: asking } = prompter();
+    stdin.write('maybe\nNO\nx\ny\n');
+    expect(await asking.confirm('sure?', true)).toBe(false);
+    expect(terminal.err()).toContain('found "maybe"; allowed: y or n\n');
+    const parse = (text: string): string => {
+      if (text === 'y') return text;
+      throw new OspatchError({ type: 'IdentityUnavailable', message: 'no key', remedy: 'make one' });
+    };
+    expect(await asking.ask({ text: 'key', parse })).toBe('y');
+    expect(terminal.err()).toMatch(/no key\n {2}fix: make one\n/);
+    asking.close();
   });
 
   test.each(['\u0003', '\u0004'])('ends at %j, also while something else is waited for', async (key) => {

@@ -163,7 +163,7 @@ async function problemOf(reader: Reader, block: FencedBlock): Promise<string | n
     const { code, stdout, stderr } = await reader.run(script);
     if (
       code !== 0 &&
-      !(refused !== undefined && code === 1 && refused.split(' | ').some((text) => stderr.includes(text)))
+      !(refused !== undefined && code === 1 && refused.split(' | ').some((text) => `${stdout}${stderr}`.includes(text)))
     )
       return `${where}: exit code ${code}\n${script}\n${stdout.slice(-1_500)}${stderr.slice(-1_500)}`;
   }

@@ -25,7 +25,7 @@ Examples:
 
 Compare the fingerprints with what the consoles of the nodes show: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 With --expect the file has one line for each node, NAME SHA256:... or NAME TYPE BASE64, as read on its console or from
-its cloud; a node that shows another key, or that the file does not name, is refused.
+its cloud; a node that shows another key, and a new one that the file does not name, are refused.
 Keys are added to the known_hosts file beside the spec (ssh.knownHosts). A key that is known already is replaced with
 --replace only: in known_hosts, in the spec, in the known_hosts file of OSPATCH_POLICY, and in the cluster in force, where it
 ends the quarantine of the node. What a changed file was before is kept beside it, as FILE.old. Without a terminal,

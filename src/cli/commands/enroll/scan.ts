@@ -37,7 +37,7 @@ export async function scanMachine(
     const key = `${type} ${base64}`;
     const { revoked } = hostKeysFor(knownHosts, host, port, hmacSha1);
     if (revoked.includes(key)) return { state: 'refused', type, fingerprint, why: REFUSED.revoked };
-    if (hostKeys.includes(key)) return { state: 'known', fingerprint };
+    if (hostKeys.includes(key)) return await knownAs({ name, host, port }, { type, base64, fingerprint }, expected);
     if (pins.length > 0) return { state: 'refused', type, fingerprint, why: REFUSED.known };
     if (expected === null) return { state: 'new', type, base64, fingerprint };
     return await compare({ name, host, port }, { type, base64, fingerprint }, expected);
@@ -58,6 +58,18 @@ async function keyGivenFor(
   if (print === undefined || key === undefined || key === null) return null;
   const [type = '', base64 = ''] = key.split(' ');
   return { state: 'new', type, base64, fingerprint: print };
+}
+
+/** A key that was trusted before, perhaps blindly, is refused where the file names others for this machine. */
+async function knownAs(
+  machine: { name: string; host: string; port: number },
+  shown: ScannedHostKey,
+  expected: ExpectedKeys | null,
+): Promise<ScannedNode['found']> {
+  const known: ScannedNode['found'] = { state: 'known', fingerprint: shown.fingerprint };
+  if (expected === null || expectedOf(expected, machine).size === 0) return known;
+  const found = await compare(machine, shown, expected);
+  return found.state === 'new' ? known : found;
 }
 
 /** The key that the machine shows and the file expects, of whatever type; every other one is refused. */

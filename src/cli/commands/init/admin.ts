@@ -2,9 +2,12 @@
 import { access, constants } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { OspatchError } from '../../../domain/shared/errors';
+import { defined } from '../../../domain/shared/defined';
+import { OspatchError, isOspatchError } from '../../../domain/shared/errors';
 import type { ErrorInfo } from '../../../domain/shared/errors';
 import { plainText } from '../../../domain/shared/text';
+import { resolveIdentity } from '../../../ssh/builtin/identity';
+import { parsePassphraseCommand } from '../../../ssh/builtin/passphrase';
 import type { CliContext } from '../../io/context';
 import type { Admin } from './answers';
 
@@ -21,7 +24,7 @@ export function userPath({ cwd, env }: Pick<CliContext, 'cwd' | 'env'>, text: st
 /**
  * `agent`, or the absolute path of a key: in the working directory, else in the key directory.
  *
- * @throws OspatchError `Usage` for an agent or a file that is not there
+ * @throws OspatchError `Usage` for an agent or a file that is not there, `IdentityUnavailable` for one that cannot be used
  */
 export async function adminIdentity(
   context: Pick<CliContext, 'cwd' | 'env'>,
@@ -38,13 +41,37 @@ export async function adminIdentity(
   }
   const named = userPath(context, text);
   for (const file of text.includes('/') ? [named] : [named, path.join(keyDir, text)]) {
-    if (await isReadable(file)) return file;
+    if (!(await isReadable(file))) continue;
+    await assertUsable(file, context);
+    return file;
   }
   throw new OspatchError({
     type: 'Usage',
     message: `--admin-identity: ${plainText(named, 200)} does not exist or cannot be read`,
     remedy: 'name the private key of --admin, or agent',
   });
+}
+
+/** As the login will, so that nothing is written before a key is known to work here. */
+async function assertUsable(file: string, { env }: Pick<CliContext, 'env'>): Promise<void> {
+  const passphraseCommand = parsePassphraseCommand(env['OSPATCH_PASSPHRASE_COMMAND']);
+  const options = { keyDir: path.dirname(file), ...defined({ passphraseCommand }) };
+  try {
+    await resolveIdentity(path.basename(file), '', options);
+  } catch (error) {
+    if (!isOspatchError(error)) throw error;
+    const { type, message, remedy } = error;
+    throw new OspatchError(
+      {
+        type,
+        message: `--admin-identity: ${message.replace(' in the key directory', '').replace(', and the worker has', ', and there is')}`,
+        ...defined({
+          remedy: message.includes('is encrypted') ? 'add it to an ssh-agent with ssh-add, and name agent' : remedy,
+        }),
+      },
+      { cause: error },
+    );
+  }
 }
 
 function isReadable(file: string): Promise<boolean> {

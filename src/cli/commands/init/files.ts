@@ -124,7 +124,16 @@ async function restore({ path: file, before, mode }: PlannedFile): Promise<void>
   else await replaceFile(file, before, mode).catch(() => undefined);
 }
 
-/** Directories of the worker are private; one that exists stays as it is. */
+/** Those on the way to `directories` that do not exist, the deepest first. */
+export async function missingDirectories(directories: readonly string[]): Promise<string[]> {
+  const missing = new Set<string>();
+  for (const directory of directories) {
+    for (let at = directory; (await stat(at).catch(() => null)) === null; at = path.dirname(at)) missing.add(at);
+  }
+  return [...missing].toSorted((one, other) => other.length - one.length);
+}
+
+/** With those above it; one that exists stays as it is. */
 export async function makeDirectory(directory: string): Promise<void> {
   if (await stat(directory).catch(() => null)) return;
   await makeDirectory(path.dirname(directory));

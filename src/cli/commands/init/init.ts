@@ -1,6 +1,6 @@
 /** `ospatch init`: everything is asked and read first, then written together, then the nodes are prepared and inspected. */
 
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { parseDocuments } from '../../../client/load/documents';
@@ -25,7 +25,7 @@ import { globalOptions } from '../../options/global-options';
 import type { InitAnswers } from './answers';
 import { assertComplete, checkedOptions, collect } from './collect';
 import type { PlannedFile } from './files';
-import { assertWritable, readIfThere, settleFiles, writeFiles } from './files';
+import { assertWritable, missingDirectories, readIfThere, settleFiles, writeFiles } from './files';
 import { finishInit } from './finish';
 import type { InitOptions, InitPlaces } from './options';
 import type { WorkerKey } from './keys';
@@ -213,11 +213,15 @@ async function writeAll(
   keyDir: string,
   identity: string,
 ): Promise<WorkerKey | null> {
-  const key = identity === 'agent' ? null : await ensureKey(keyDir, identity);
+  const made = await missingDirectories([keyDir, ...files.map(({ path: file }) => path.dirname(file))]);
+  let key: WorkerKey | null = null;
   try {
+    key = identity === 'agent' ? null : await ensureKey(keyDir, identity);
     await writeFiles(context, files);
   } catch (error) {
     if (key?.isNew === true) for (const half of [key.file, `${key.file}.pub`]) await rm(half, { force: true });
+    // Only what is empty can be removed this way.
+    for (const directory of made) await rmdir(directory).catch(() => undefined);
     throw error;
   }
   if (key !== null) print(context, `${key.isNew ? 'written' : 'kept'}: ${key.file} (the key of the worker)`);

@@ -178,8 +178,11 @@ async function testConnection(
 }
 
 function parseAddress(text: string): string {
-  if (/^[^\s/]+:\d{1,5}$/.test(text)) return text;
-  throw usage(`the address of the Temporal server: found ${JSON.stringify(plainText(text, 100))}; allowed: host:port`);
+  const [, port] = /^[^\s/]+:(\d{1,5})$/.exec(text) ?? [];
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return text;
+  throw usage(
+    `the address of the Temporal server: found ${JSON.stringify(plainText(text, 100))}; allowed: host:port${port === undefined ? '' : ', with a port from 1 to 65535'}`,
+  );
 }
 
 /** An API key is one line of visible characters. It is never shown, not even when it is wrong. */
