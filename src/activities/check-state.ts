@@ -58,6 +58,7 @@ const FORM = z.object({
       pending: z.array(z.looseObject({ kind: z.string() })).optional(),
       handedOver: z.record(z.string(), z.string()).optional(),
       reminded: z.record(z.string(), z.number()).optional(),
+      unknown: z.string().optional(),
       stuck: z.string().optional(),
     })
     .optional(),

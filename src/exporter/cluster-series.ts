@@ -18,7 +18,7 @@ const all = <T extends string>(values: Record<T, true>): readonly T[] => Object.
 const RUN_OUTCOMES = all<RunOutcome>({ succeeded: true, failed: true, stopped: true, cancelled: true, expired: true });
 const TRANSACTION_OUTCOMES = all<TotalLabels['transactions'][0]>({ changed: true, failed: true });
 const REBOOT_OUTCOMES = all<TotalLabels['reboots'][0]>({ completed: true, failed: true });
-const DELIVERY_RESULTS = all<TotalLabels['notifications'][1]>({ delivered: true, failed: true });
+const DELIVERY_RESULTS = all<TotalLabels['notifications'][1]>({ delivered: true, failed: true, dropped: true });
 const GATE_RESULTS = all<TotalLabels['gates'][1]>({ pass: true, fail: true, unknown: true });
 
 /** A cluster, as it was read last. */

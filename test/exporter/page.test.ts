@@ -71,6 +71,7 @@ describe('src/exporter/page', () => {
     expect(linesOf(some, 'ospatch_notifications_total')).toEqual([
       'ospatch_notifications_total{cluster="a",target="ops",result="delivered"} 0',
       'ospatch_notifications_total{cluster="a",target="ops",result="failed"} 1',
+      'ospatch_notifications_total{cluster="a",target="ops",result="dropped"} 0',
     ]);
     expect(linesOf(some, 'ospatch_gate_results_total')).toEqual([
       'ospatch_gate_results_total{cluster="a",gate="alerts",result="pass"} 2',

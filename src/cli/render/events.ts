@@ -31,10 +31,13 @@ export function eventSentence({ message, by, verified, reason, from }: ClusterEv
   return `${oneLine(message, 600)}${who}${why}${since}`;
 }
 
+const UNFINISHED: ReadonlySet<ClusterEvent['kind']> = new Set(['limit', 'windows-unknown', 'targets-unknown']);
+const BAD: ReadonlySet<ClusterEvent['kind']> = new Set(['unreachable', 'host-key', 'notification-dropped']);
+
 function paint({ kind, outcome, message }: ClusterEvent, text: string, color: Colors): string {
-  const isUnfinished = kind === 'limit' || kind === 'windows-unknown' || outcome === 'expired';
+  const isUnfinished = UNFINISHED.has(kind) || outcome === 'expired';
   if (kind === 'rejected' || isUnfinished) return color.yellow(text);
-  const isBad = outcome === 'failed' || outcome === 'stopped' || kind === 'unreachable' || kind === 'host-key';
+  const isBad = outcome === 'failed' || outcome === 'stopped' || BAD.has(kind);
   if (isBad || (kind === 'nodes' && / failed\b/.test(message))) return color.red(text);
   return outcome === 'succeeded' ? color.green(text) : text;
 }

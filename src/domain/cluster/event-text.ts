@@ -35,6 +35,10 @@ export function eventText(event: StoredEvent, unit: string): string {
     case 'host-key':
     case 'silence-failed':
       return `run ${event.run}: ${event.message}`;
+    case 'targets-unknown':
+      return `the targets of notifications are not known${timesOf(event)}: ${event.message}`;
+    case 'notification-dropped':
+      return `notification about ${event.about} dropped: too many were waiting to be sent`;
     case 'notification':
       return notificationText(event);
     case 'nodes':

@@ -140,6 +140,18 @@ interface NotificationEnd {
   message?: string;
 }
 
+/** Too many messages waited for somebody to take them, so the oldest was given up. */
+interface NotificationDropped {
+  kind: 'notification-dropped';
+  about: string;
+}
+
+/** The worker could not name the targets of its own file. */
+interface TargetsUnknown {
+  kind: 'targets-unknown';
+  message: string;
+}
+
 export type EventFact =
   | Action
   | RejectedRequest
@@ -154,7 +166,9 @@ export type EventFact =
   | HostKeyShown
   | SilenceFailed
   | NodesProgressed
-  | NotificationEnd;
+  | NotificationEnd
+  | NotificationDropped
+  | TargetsUnknown;
 export type EventKind = EventFact['kind'];
 
 export type StoredEvent = EventFact & {
@@ -196,6 +210,8 @@ const CLASS_OF: Readonly<Record<EventKind, EventClass>> = {
   'silence-failed': 'limits',
   nodes: 'nodes',
   notification: 'notifications',
+  'notification-dropped': 'notifications',
+  'targets-unknown': 'notifications',
 };
 
 /** In all 220 events. */
@@ -321,7 +337,10 @@ function bounded(fact: EventFact): EventFact {
     case 'run-suspended':
     case 'run-resumed':
     case 'windows-unknown':
+    case 'targets-unknown':
       return { ...fact, message: plainText(fact.message, MAX_TEXT) };
+    case 'notification-dropped':
+      return { ...fact, about: short(fact.about) };
   }
 }
 
@@ -345,9 +364,11 @@ function short(word: string): string {
   return plainText(word, MAX_WORD);
 }
 
+const REPEATED: ReadonlySet<EventFact['kind']> = new Set(['rejected', 'limit', 'windows-unknown', 'targets-unknown']);
+
 /** `before` counted once more; null when `event` says something else. */
 function repeated(before: StoredEvent, event: StoredEvent): StoredEvent | null {
-  if (event.kind === 'rejected' || event.kind === 'limit' || event.kind === 'windows-unknown') {
+  if (REPEATED.has(event.kind)) {
     return isSameFact(before, event) ? { ...since(before, event), times: (before.times ?? 1) + 1 } : null;
   }
   // Reports of one moment, which only arrive in several parts.
@@ -366,7 +387,7 @@ function isSameFact(one: StoredEvent, other: StoredEvent): boolean {
       one.message === other.message
     );
   if (one.kind === 'limit' && other.kind === 'limit') return one.run === other.run && one.limit === other.limit;
-  return one.kind === 'windows-unknown' && other.kind === 'windows-unknown' && one.message === other.message;
+  return 'message' in one && 'message' in other && one.message === other.message;
 }
 
 function since(before: StoredEvent, event: StoredEvent): StoredEvent {

@@ -4,16 +4,16 @@
  */
 import { parseDuration } from '../shared/duration';
 import { plainText } from '../shared/text';
-import type { Report, RunNotice } from '../notifications/report';
+import type { RebootReport, Report, RunNotice } from '../notifications/report';
 import { isFinal, keyOf, subjectOf } from '../notifications/report';
 import { isWantedByAny } from '../notifications/deliveries';
-import type { AnyTarget } from '../notifications/types';
+import type { AnyTarget, WorkerTarget } from '../notifications/types';
 import { eventsOf } from './events';
 import { addReport, named, nextWindowOf, runReport } from './run-report';
 import type { Notices } from './run-report';
 import { expiryMs } from './run-window';
 import type { ActiveRun, ClusterState } from './state';
-import { isPatchable } from './state';
+import { isPatchable, note } from './state';
 
 const MAX_MESSAGE = 300;
 
@@ -36,21 +36,34 @@ export function collectNotices(state: ClusterState, now: string): void {
   const notices = (state.notices ??= { seen: state.events.next - 1 });
   for (const event of eventsOf(state.events, 'windows')) {
     if (event.seq <= notices.seen || event.kind !== 'window' || !isMissed(event.result)) continue;
-    addReport(notices, { kind: 'window', window: event.window, result: event.result, nextWindow: nextWindowOf(state) });
+    const { window, result } = event;
+    addReport(state, { kind: 'window', window, result, nextWindow: nextWindowOf(state) }, now);
   }
-  notices.seen = state.events.next - 1;
   noteStuck(state, notices, now);
-  noteReboots(state, notices, Date.parse(now));
+  noteReboots(state, notices, now);
+  notices.seen = state.events.next - 1;
 }
 
-/** The reports that no notifier has. `targets`: of {@link targetsOf}. */
-export function dueReports(state: ClusterState, targets: readonly AnyTarget[]): DueReport[] {
+/** What a worker has answered that was asked for the targets of its file; a text: why it could not name them. */
+export function noteTargets(state: ClusterState, answer: WorkerTarget[] | string, now: string): void {
+  const notices = (state.notices ??= { seen: state.events.next - 1 });
+  if (typeof answer === 'string') {
+    notices.unknown = plainText(answer, MAX_MESSAGE);
+    note(state, { kind: 'targets-unknown', message: notices.unknown }, now);
+  } else {
+    notices.defaults = answer;
+    delete notices.unknown;
+  }
+}
+
+/** The reports that no notifier has. `targets`: of {@link targetsOf}; null: the notifiers find out who wants to hear of them. */
+export function dueReports(state: ClusterState, targets: readonly AnyTarget[] | null): DueReport[] {
   const { notices } = state;
   if (notices === undefined) return [];
   const handedOver = notices.handedOver ?? {};
   // A subject has a notifier once somebody wants to hear of it, and then is told of all that comes.
   const isWanted = (report: Report): boolean =>
-    handedOver[subjectOf(report)] !== undefined || isWantedByAny(targets, report);
+    targets === null || handedOver[subjectOf(report)] !== undefined || isWantedByAny(targets, report);
   keepPending(notices, isWanted);
   const inProgress = [state.run, state.aside ?? null].flatMap((run) => (run === null ? [] : [liveReport(state, run)]));
   const latest = new Map<string, Report>();
@@ -91,7 +104,8 @@ export function nextReminderMs(state: ClusterState): number | null {
   return due.length === 0 ? null : Math.min(...due);
 }
 
-function noteReboots(state: ClusterState, notices: Notices, nowMs: number): void {
+function noteReboots(state: ClusterState, notices: Notices, now: string): void {
+  const nowMs = Date.parse(now);
   for (const after of remindersOf(state)) {
     const dueAt = (sinceMs: number): number => sinceMs + parseDuration(after);
     const overdue = pendingReboots(state).filter(({ sinceMs }) => dueAt(sinceMs) <= nowMs);
@@ -101,13 +115,14 @@ function noteReboots(state: ClusterState, notices: Notices, nowMs: number): void
       continue;
     notices.reminded = { ...notices.reminded, [after]: nowMs };
     const { spec } = state;
-    addReport(notices, {
+    const report: RebootReport = {
       ...{ kind: 'reboot', after, nodes: named(overdue.map(({ name }) => name)) },
       since: new Date(first.sinceMs).toISOString(),
       newest: new Date(last.sinceMs).toISOString(),
       reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
       nextWindow: nextWindowOf(state),
-    });
+    };
+    addReport(state, report, now);
   }
 }
 
@@ -137,7 +152,7 @@ function noteStuck(state: ClusterState, notices: Notices, now: string): void {
   }
   if (notices.stuck === cause) return;
   notices.stuck = cause;
-  addReport(notices, { kind: 'stuck', at: now, cause, message: plainText(message, MAX_MESSAGE) });
+  addReport(state, { kind: 'stuck', at: now, cause, message: plainText(message, MAX_MESSAGE) }, now);
 }
 
 /** A blackout is no surprise to anybody. */

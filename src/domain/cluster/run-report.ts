@@ -2,7 +2,7 @@
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
 import type { NamedMembers, Report, RunNotice, RunWait, TroubledNode } from '../notifications/report';
-import { subjectOf } from '../notifications/report';
+import { aboutOf, subjectOf } from '../notifications/report';
 import type { WorkerTarget } from '../notifications/types';
 import type { NodeOutcome } from '../node/status';
 import { handsOverNodes } from '../run/run';
@@ -11,8 +11,11 @@ import type { ClusterSpec } from '../spec/types';
 import { isNode, memberName } from './member';
 import type { MemberStatus } from './member';
 import type { EventLog } from './events';
+import { recordEvent } from './events';
 import type { Pause, RunSummary } from './messages';
 import type { ScheduleState } from './schedule-state';
+import type { Totals } from './totals';
+import { countTotal } from './totals';
 
 /** Carried through continue-as-new. */
 export interface Notices {
@@ -26,6 +29,8 @@ export interface Notices {
   handedOver?: Record<string, string>;
   /** Reboots that became due up to then were reported, epoch milliseconds, by the duration of the filter. */
   reminded?: Record<string, number>;
+  /** Why no worker could name the targets of its file when one was asked last. Absent: one could. */
+  unknown?: string;
   /** The fault that was reported, until it is over. */
   stuck?: string;
 }
@@ -38,6 +43,7 @@ export interface ReportedCluster {
   schedule: ScheduleState;
   events: EventLog;
   notices?: Notices;
+  totals?: Totals;
 }
 
 /** What a report reads of its run. */
@@ -57,7 +63,7 @@ export interface ReportedRun {
   suspended: RunCursor | null;
 }
 
-/** Older ones are dropped: they would only be there if no notifier could be started for days. */
+/** Older ones are dropped: they are only there while no worker can name its targets, or no notifier can be started. */
 const MAX_PENDING = 20;
 /** Nodes of one report that are described; the rest is counted. */
 const MAX_TROUBLED = 5;
@@ -71,11 +77,8 @@ export function noteRunReport(state: ReportedCluster, run: ReportedRun, summary:
   // A run that is over waits for nothing.
   delete report.waits;
   delete report.cancelling;
-  const notices = (state.notices ??= { seen: state.events.next - 1 });
-  addReport(notices, {
-    ...report,
-    end: { at, outcome, ...defined({ cancelledBy: cancelledBy?.by, error: error?.message }) },
-  });
+  const end = { at, outcome, ...defined({ cancelledBy: cancelledBy?.by, error: error?.message }) };
+  addReport(state, { ...report, end }, at);
 }
 
 export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
@@ -151,10 +154,16 @@ function waitOf(state: ReportedCluster, run: ReportedRun): RunWait | null {
   // Without a reason it goes on at once, in a fresh history.
   return hold?.kind === 'window' ? { kind: 'window', next: nextWindowOf(state) } : null;
 }
-/** A newer report replaces an older one about the same subject. */
-export function addReport(notices: Notices, report: Report): void {
+/** A newer report replaces an older one about the same subject. What is dropped for want of room is shown. */
+export function addReport(state: ReportedCluster, report: Report, now: string): void {
+  const notices = (state.notices ??= { seen: state.events.next - 1 });
   const others = (notices.pending ?? []).filter((one) => subjectOf(one) !== subjectOf(report));
-  notices.pending = [...others, report].slice(-MAX_PENDING);
+  const all = [...others, report];
+  notices.pending = all.slice(-MAX_PENDING);
+  for (const dropped of all.slice(0, -MAX_PENDING)) {
+    recordEvent(state.events, { kind: 'notification-dropped', about: aboutOf(dropped) }, now);
+    countTotal(state, 'notifications', ['', 'dropped']);
+  }
 }
 
 export function nextWindowOf({ schedule }: ReportedCluster): string | null {

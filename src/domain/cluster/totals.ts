@@ -18,7 +18,7 @@ export interface TotalLabels {
   transactions: [outcome: 'changed' | 'failed'];
   reboots: [outcome: 'completed' | 'failed'];
   windowsMissed: [];
-  notifications: [target: string, result: 'delivered' | 'failed'];
+  notifications: [target: string, result: 'delivered' | 'failed' | 'dropped'];
   gates: [gate: string, result: 'pass' | 'fail' | 'unknown'];
 }
 export type TotalName = keyof TotalLabels;

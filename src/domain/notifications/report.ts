@@ -3,6 +3,7 @@
  * Part of the workflow bundle.
  */
 import type { NodeOutcome } from '../node/status';
+import { hash32 } from '../shared/hash';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import type { NotificationEvent } from './types';
 
@@ -156,6 +157,7 @@ function waitIn(waits: RunWait | undefined): Occurrence[] {
 
 /** What of a report makes another message; progress alone does not. The same for the same facts. */
 export function keyOf(report: Report): string {
+  if (report.kind === 'stuck') return subjectOf(report);
   if (report.kind !== 'run') return JSON.stringify(report);
   const { members, quarantined, unreachable, end } = report;
   const names = (nodes: readonly TroubledNode[]): string => nodes.map(({ name }) => name).join(' ');
@@ -199,10 +201,16 @@ export function subjectOf(report: Report): string {
     case 'reboot':
       return `reboot-${report.after}-${idOf(report.newest)}`;
     case 'stuck':
-      return `stuck-${idOf(report.at)}`;
+      return stuckSubject(report);
     case 'test':
       return 'test';
   }
+}
+
+/** The same fault is told of once a day, also by a cluster that was reset since. */
+function stuckSubject({ at, cause, message }: StuckReport): string {
+  const fault = message.replace(/\d+/g, '0');
+  return `stuck-${cause}-${hash32(fault).toString(36)}-${at.slice(0, 10)}`;
 }
 
 function idOf(instant: string): string {

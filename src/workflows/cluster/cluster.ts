@@ -325,6 +325,7 @@ class ClusterLoop {
   private async rest(decision: Decision): Promise<void> {
     this.state.loopError = `the cluster keeps deciding without an end (${decision.do}: ${decision.message}); the cluster is idle until ${new Date(Date.now() + REST_MS).toISOString()}`;
     this.publish();
+    void this.board.settle();
     const { removing } = this.state;
     await condition(() => this.state.removing !== removing, REST_MS, { summary: readableTimes(this.state.loopError) });
   }

@@ -4,19 +4,27 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { reportSignal } from '../../contract/messages';
 import { notifierWorkflowId } from '../../contract/workflow-ids';
 import type { DueReport } from '../../domain/cluster/notices';
-import { collectNotices, dueReports, nextReminderMs, noteHandedOver, targetsOf } from '../../domain/cluster/notices';
+import {
+  collectNotices,
+  dueReports,
+  nextReminderMs,
+  noteHandedOver,
+  noteTargets,
+  targetsOf,
+} from '../../domain/cluster/notices';
 import type { ClusterState } from '../../domain/cluster/state';
 import { aboutOf } from '../../domain/notifications/report';
 import type { AnyTarget } from '../../domain/notifications/types';
 import { local } from '../shared/activity-options';
+import { toErrorInfo } from '../shared/failures';
 import { timestamp } from '../shared/timestamp';
 import { notify } from '../notify/notify';
 
 /** How soon a notifier that could not be told is told again, in milliseconds. */
 const RETRY_MS = 60_000;
 
-/** How soon workers that could not tell their targets are asked again, in milliseconds. */
-const ASK_AGAIN_MS = 10 * 60_000;
+/** How soon workers that could not name their targets are asked again, in milliseconds: twice as long each time. */
+const ASK_AGAIN_MS = { first: 10 * 60_000, most: 6 * 60 * 60_000 };
 
 /** How long a cluster that ends waits for the server, in milliseconds. */
 const FLUSH_MS = 30_000;
@@ -28,6 +36,7 @@ export class NoticeBoard {
   private isAsking = false;
   /** The workers were asked for their targets since this run began. */
   private askedFor: number | null = null;
+  private askAgainMs = ASK_AGAIN_MS.first;
 
   /** `changed` is called when there may be more to hand over. */
   constructor(
@@ -52,17 +61,30 @@ export class NoticeBoard {
     if (this.mustAsk()) void this.ask();
     const targets = targetsOf(state);
     if (targets === null || this.isAsking) return;
-    for (const due of dueReports(state, targets)) {
-      if (!this.handingOver.has(due.subject) && !this.resting.has(due.subject)) void this.handOver(due, targets);
-    }
+    this.handOverAll(targets);
   }
 
   /** The last of a cluster that ends. */
   async flush(): Promise<void> {
+    await this.settle();
+    if (targetsOf(this.state) !== null) return;
+    // No worker could name its targets; the notifiers go on asking when the cluster is gone.
+    this.handOverAll(null);
+    await condition(() => !this.isBusy, FLUSH_MS);
+  }
+
+  /** Hands over what is new, and waits a moment until that is done. */
+  async settle(): Promise<void> {
     // The first time, the workers may have to be asked who is told.
     for (let times = 0; times < 2; times += 1) {
       this.sync();
       await condition(() => !this.isBusy, FLUSH_MS);
+    }
+  }
+
+  private handOverAll(targets: AnyTarget[] | null): void {
+    for (const due of dueReports(this.state, targets)) {
+      if (!this.handingOver.has(due.subject) && !this.resting.has(due.subject)) void this.handOver(due, targets);
     }
   }
 
@@ -78,17 +100,21 @@ export class NoticeBoard {
   private async ask(): Promise<void> {
     this.isAsking = true;
     this.askedFor = this.state.run?.number ?? 0;
-    const defaults = await local.notificationDefaults({ cluster: this.state.spec.name }).catch(() => null);
+    const answer = await local
+      .notificationDefaults({ cluster: this.state.spec.name })
+      .catch((failure: unknown) => toErrorInfo(failure, 'reading the targets of the worker').message);
     this.isAsking = false;
-    const { notices } = this.state;
-    if (notices !== undefined && defaults !== null) notices.defaults = defaults;
+    noteTargets(this.state, answer, timestamp());
+    if (typeof answer !== 'string') this.askAgainMs = ASK_AGAIN_MS.first;
     // What there is to tell waits until they are known.
-    if (defaults === null && notices?.defaults === undefined) this.askAgain();
+    else if (this.state.notices?.defaults === undefined) this.askAgain();
     this.changed();
   }
 
   private askAgain(): void {
-    void condition(() => false, ASK_AGAIN_MS, { summary: 'ask a worker for its targets of notifications again' }).then(
+    const delayMs = this.askAgainMs;
+    this.askAgainMs = Math.min(2 * delayMs, ASK_AGAIN_MS.most);
+    void condition(() => false, delayMs, { summary: 'ask a worker for its targets of notifications again' }).then(
       () => {
         this.askedFor = null;
         this.changed();
@@ -96,7 +122,7 @@ export class NoticeBoard {
     );
   }
 
-  private async handOver(due: DueReport, targets: AnyTarget[]): Promise<void> {
+  private async handOver(due: DueReport, targets: AnyTarget[] | null): Promise<void> {
     this.handingOver.add(due.subject);
     try {
       await this.give(due, targets);
@@ -117,7 +143,7 @@ export class NoticeBoard {
     });
   }
 
-  private async give({ subject, report, isKnown }: DueReport, targets: AnyTarget[]): Promise<void> {
+  private async give({ subject, report, isKnown }: DueReport, targets: AnyTarget[] | null): Promise<void> {
     const { spec, createdAt } = this.state;
     const workflowId = notifierWorkflowId(spec.name, createdAt, subject);
     const signal = (): Promise<void> => getExternalWorkflowHandle(workflowId).signal(reportSignal, { report, targets });

@@ -9,6 +9,7 @@ import {
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import { notifiedSignal, reportSignal } from '../../contract/messages';
@@ -19,7 +20,8 @@ import { afterMessage, nextMessage } from '../../domain/notifications/deliveries
 import type { Report } from '../../domain/notifications/report';
 import { aboutOf, isFinal, keyOf } from '../../domain/notifications/report';
 import type { AnyTarget } from '../../domain/notifications/types';
-import { notifications } from '../shared/activity-options';
+import { DAY_MS, MINUTE_MS } from '../../domain/shared/time-units';
+import { local, notifications } from '../shared/activity-options';
 import { toErrorInfo } from '../shared/failures';
 import { handleInternalSignals } from '../shared/internal-signals';
 import { failOnBadInput } from '../shared/short-lived';
@@ -28,10 +30,15 @@ import { timestamp } from '../shared/timestamp';
 /** A target that has not answered by then is shown among the events, and is tried again. */
 const DELAYED_AFTER = '10 minutes' as const;
 
+/** How often, and how long, a worker is asked for the targets of its file. */
+const ASK_AGAIN_MS = { first: MINUTE_MS, most: 30 * MINUTE_MS };
+const ASK_FOR_MS = DAY_MS;
+
 /** What a cluster hands over. */
 export interface Notice {
   report: Report;
-  targets: AnyTarget[];
+  /** Null: of a cluster that has ended while no worker could name the targets of its file. */
+  targets: AnyTarget[] | null;
 }
 
 export interface NotifierInput extends Notice {
@@ -64,8 +71,9 @@ class Notifier {
   async run(): Promise<void> {
     for (;;) {
       this.isStale = false;
-      this.dropRemoved();
-      for (const target of this.notice.targets) this.send(target);
+      const targets = this.notice.targets ?? (await this.askForTargets());
+      this.dropRemoved(targets);
+      for (const target of targets) this.send(target);
       if (this.sending.size === 0) {
         // A report that comes after the last one of its subject starts a notifier of its own.
         if (isFinal(this.notice.report)) return;
@@ -81,9 +89,21 @@ class Notifier {
     this.isStale = true;
   }
 
+  private async askForTargets(): Promise<AnyTarget[]> {
+    const endMs = Date.now() + ASK_FOR_MS;
+    for (let delayMs = ASK_AGAIN_MS.first; ; delayMs = Math.min(2 * delayMs, ASK_AGAIN_MS.most)) {
+      try {
+        return (this.notice.targets = await local.notificationDefaults({ cluster: this.input.cluster }));
+      } catch (failure) {
+        if (Date.now() >= endMs) throw failure;
+      }
+      await sleep(delayMs, { summary: 'a worker is asked for its targets of notifications again' });
+    }
+  }
+
   /** Of a target that a new spec does not have any more. */
-  private dropRemoved(): void {
-    const names = new Set(this.notice.targets.map(({ name }) => name));
+  private dropRemoved(targets: readonly AnyTarget[]): void {
+    const names = new Set(targets.map(({ name }) => name));
     for (const [name, { scope }] of this.sending) if (!names.has(name)) scope.cancel();
   }
 

@@ -1,12 +1,21 @@
 /** What targets hear of a cluster: each thing once, whatever the history of the cluster has been through. */
-import { collectNotices, dueReports, nextReminderMs, noteHandedOver } from '../../../src/domain/cluster/notices';
+import {
+  collectNotices,
+  dueReports,
+  nextReminderMs,
+  noteHandedOver,
+  noteTargets,
+} from '../../../src/domain/cluster/notices';
+import { eventText } from '../../../src/domain/cluster/event-text';
+import { allEvents } from '../../../src/domain/cluster/events';
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
 import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
 import { finishRun, newClusterState, recordWindow } from '../../../src/domain/cluster/state';
 import { noteNotified, parseNotified } from '../../../src/domain/cluster/notified';
 import type { Told } from '../../../src/domain/notifications/deliveries';
 import { afterMessage, nextMessage } from '../../../src/domain/notifications/deliveries';
-import { subjectOf } from '../../../src/domain/notifications/report';
+import type { StuckReport } from '../../../src/domain/notifications/report';
+import { keyOf, subjectOf } from '../../../src/domain/notifications/report';
 import type { EventFilter, NotificationTarget } from '../../../src/domain/notifications/types';
 import { NOTIFICATION_EVENTS } from '../../../src/domain/notifications/types';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/shared/time-units';
@@ -123,6 +132,44 @@ describe('src/domain/cluster/notices', () => {
     expect(world.messages).toEqual(['cluster-stuck stuck']);
     fault('again');
     expect(world.messages).toHaveLength(2);
+  });
+
+  it('has one subject a day for a fault, also of a cluster that was reset since', () => {
+    const stuck = (at: string, message: string): StuckReport => ({ kind: 'stuck', at, cause: 'loop', message });
+    const first = stuck('2027-01-01T10:00:00.000Z', 'idle until 2027-01-01T11:00:00.000Z');
+    const afterReset = stuck('2027-01-01T12:00:00.000Z', 'idle until 2027-01-01T13:00:00.000Z');
+    expect(subjectOf(afterReset)).toBe(subjectOf(first));
+    // The id of a message follows from it.
+    expect(keyOf(afterReset)).toBe(keyOf(first));
+    expect(subjectOf(stuck(first.at, 'something else'))).not.toBe(subjectOf(first));
+    expect(subjectOf({ ...first, cause: 'windows' })).not.toBe(subjectOf(first));
+    expect(subjectOf(stuck('2027-01-02T10:00:00.000Z', first.message))).not.toBe(subjectOf(first));
+  });
+
+  it('keeps the last 20 reports while no worker names its targets, and shows what is dropped', () => {
+    const state = newClusterState(clusterSpec(['w-1']), null, new Date(T0).toISOString());
+    const now = state.createdAt;
+    collectNotices(state, now);
+    for (let day = 1; day <= 22; day += 1) {
+      const window = `2027-01-${String(day).padStart(2, '0')}T00:00:00Z`;
+      recordWindow(state, window, 'missed (paused)', now);
+      collectNotices(state, now);
+    }
+    noteTargets(state, 'the file cannot be read', now);
+    noteTargets(state, 'the file cannot be read', now);
+    const texts = allEvents(state.events).map((event) => eventText(event, 'node'));
+    expect(texts.filter((text) => text.startsWith('notification'))).toEqual(
+      ['01', '02'].map(
+        (day) => `notification about the window of 2027-01-${day}T00:00:00Z dropped: too many were waiting to be sent`,
+      ),
+    );
+    expect(texts.at(-1)).toBe('the targets of notifications are not known 2 times: the file cannot be read');
+    expect(state.totals?.counts.notifications).toEqual({ '|dropped': 2 });
+    // Those that are left are for whoever is named then, or for notifiers that ask themselves.
+    expect(dueReports(state, null)).toHaveLength(20);
+    noteTargets(state, [], now);
+    expect(state.notices?.unknown).toBeUndefined();
+    expect(dueReports(state, [])).toEqual([]);
   });
 
   it('reports each block and each pause of a run once', () => {
