@@ -68,7 +68,9 @@ fi
 
 install -d "$root/usr/bin" "$root/usr/share/man/man1" "$root/usr/share/man/man8" "$doc/examples"
 ln -s ../lib/ospatch/bin/ospatch.js "$root/usr/bin/ospatch"
-install -D -m 0644 packaging/systemd/ospatch-worker.service "$root/usr/lib/systemd/system/ospatch-worker.service"
+for unit in ospatch-worker.service ospatch-exporter.service; do
+  install -D -m 0644 "packaging/systemd/$unit" "$root/usr/lib/systemd/system/$unit"
+done
 install -D -m 0644 packaging/systemd/ospatch.sysusers "$root/usr/lib/sysusers.d/ospatch.conf"
 install -D -m 0640 packaging/deb/worker.env "$root/etc/ospatch/worker.env"
 install -D -m 0644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/ospatch"
@@ -85,7 +87,9 @@ node scripts/generate-man.js "$root/usr/share/man/man1"
 sed "s/@VERSION@/$version/; s/@DATE@/$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)/" packaging/man/ospatch-worker.service.8 >"$root/usr/share/man/man8/ospatch-worker.service.8"
 
 cp -r "$npm/examples/." "$doc/examples/"
-cp -r "$npm"/docs/*.md "$npm/docs/schemas" "$doc/"
+cp -r "$npm/docs/." "$npm/schema" "$doc/"
+# Pages name files beside their directory, which are in this one here, or in the repository.
+sed -i -E 's,\]\(\.\./(examples|schema),](\1,g; s,\]\(\.\./(SECURITY|CONTRIBUTING)\.md,](https://github.com/ospatch/ospatch/blob/main/\1.md,g' "$doc"/*.md
 cp "$npm/CHANGELOG.md" "$doc/CHANGELOG.md"
 node scripts/deb-copyright.js >"$doc/copyright"
 # A version that is not the newest of the changelog is one for a test.

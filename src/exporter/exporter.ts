@@ -46,7 +46,7 @@ export async function startExporter(options: ExporterOptions): Promise<Exporter>
     metrics: () => page.render(Date.now()),
     notReady: () => (page.up ? null : (problem ?? 'Temporal cannot be reached')),
   };
-  const server = await serveEndpoints(options.listen, endpoints, '--listen');
+  const server = await serveEndpoints(options.listen, endpoints, 'OSPATCH_EXPORTER_LISTEN or --listen');
   const loop = new ReadingLoop(options, page, stop.signal, (why) => {
     if (why !== null && why !== problem) options.log.warn(`Temporal cannot be read: ${why}`);
     if (why === null && problem !== null) options.log.info('all clusters are read from Temporal');

@@ -1,5 +1,14 @@
 /** The Debian package on a real Debian: installed, used, upgraded and purged by apt, with a real Temporal server. */
-import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AT_BARRIER, barrierPackage, openBarrier } from '../support/barrier';
@@ -23,6 +32,7 @@ const SLOW_MS = 900_000;
 jest.setTimeout(SLOW_MS);
 
 const UNIT = 'ospatch-worker.service';
+const EXPORTER = 'ospatch-exporter.service';
 
 const KUBECONFIG = JSON.stringify({
   apiVersion: 'v1',
@@ -156,10 +166,22 @@ describe('packages/deb', () => {
     expect(await on(`bash -c '${load}; echo "\${COMPREPLY[@]}"'`)).toBe('status\n');
   });
 
-  test('has a sandbox that systemd rates at 3.0 or better', async () => {
-    const rated = await on(`systemd-analyze security --no-pager ${UNIT}`);
-    const [, exposure] = /Overall exposure level for ospatch-worker.service: ([\d.]+)/.exec(rated) ?? [];
+  test.each([UNIT, EXPORTER])('has a sandbox that systemd rates at 3.0 or better: %s', async (unit) => {
+    const rated = await on(`systemd-analyze security --no-pager ${unit}`);
+    const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(rated) ?? [];
     expect(Number(exposure)).toBeLessThanOrEqual(3);
+  });
+
+  test('has all pages, whose links lead somewhere in the package', async () => {
+    const doc = path.join(machine.rootDir, 'usr/share/doc/ospatch');
+    const dead = readdirSync(doc, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .flatMap((name) => {
+        const targets = readFileSync(path.join(doc, name), 'utf8').matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g);
+        const paths = [...targets].map(([, target = '']) => path.join(path.dirname(name), target));
+        return paths.filter((target) => !existsSync(path.join(doc, target))).map((target) => `${name}: ${target}`);
+      });
+    expect(dead).toEqual([]);
   });
 
   test('says what is wrong with a setting, and is not started again and again', async () => {
@@ -240,6 +262,24 @@ describe('packages/deb', () => {
     }
   });
 
+  test('has an exporter that shows the clusters, as a user that reads no keys, and survives an upgrade', async () => {
+    const [port = 0] = await freePorts(1);
+    const up = () => waitFor(isUp, { what: 'the exporter' });
+    const isUp = async () => {
+      const page = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => null);
+      return (await page?.text())?.includes('\nospatch_up 1\n') === true;
+    };
+    configure(`OSPATCH_EXPORTER_LISTEN=127.0.0.1:${port}`);
+    await on(`systemctl start ${EXPORTER}`);
+    await up();
+    const pid = (await on(`systemctl show -P MainPID ${EXPORTER}`)).trim();
+    expect(await on(`ps -o user= -p ${pid}`)).not.toMatch(/^(?:root|ospatch-worker)\b/);
+    expect(await on(`nsenter -t ${pid} -m ls /etc/ospatch/keys`)).toBe('');
+    await on(reinstallation());
+    await up();
+    expect((await on(`systemctl show -P MainPID ${EXPORTER}`)).trim()).not.toBe(pid);
+  });
+
   test('is ended and started again by the watchdog when it hangs', async () => {
     await on(`mkdir -p /run/systemd/system/${UNIT}.d`);
     await on(`printf '[Service]\\nWatchdogSec=5\\nRestartSec=0\\n' > /run/systemd/system/${UNIT}.d/quick.conf`);
@@ -310,7 +350,7 @@ describe('packages/deb', () => {
       '',
     ]);
     expect(output).toContain('/etc/ospatch/keys/lab');
-    expect((await machine.exec(`systemctl status ${UNIT}`)).code).toBe(4);
+    for (const unit of [UNIT, EXPORTER]) expect((await machine.exec(`systemctl status ${unit}`)).code).toBe(4);
   });
 
   /** `more`: further fields of the only rule. */

@@ -22,8 +22,10 @@ const SHORTEST_INTERVAL_MS = 1_000;
 /** The alert rules take what is older than 15 minutes for a failure. */
 const LONGEST_INTERVAL_MS = 5 * MINUTE_MS;
 
+const DEFAULT_ADDRESS = '127.0.0.1:9464';
+
 interface ExporterCommand {
-  listen: string;
+  listen?: string;
   interval: number;
 }
 
@@ -33,8 +35,7 @@ export function registerExporter(program: Command, context: CliContext): void {
     .description('show all clusters as Prometheus metrics, until Ctrl-C')
     .option(
       '--listen <address>',
-      'address and port to listen on; :9464 is every address of this machine',
-      '127.0.0.1:9464',
+      `address and port to listen on; :9464 is every address of this machine (default: OSPATCH_EXPORTER_LISTEN, else ${DEFAULT_ADDRESS})`,
     )
     .addOption(
       new Option('--interval <duration>', 'how often Temporal is read')
@@ -59,7 +60,10 @@ async function runExporter(
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
   });
   const exporter = await startExporter({
-    listen: parseListenAddress(listen, '--listen'),
+    listen:
+      listen === undefined
+        ? parseListenAddress(context.env['OSPATCH_EXPORTER_LISTEN'] || DEFAULT_ADDRESS, 'OSPATCH_EXPORTER_LISTEN')
+        : parseListenAddress(listen, '--listen'),
     connection: {
       deadlineMs: timeoutMs,
       signWith: '',
