@@ -180,7 +180,7 @@ export interface RunSummary extends Verification {
 
 export interface WindowRecord {
   at: string;
-  /** `run N`, `run N, late`, `covered by run N`, `missed (paused)`, `missed (no worker ran until ...)`. */
+  /** `run N`, `run N, late`, `covered by run N`, `missed (paused)`, `missed (no worker was running in time)`. */
   result: string;
 }
 

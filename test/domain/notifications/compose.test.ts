@@ -90,7 +90,7 @@ const REPORTS: [string, Report][] = [
     {
       kind: 'window',
       window: '2026-11-29T00:00:00+01:00',
-      result: 'missed (no worker ran until 2026-11-29T05:00:00.000Z)',
+      result: 'missed (no worker was running in time)',
       nextWindow: RUN.nextWindow,
     },
   ],
