@@ -97,8 +97,8 @@ class ReadingLoop {
         const reader = await this.connect();
         await this.page.update(await this.read(reader), Date.now());
         this.report(null);
-        // In the background: its rows are part of the next reading.
-        void reader.askForRows(Date.now()).then(
+        // In the background: what is found is part of the next reading.
+        void reader.readDetails(Date.now()).then(
           () => undefined,
           () => undefined,
         );

@@ -4,7 +4,7 @@
  */
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow';
 import type { ListedExecution } from '../client/cluster-list';
-import { WITH_PROBLEMS, findWorkflows, ifKnown } from '../client/cluster-list';
+import { findWorkflows, ifKnown } from '../client/cluster-list';
 import type { TemporalSession } from '../client/connection';
 import type { QueueKind } from '../client/pollers';
 import { nodeMetricsQuery } from '../contract/messages';
@@ -14,6 +14,7 @@ import { mapConcurrently } from '../domain/shared/map-concurrently';
 import type { ClusterSnapshot } from './cluster-series';
 import { readPublished, readRowsPage } from './published-form';
 import { SiteWorkers } from './site-workers';
+import { StuckClusters } from './stuck-clusters';
 
 const RUNNING = 'ExecutionStatus = "Running"';
 /** A namespace keeps ended workflows for its retention; the list is sorted by their end, newest first. */
@@ -73,9 +74,11 @@ export class ClusterReader {
   private isAsking = false;
 
   private readonly siteWorkers: SiteWorkers;
+  private readonly stuck: StuckClusters;
 
   constructor(private readonly session: TemporalSession) {
     this.siteWorkers = new SiteWorkers(session);
+    this.stuck = new StuckClusters(session);
   }
 
   /** Throws the errors of Temporal's client. */
@@ -83,7 +86,7 @@ export class ClusterReader {
     const [running, paused, stuck, ended, cordoned] = await Promise.all([
       this.readOpen(RUNNING),
       this.readPaused(),
-      this.readStuck(),
+      this.stuck.read(),
       this.readEnded(),
       this.readCordoned(),
     ]);
@@ -131,13 +134,19 @@ export class ClusterReader {
     }
   }
 
-  /** Asks for rows that are not known; returns when all that are due have been asked for, or failed. */
-  askForRows(nowMs: number): Promise<void> {
+  /**
+   * What takes calls for single clusters, once at a time: rows that are not known, and on older servers whether clusters are stuck.
+   * Returns when all that is due has been read, or failed; the next reading has it.
+   */
+  readDetails(nowMs: number): Promise<void> {
     if (!this.isAsking) {
       this.isAsking = true;
-      this.asking = this.askForAll(nowMs).finally(() => {
-        this.isAsking = false;
-      });
+      const looks = this.stuck.look([...this.known.keys()], nowMs);
+      this.asking = Promise.all([this.askForAll(nowMs), looks])
+        .then(() => undefined)
+        .finally(() => {
+          this.isAsking = false;
+        });
     }
     return this.asking;
   }
@@ -237,15 +246,6 @@ export class ClusterReader {
       }
     }
     return all;
-  }
-
-  private async readStuck(): Promise<Set<string>> {
-    const names = new Set<string>();
-    // Servers before 1.30 do not report problems.
-    await ifKnown(async () => {
-      for await (const one of this.find(`${RUNNING} AND ${WITH_PROBLEMS}`)) names.add(nameOf(one));
-    });
-    return names;
   }
 
   /** Nodes in work: their patches say themselves since when they are cordoned. */

@@ -89,7 +89,7 @@ describe('src/exporter/read-clusters', () => {
   async function nodesOf(...clusters: Listed[]): Promise<string[] | undefined> {
     namespace.clusters = clusters;
     await reader.read();
-    await reader.askForRows((nowMs += 60_000));
+    await reader.readDetails((nowMs += 60_000));
     const { clusters: read } = await reader.read();
     return read[0]?.rows?.rows.map(([name]) => name);
   }

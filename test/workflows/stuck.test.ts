@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
+import { connect } from '../../src/client/connection';
 import { nodeWorkflowId } from '../../src/contract/workflow-ids';
 import { dataConverter } from '../../src/encryption/data-converter';
 import { readKeyRing } from '../../src/encryption/key-ring';
+import { ClusterReader } from '../../src/exporter/read-clusters';
 import { clusterSpec } from '../support/builders';
 import { waitFor } from '../support/wait-for';
 import { workflowBundle } from '../support/workflow-bundle';
@@ -60,6 +62,20 @@ async function clientOf(cluster: TestCluster, encryptionKeys?: string): Promise<
   });
   clients.push(client);
   return client;
+}
+
+/** What the exporter shows as stuck. */
+async function stuckForTheExporter(cluster: TestCluster): Promise<string[]> {
+  const own = { address: harness.address, taskQueue: cluster.name, signWith: '', deadlineMs: SOON_MS };
+  const session = await connect(own);
+  try {
+    const reader = new ClusterReader(session);
+    await reader.read();
+    await reader.readDetails(Date.now());
+    return (await reader.read()).clusters.filter(({ fault }) => fault === 'stuck').map(({ name }) => name);
+  } finally {
+    await session.client.connection.close();
+  }
 }
 
 /** Runs `body` with a cluster that was applied and sleeps, without a worker. */
@@ -155,6 +171,7 @@ describe('src/client: stuck clusters', () => {
         expect(await withinSeconds(() => client.spec(cluster.name))).toMatchObject(stuck);
         const found = (await client.list()).find((one) => one.cluster === cluster.name);
         expect(found).toMatchObject({ looked: true, stuck: { kind: 'failing' } });
+        expect(await stuckForTheExporter(cluster)).toContain(cluster.name);
         const installation = await client.diagnoseInstallation();
         expect(installation.findings).toContainEqual(
           expect.objectContaining({ severity: 'error', check: 'cluster', message: found?.stuck?.message }),

@@ -110,7 +110,7 @@ async function main() {
     const begun = performance.now();
     await page.update(await reader.read(), Date.now());
     process.stdout.write(`${what}: ${Math.round(performance.now() - begun)} ms\n`);
-    await reader.askForRows(Date.now());
+    await reader.readDetails(Date.now());
   };
   await readOnce('first reading');
   for (let at = 0; at < clusters; at += 100) all[at] = execution(at, 1);
