@@ -29,6 +29,8 @@ export class SpanExporter {
   private timer: NodeJS.Timeout | null = null;
   private sending: Promise<void> = Promise.resolve();
   private dropped = 0;
+  private droppedAndSaid = 0;
+  private isAway = false;
   private warnedAt = -Infinity;
 
   constructor(
@@ -59,13 +61,18 @@ export class SpanExporter {
     });
     await Promise.race([this.flush(), timeout]);
     if (this.timer !== null) clearTimeout(this.timer);
+    this.sayWhatWasDropped();
   }
 
   private async sendAll(): Promise<void> {
     while (this.queue.length > 0) {
       const batch = this.queue.splice(0, MAX_BATCH);
       const problem = await this.send(batch);
-      if (problem === null) continue;
+      if (problem === null) {
+        this.isAway = false;
+        this.sayWhatWasDropped();
+        continue;
+      }
       if (!problem.isTransient) {
         this.drop(batch.length, problem.why);
         continue;
@@ -99,13 +106,23 @@ export class SpanExporter {
     this.warn(why);
   }
 
+  /** Once for as long as the collector takes nothing, and at most once in a while when that comes and goes. */
   private warn(why: string): void {
     const now = Date.now();
-    if (now - this.warnedAt < WARN_AGAIN_MS) return;
+    const isSaid = this.isAway || now - this.warnedAt < WARN_AGAIN_MS;
+    this.isAway = true;
+    if (isSaid) return;
     this.warnedAt = now;
+    this.droppedAndSaid = this.dropped;
     this.log.warn(
       { why, dropped: this.dropped, waiting: this.queue.length },
       'spans could not be sent to the collector',
     );
+  }
+
+  private sayWhatWasDropped(): void {
+    if (this.dropped === this.droppedAndSaid) return;
+    this.droppedAndSaid = this.dropped;
+    this.log.warn({ dropped: this.dropped }, 'spans were dropped while the collector did not take them');
   }
 }

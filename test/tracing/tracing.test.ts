@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { CallHttp } from '../../src/http/call';
+import { HttpFailure } from '../../src/http/failure';
 import { SpanExporter } from '../../src/tracing/exporter';
 import { nodeSpanId, runSpanId, traceIdOf } from '../../src/tracing/ids';
 import { exportRequest } from '../../src/tracing/otlp';
@@ -251,6 +253,26 @@ describe('SpanExporter', () => {
     const exporter = new SpanExporter({ ...settings, url: 'http://127.0.0.1:9/v1/traces' }, log);
     for (let at = 0; at < 9_000; at += 1) exporter.add(span('one'));
     await exporter.close();
-    expect(warnings).toEqual([expect.objectContaining({ dropped: 1, waiting: 8_192 })]);
+    expect(warnings).toEqual([expect.objectContaining({ dropped: 1, waiting: 8_192 }), { dropped: 808 }]);
+  });
+
+  it('warns once of a collector that stays away for hours, and says what was dropped when the collector is back', async () => {
+    let isAway = true;
+    const call = (): Promise<{ status: number }> =>
+      isAway ? Promise.reject(new HttpFailure('connection', 'nobody answers')) : Promise.resolve({ status: 200 });
+    const exporter = new SpanExporter(settings, log, call as unknown as CallHttp);
+    const now = jest.spyOn(Date, 'now');
+    for (let hour = 0; hour < 5; hour += 1) {
+      now.mockReturnValue(hour * 3_600_000);
+      for (let at = 0; at < 3_000; at += 1) exporter.add(span('one'));
+      await exporter.flush();
+    }
+    expect(warnings).toHaveLength(1);
+    isAway = false;
+    await exporter.flush();
+    await exporter.flush();
+    now.mockRestore();
+    await exporter.close();
+    expect(warnings.slice(1)).toEqual([{ dropped: 15_000 - 8_192 }]);
   });
 });
