@@ -34,6 +34,9 @@ const OUTDATED_SINCE = node('ospatch_node_services_outdated_since_timestamp_seco
 const CORDONED = node('ospatch_node_cordoned_seconds');
 const WORKERS = 'ospatch_site_workers{site="ospatch-edge"}';
 
+/** The series of an exporter that is replaced within minutes. */
+const AWAY = 'stale _x8';
+
 /** One value each half an hour for a day. */
 const LONG = 'x48';
 const SLOW = '30m';
@@ -53,6 +56,21 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: false,
     series: { [nodeState('failed')]: '0 1 1 1 0x20', [nodeState('patched')]: '1 0 0 0 1x20' },
     at: '10m',
+  },
+  {
+    alert: 'OspatchNodeFailed',
+    when: 'the exporters are restarted while a node has failed',
+    fires: true,
+    series: { [nodeState('failed')]: `0 1x9 ${AWAY} 1x20` },
+    at: '17m',
+    labels: { ...NODE, state: 'failed' },
+  },
+  {
+    alert: 'OspatchNodeFailed',
+    when: 'the exporters have been away for so long that nothing is known',
+    fires: false,
+    series: { [nodeState('failed')]: '0 1x9 stale' },
+    at: '40m',
   },
   {
     alert: 'OspatchNodeQuarantined',
@@ -148,6 +166,14 @@ export const ALERT_CASES: readonly AlertCase[] = [
     series: { [PAUSED]: '0x2 1x400', [waiting('paused')]: '0x2 1x400' },
     interval: SLOW,
     at: '4d',
+    labels: CLUSTER,
+  },
+  {
+    alert: 'OspatchPausedTooLong',
+    when: 'the exporters were restarted meanwhile',
+    fires: true,
+    series: { [PAUSED]: '1x1000 stale _x9 1x4000' },
+    at: '73h',
     labels: CLUSTER,
   },
   {
@@ -251,6 +277,14 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: true,
     series: { [WORKERS]: '2x10 0x60' },
     at: '30m',
+    labels: { site: 'ospatch-edge' },
+  },
+  {
+    alert: 'OspatchSiteWithoutWorker',
+    when: 'the exporters are restarted while a site has no worker',
+    fires: true,
+    series: { [WORKERS]: `0x20 ${AWAY} 0x20` },
+    at: '26m',
     labels: { site: 'ospatch-edge' },
   },
   {
