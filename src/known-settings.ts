@@ -27,6 +27,27 @@ export const SETTINGS: readonly string[] = [
   'OSPATCH_WORKER_DEPLOYMENT',
 ];
 
+/** How Temporal is reached, as for the `temporal` CLI. Other programs have variables with this beginning too. */
+const OF_TEMPORAL: readonly string[] = [
+  'TEMPORAL_ADDRESS',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_CODEC_AUTH',
+  'TEMPORAL_CODEC_ENDPOINT',
+  'TEMPORAL_CONFIG_FILE',
+  'TEMPORAL_NAMESPACE',
+  'TEMPORAL_PROFILE',
+  'TEMPORAL_TLS',
+  'TEMPORAL_TLS_CLIENT_CERT_DATA',
+  'TEMPORAL_TLS_CLIENT_CERT_PATH',
+  'TEMPORAL_TLS_CLIENT_KEY_DATA',
+  'TEMPORAL_TLS_CLIENT_KEY_PATH',
+  'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION',
+  'TEMPORAL_TLS_SERVER_CA_CERT_DATA',
+  'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+  'TEMPORAL_TLS_SERVER_NAME',
+  'TEMPORAL_UI_URL',
+];
+
 /** What administrators pass to hooks and notification programs. */
 const OF_PROGRAMS = /^OSPATCH_(?:HOOK|NOTIFY)_/;
 
@@ -40,9 +61,13 @@ interface Log {
 /** Warns of variables with the name of a setting that does not exist. */
 export function warnOfUnknownSettings(env: NodeJS.ProcessEnv, log: Log): void {
   for (const name of Object.keys(env).sort()) {
-    if (!name.startsWith('OSPATCH_') || SETTINGS.includes(name)) continue;
+    const ours = name.startsWith('OSPATCH_');
+    const known = ours ? SETTINGS : OF_TEMPORAL;
+    if (!(ours || name.startsWith('TEMPORAL_')) || known.includes(name)) continue;
     if (OF_PROGRAMS.test(name) || OF_SERVICES.test(name)) continue;
-    const meant = suggest(name, SETTINGS);
+    const meant = suggest(name, known);
+    // It may be a setting of another program that uses Temporal.
+    if (!ours && meant === null) continue;
     const hint = meant === null ? 'ospatch worker --help lists all settings' : `did you mean ${meant}?`;
     log.warn({ setting: name }, `there is no setting ${name}, so it has no effect; ${hint}`);
   }

@@ -64,6 +64,17 @@ describe('src/known-settings', () => {
     ]);
   });
 
+  it('warns of a misspelt variable of the temporal CLI, and of no other one that begins like these', () => {
+    const others = {
+      TEMPORAL_GRPC_META_X: '1',
+      TEMPORAL_FRONTEND_PORT: 'tcp://10.0.0.1:7233',
+      TEMPORAL_CLI_SHOW_STACKS: '1',
+    };
+    expect(
+      warnings({ TEMPORAL_ADRESS: 'x:1', TEMPORAL_NAMESPACE: 'default', TEMPORAL_TLS: 'true', ...others }),
+    ).toEqual(['there is no setting TEMPORAL_ADRESS, so it has no effect; did you mean TEMPORAL_ADDRESS?']);
+  });
+
   it('says nothing of variables for hooks and programs, and of services of Kubernetes', () => {
     const env = {
       OSPATCH_HOOK_BMC: 'x',

@@ -81,6 +81,40 @@ describe('deploy/helm/ospatch', () => {
       [...ADDRESS, '--set', 'exporter.enabled=false', '--set', 'exporter.prometheusRule.enabled=true'],
       /exporter\.enabled is false/,
     ],
+    [
+      'a Secret of which nothing would be used',
+      [
+        ...[...ADDRESS, '--set', 'temporal.tls.enabled=true', '--set', 'temporal.tls.existingSecret=a'],
+        ...['--set', 'temporal.tls.authority=false', '--set', 'temporal.tls.clientCertificate=false'],
+      ],
+      /nothing of the Secret would be used/,
+    ],
+    [
+      'a right for nobody',
+      [...ADDRESS, '--set', 'inCluster.disableEviction=true'],
+      /nobody would be given the right to delete pods/,
+    ],
+    [
+      'rights for the account that every pod has',
+      [...ADDRESS, '--set', 'inCluster.enabled=true', '--set', 'serviceAccount.create=false'],
+      /every pod of the account `default`/,
+    ],
+    [
+      'annotations of an account that is not made',
+      [...ADDRESS, '--set', 'serviceAccount.create=false', '--set', 'serviceAccount.annotations.a=b'],
+      /annotate the account that exists/,
+    ],
+    [
+      'limits of a network policy that is not made',
+      [...ADDRESS, '--set', 'networkPolicy.enabled=false', '--set', 'networkPolicy.egress[0].ports[0].port=22'],
+      /networkPolicy\.enabled is false/,
+    ],
+    [
+      'an admission policy that the API server does not have',
+      [...ADDRESS, '--set', 'inCluster.enabled=true', '--kube-version', '1.29.3'],
+      /needs Kubernetes 1\.30, and this is v1\.29\.3/,
+    ],
+    ['no worker at all', [...ADDRESS, '--set', 'workers.default=null'], /\/workers/],
     ['a port that a user without rights cannot take', [...ADDRESS, '--set', 'metrics.port=80'], /port/],
   ])('refuses %s', async (_, args, why) => {
     await expect(render(...args)).rejects.toThrow(why);
@@ -200,11 +234,25 @@ describe('deploy/helm/ospatch', () => {
       expect(notes).toContain(
         'Worker ospatch-worker-default serves the task queue ospatch of temporal.temporal.svc:7233',
       );
-      expect(notes).toMatch(/WARNING: worker default has no SSH keys[^]*WARNING: the workers have no policy/);
+      expect(notes).toMatch(/WARNING: worker default has no SSH keys[^]*WARNING: without a policy: worker default\./);
       const [, deployment = ''] = /exec deploy\/(\S+) -- ospatch doctor/.exec(notes) ?? [];
       await plane.api.get({ kind: 'Deployment', namespace: NAMESPACE, name: deployment });
       const whole = path.join(CHART, 'ci/in-cluster-values.yaml');
       expect(await run('upgrade', RELEASE, CHART, '-f', whole)).not.toContain('WARNING');
+      // A worker may have a policy and keys of its own, and be a part of an installation elsewhere.
+      const site = 'workers.default.taskQueue=b,workers.default.activitiesOnly=true,workers.default.keysSecret=b';
+      const ofSite = await run(
+        'upgrade',
+        RELEASE,
+        CHART,
+        ...least,
+        '--set',
+        site,
+        '--set',
+        'workers.default.policyConfigMap=b',
+      );
+      expect(ofSite).toContain('Worker ospatch-worker-default reaches the nodes of the task queue b of');
+      expect(ofSite.match(/WARNING.*/g)).toEqual([expect.stringMatching(/all workers have activitiesOnly/)]);
       await run('uninstall', RELEASE);
       await expect(plane.api.get({ kind: 'Deployment', namespace: NAMESPACE, name: deployment })).rejects.toThrow(
         KubeApiError,

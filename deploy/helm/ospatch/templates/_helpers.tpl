@@ -160,6 +160,30 @@ readinessProbe:
 {{- fail "temporal.tls.existingSecret or temporal.tls.serverName is set, but temporal.tls.enabled is false, so that the connection would have no TLS: set temporal.tls.enabled to true" }}
 {{- end }}
 {{- end }}
+{{- with .Values.temporal.tls }}
+{{- if and .existingSecret (not .authority) (not .clientCertificate) }}
+{{- fail "temporal.tls.existingSecret is set, but temporal.tls.authority and temporal.tls.clientCertificate are false, so that nothing of the Secret would be used: set one of them to true, or empty existingSecret" }}
+{{- end }}
+{{- end }}
+{{- with .Values.inCluster }}
+{{- if and .disableEviction (not (and .enabled .rbac)) }}
+{{- fail "inCluster.disableEviction is true, but inCluster.enabled or inCluster.rbac is false, so that nobody would be given the right to delete pods: set both to true, or disableEviction to false" }}
+{{- end }}
+{{- if and .enabled .nodePolicy (semverCompare "<1.30-0" $.Capabilities.KubeVersion.Version) }}
+{{- fail (printf "inCluster.nodePolicy needs Kubernetes 1.30, and this is %s: set inCluster.nodePolicy to false, and read in docs/kubernetes.md what the account may change then" $.Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- if and .enabled (not $.Values.serviceAccount.create) (not $.Values.serviceAccount.name) }}
+{{- fail "inCluster.enabled is true, but serviceAccount.create is false and serviceAccount.name is empty, so that every pod of the account `default` would have the rights of the workers: name the account of the workers" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.serviceAccount.annotations (not .Values.serviceAccount.create) }}
+{{- fail "serviceAccount.annotations are set, but serviceAccount.create is false: annotate the account that exists, and empty serviceAccount.annotations" }}
+{{- end }}
+{{- with .Values.networkPolicy }}
+{{- if and (or .egress .metricsFrom) (not .enabled) }}
+{{- fail "networkPolicy.egress or networkPolicy.metricsFrom is set, but networkPolicy.enabled is false, so that nothing would be limited: set networkPolicy.enabled to true" }}
+{{- end }}
+{{- end }}
 {{- if and .Values.encryption.required (not .Values.encryption.existingSecret) }}
 {{- fail "encryption.required is true, but encryption.existingSecret is empty: name the Secret with the keys" }}
 {{- end }}
