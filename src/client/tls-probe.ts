@@ -27,7 +27,7 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\
 
 const PLAIN: TlsProblem = {
   found: 'does not use TLS, and this client does',
-  remedy: 'switch TLS off: TEMPORAL_TLS=false, or `tls` in the profile',
+  remedy: 'check the address; for a server without TLS switch it off: TEMPORAL_TLS=false, or `tls` in the profile',
 };
 /** Connects once, with TLS. Null: TLS is no problem, or not known to be one. */
 export function tlsProblem(address: string, tls: TlsSettings, env: NodeJS.ProcessEnv): Promise<TlsProblem | null> {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
-import { parseExpected } from '../../../src/cli/commands/enroll/expected';
+import { parseExpected, readExpected } from '../../../src/cli/commands/enroll/expected';
 import { finishEnrolment } from '../../../src/cli/commands/enroll/finish';
 import { appendKnownHosts } from '../../../src/cli/io/known-hosts-file';
 import type { ScannedNode } from '../../../src/cli/render/enroll';
@@ -191,6 +191,12 @@ describe('src/cli/commands/enroll --expect', () => {
     'refuses a line that is no fingerprint: %s',
     (line) => expect(() => parseExpected(`# one\n${line}`, 'prints', fingerprint)).toThrow('prints: line 2: found'),
   );
+
+  test('says so when a fingerprint takes the place of the file, or is cut off', async () => {
+    await expect(readExpected(path.join(dir, 'SHA256:AAA'), process.stdin, fingerprint)).rejects.toThrow(
+      '--expect: found SHA256:AAA; allowed: a file with lines of NAME SHA256:...',
+    );
+  });
 
   test('contradicts --yes', async () => {
     expect((await enroll('', '--yes')).terminal.err()).toContain('--expect and --yes contradict each other');

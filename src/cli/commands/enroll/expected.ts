@@ -1,5 +1,6 @@
 /** Fingerprints that somebody has read on the consoles of the nodes, for an enrolment without questions. */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { parseHostKey } from '../../../domain/trust/host-keys';
 import { knownHostsName } from '../../../domain/trust/known-hosts';
 import { OspatchError } from '../../../domain/shared/errors';
@@ -73,6 +74,7 @@ async function textOf(file: string, stdin: NodeJS.ReadableStream): Promise<strin
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
+    if (/^(?:SHA256|MD5):/i.test(path.basename(file))) throw notTheFile(path.basename(file), cause);
     const why = codeOf(cause) === 'ENOENT' ? 'does not exist' : `cannot be read (${codeOf(cause) ?? 'unknown reason'})`;
     throw new OspatchError(
       {
@@ -83,4 +85,16 @@ async function textOf(file: string, stdin: NodeJS.ReadableStream): Promise<strin
       { cause },
     );
   }
+}
+
+/** A fingerprint where the name of a file belongs, or one that is cut off. */
+function notTheFile(text: string, cause: unknown): OspatchError {
+  return new OspatchError(
+    {
+      type: 'Usage',
+      message: `--expect: found ${plainText(text, 100)}; allowed: a file with lines of NAME SHA256:..., and with --replace of one node SHA256: with 43 characters`,
+      remedy: 'copy the fingerprint of the console in full: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+    },
+    { cause },
+  );
 }

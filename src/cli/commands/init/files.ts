@@ -74,7 +74,8 @@ export async function settleFiles(
     throw new OspatchError({
       type: 'Usage',
       message: `${replaced.map(({ path: file }) => file).join(', ')} ${replaced.length === 1 ? 'exists and differs' : 'exist and differ'} from what would be written`,
-      remedy: 'read the difference above; --force writes it, and --dir names another directory for the spec',
+      remedy:
+        'read the difference above; --force writes it; --dir (spec) and --config-dir (worker) name other directories',
     });
   }
   const count = wanted.length + (newKey === null ? 0 : 1);
@@ -156,7 +157,7 @@ function unusable(file: string, what: 'read' | 'written', cause: unknown): Ospat
     {
       type: 'Usage',
       message: `${file} cannot be ${what}: ${why}; nothing was written`,
-      remedy: 'run the command as a user that may do so, or name another directory with --dir',
+      remedy: 'run the command as a user that may do so, or name other directories with --dir and --config-dir',
     },
     { cause },
   );

@@ -140,9 +140,11 @@ async function fromOptions(
   { address, namespace }: GlobalOptions,
   { tls, tlsCa, tlsCert, tlsKey, apiKeyFile }: TemporalOptions,
 ): Promise<TemporalVariables> {
-  const file = async (name: string | undefined): Promise<string | undefined> =>
-    name === undefined ? undefined : readable(context, name);
-  const [ca, cert, key] = [await file(tlsCa), await file(tlsCert), await file(tlsKey)];
+  const file = async (option: string, name: string | undefined): Promise<string | undefined> =>
+    name === undefined ? undefined : readable(context, name, option);
+  const ca = await file('--tls-ca', tlsCa);
+  const cert = await file('--tls-cert', tlsCert);
+  const key = await file('--tls-key', tlsKey);
   const isOn = tls === true || ca !== undefined || cert !== undefined;
   return defined({
     TEMPORAL_ADDRESS: address,
@@ -151,7 +153,8 @@ async function fromOptions(
     TEMPORAL_TLS_SERVER_CA_CERT_PATH: ca,
     TEMPORAL_TLS_CLIENT_CERT_PATH: cert,
     TEMPORAL_TLS_CLIENT_KEY_PATH: key,
-    TEMPORAL_API_KEY: apiKeyFile === undefined ? undefined : parseApiKey(await readText(context, apiKeyFile)),
+    TEMPORAL_API_KEY:
+      apiKeyFile === undefined ? undefined : parseApiKey(await readText(context, apiKeyFile, '--api-key-file')),
   });
 }
 
@@ -198,17 +201,21 @@ function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
   throw usage(`found ${JSON.stringify(plainText(text, 60))}; allowed: ${allowed.join(', ')}`);
 }
 
-async function readable(context: CliContext, name: string): Promise<string> {
-  await readText(context, name);
+async function readable(context: CliContext, name: string, option?: string): Promise<string> {
+  await readText(context, name, option);
   return userPath(context, name);
 }
 
-async function readText(context: CliContext, name: string): Promise<string> {
+/** `option`: names the file, where it is no answer to a question. */
+async function readText(context: CliContext, name: string, option?: string): Promise<string> {
   try {
     return await readFile(userPath(context, name), 'utf8');
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
-    throw usage(`the file ${JSON.stringify(plainText(name, 200))} cannot be read (${code})`, cause);
+    throw usage(
+      `${option === undefined ? 'the file' : `${option}:`} ${JSON.stringify(plainText(name, 200))} cannot be read (${code})`,
+      cause,
+    );
   }
 }
 
