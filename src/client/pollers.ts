@@ -1,6 +1,6 @@
 /** The workers that poll a task queue, as reported by Temporal. */
 import type { temporal } from '@temporalio/proto';
-import type { QueueSeen, WorkerVersion } from '../domain/inspection/workers';
+import type { Poller, QueueSeen, WorkerVersion } from '../domain/inspection/workers';
 import type { TemporalSession } from './connection';
 
 /** A worker counts as running if it polled within this time; a long poll lasts a minute. */
@@ -23,20 +23,28 @@ function describe({ client, namespace }: TemporalSession, taskQueue: string, kin
   return client.workflowService.describeTaskQueue(request);
 }
 
+/** A poller; `lastPoll` can be compared with that of another call. */
+export interface ListedPoller extends Poller {
+  lastPoll: string;
+}
+
 /**
- * All that the server lists: who has polled within the last 5 minutes, by the clock of the server. `lastPoll` can be compared with
- * that of another call. Throws the errors of Temporal's client.
+ * All that the server lists: who has polled within the last 5 minutes, by the clock of the server. Throws the errors of Temporal's
+ * client.
  */
-export async function listPollers(
+export async function listQueue(
   session: TemporalSession,
   taskQueue: string,
   kind: QueueKind,
-): Promise<{ identity: string; lastPoll: string }[]> {
-  const { pollers } = await describe(session, taskQueue, kind);
-  return (pollers ?? []).map(({ identity, lastAccessTime }) => ({
-    identity: identity ?? '',
-    lastPoll: `${String(lastAccessTime?.seconds ?? 0)}.${lastAccessTime?.nanos ?? 0}`,
-  }));
+): Promise<QueueSeen & { pollers: ListedPoller[] }> {
+  const { pollers, versioningInfo } = await describe(session, taskQueue, kind);
+  return {
+    pollers: (pollers ?? []).map((one) => ({
+      ...pollerOf(one),
+      lastPoll: `${String(one.lastAccessTime?.seconds ?? 0)}.${one.lastAccessTime?.nanos ?? 0}`,
+    })),
+    receivers: receiversOf(versioningInfo),
+  };
 }
 
 /**
@@ -46,17 +54,23 @@ export async function listPollers(
 export async function readQueue(session: TemporalSession, taskQueue: string, kind: QueueKind): Promise<QueueSeen> {
   const { pollers, versioningInfo } = await describe(session, taskQueue, kind);
   const since = Date.now() - WORKER_SEEN_MS;
-  const { currentDeploymentVersion, rampingDeploymentVersion, rampingVersionPercentage } = versioningInfo ?? {};
-  const isRamping = (rampingVersionPercentage ?? 0) > 0;
   return {
     pollers: (pollers ?? [])
       .filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= since)
-      .map(({ identity, deploymentOptions }) => {
-        const isVersioned = deploymentOptions?.workerVersioningMode === VERSIONED;
-        return { identity: identity ?? '', version: isVersioned ? versionOf(deploymentOptions) : null };
-      }),
-    receivers: [versionOf(currentDeploymentVersion), ...(isRamping ? [versionOf(rampingDeploymentVersion)] : [])],
+      .map(pollerOf),
+    receivers: receiversOf(versioningInfo),
   };
+}
+
+function pollerOf({ identity, deploymentOptions }: temporal.api.taskqueue.v1.IPollerInfo): Poller {
+  const isVersioned = deploymentOptions?.workerVersioningMode === VERSIONED;
+  return { identity: identity ?? '', version: isVersioned ? versionOf(deploymentOptions) : null };
+}
+
+function receiversOf(info: Described['versioningInfo']): (WorkerVersion | null)[] {
+  const { currentDeploymentVersion, rampingDeploymentVersion, rampingVersionPercentage } = info ?? {};
+  const isRamping = (rampingVersionPercentage ?? 0) > 0;
+  return [versionOf(currentDeploymentVersion), ...(isRamping ? [versionOf(rampingDeploymentVersion)] : [])];
 }
 
 /** Throws the errors of Temporal's client. */

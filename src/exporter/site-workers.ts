@@ -5,7 +5,8 @@
 import { performance } from 'node:perf_hooks';
 import type { TemporalSession } from '../client/connection';
 import type { QueueKind } from '../client/pollers';
-import { WORKER_SEEN_MS, listPollers } from '../client/pollers';
+import { WORKER_SEEN_MS, listQueue } from '../client/pollers';
+import { atWork } from '../domain/inspection/workers';
 import { mapConcurrently } from '../domain/shared/map-concurrently';
 
 const SITES_AT_ONCE = 8;
@@ -29,7 +30,9 @@ export class SiteWorkers {
   async count(queues: ReadonlyMap<string, QueueKind>): Promise<{ site: string; workers: number }[]> {
     const seen = new Map<string, LastPoll>();
     const counts = await mapConcurrently([...queues], SITES_AT_ONCE, async ([site, kind]) => {
-      const pollers = await listPollers(this.session, site, kind);
+      const queue = await listQueue(this.session, site, kind);
+      // A worker of a version that is not current polls, and nothing that happens needs it.
+      const pollers = kind === 'workflows' ? atWork(queue) : queue.pollers;
       const nowMs = this.nowMs();
       const alive = pollers.filter(({ identity, lastPoll: at }) => {
         const key = `${site}\n${kind}\n${identity}`;

@@ -18,6 +18,20 @@ describe('src/exporter/site-workers', () => {
     workers = new SiteWorkers(session as unknown as TemporalSession, () => nowMs);
   });
 
+  it('counts no worker of a version that gets no work', async () => {
+    const current = { deploymentName: 'ospatch', buildId: '2' };
+    const poller = (identity: string, buildId: string): object => ({
+      ...{ identity, lastAccessTime: { seconds: 7, nanos: 1 } },
+      deploymentOptions: { ...current, buildId, workerVersioningMode: 2 },
+    });
+    const pollers = [poller('old', '1'), poller('new', '2'), { identity: 'plain', lastAccessTime: { seconds: 7 } }];
+    const describe = (): Promise<object> =>
+      Promise.resolve({ pollers, versioningInfo: { currentDeploymentVersion: current } });
+    const own = { namespace: 'default', client: { workflowService: { describeTaskQueue: describe } } };
+    const versioned = new SiteWorkers(own as unknown as TemporalSession);
+    expect(await versioned.count(new Map([['ospatch', 'workflows']]))).toEqual([{ site: 'ospatch', workers: 1 }]);
+  });
+
   async function countAfter(seconds: number): Promise<number | undefined> {
     nowMs += seconds * 1_000;
     const [one] = await workers.count(new Map([['edge', 'activities']]));

@@ -45,7 +45,10 @@ export const SAME_KEYS =
 const MAX_NAMED = 3;
 
 /** The workers that receive new work. */
-export function atWork({ pollers, receivers }: QueueSeen): Poller[] {
+export function atWork<P extends Poller>({
+  pollers,
+  receivers,
+}: Pick<QueueSeen, 'receivers'> & { pollers: readonly P[] }): P[] {
   return pollers.filter(({ version }) => receivers.some((one) => isSameVersion(one, version)));
 }
 
