@@ -56,6 +56,7 @@ function nothing(cluster: string, only: string | undefined, names: readonly stri
     return new OspatchError({
       type: 'NotFound',
       message: `cluster ${cluster} has no target ${only} for notifications; there are ${names.join(', ')}`,
+      remedy: `for example: ospatch notify test ${cluster} --target ${names[0]}`,
     });
   }
   return new OspatchError({

@@ -43,6 +43,7 @@ const waits = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('budget'), failures: amount, limit: amount }),
   z.object({ kind: z.literal('window'), next: at.nullable() }),
 ]);
+const paused = z.object({ by: short, reason: text.nullable() }).optional();
 const end = z.object({
   at,
   outcome: z.enum(['succeeded', 'failed', 'stopped', 'cancelled', 'expired']),
@@ -57,13 +58,13 @@ const report = z.discriminatedUnion(
       ...{ unit: z.enum(['node', 'node group']), by: short.nullable(), reason: text.nullable(), startedAt: at },
       ...{ total: amount.nullable(), members: z.partialRecord(z.enum(NODE_OUTCOMES), members) },
       ...{ failed: troubled, quarantined: troubled, unreachable: troubled, waits: waits.optional() },
-      ...{ cancelling: z.literal(true).optional() },
+      ...{ cancelling: z.literal(true).optional(), paused },
       ...{ expiresAt: at.optional(), end: end.optional(), nextWindow: at.nullable(), reboots: z.boolean() },
     }),
-    z.object({ kind: z.literal('window'), window: at, result: text, nextWindow: at.nullable() }),
+    z.object({ kind: z.literal('window'), window: at, result: text, paused, nextWindow: at.nullable() }),
     z.object({
       ...{ kind: z.literal('reboot'), after: short, nodes: members, since: at, newest: at },
-      ...{ reboots: z.boolean(), nextWindow: at.nullable() },
+      ...{ reboots: z.boolean(), paused, nextWindow: at.nullable() },
     }),
     z.object({ kind: z.literal('stuck'), at, cause: z.enum(['loop', 'windows']), message: text }),
     z.object({ kind: z.literal('test'), by: short }),

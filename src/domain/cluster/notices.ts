@@ -2,6 +2,7 @@
  * What a cluster has to tell its targets of notifications, from its state. Reports are data, and only the newest of a run counts:
  * what a report says that was never handed over is in the next one.
  */
+import { defined } from '../shared/defined';
 import { parseDuration } from '../shared/duration';
 import { plainText } from '../shared/text';
 import type { RebootReport, Report, RunNotice } from '../notifications/report';
@@ -9,7 +10,7 @@ import { isFinal, keyOf, subjectOf } from '../notifications/report';
 import { isWantedByAny } from '../notifications/deliveries';
 import type { AnyTarget, WorkerTarget } from '../notifications/types';
 import { eventsOf } from './events';
-import { addReport, named, nextWindowOf, runReport } from './run-report';
+import { addReport, named, nextWindowOf, pausedBy, runReport } from './run-report';
 import type { Notices } from './run-report';
 import { expiryMs } from './run-window';
 import type { ActiveRun, ClusterState } from './state';
@@ -37,7 +38,8 @@ export function collectNotices(state: ClusterState, now: string): void {
   for (const event of eventsOf(state.events, 'windows')) {
     if (event.seq <= notices.seen || event.kind !== 'window' || !isMissed(event.result)) continue;
     const { window, result } = event;
-    addReport(state, { kind: 'window', window, result, nextWindow: nextWindowOf(state) }, now);
+    const paused = defined({ paused: pausedBy(state) });
+    addReport(state, { kind: 'window', window, result, ...paused, nextWindow: nextWindowOf(state) }, now);
   }
   noteStuck(state, notices, now);
   noteReboots(state, notices, now);
@@ -120,6 +122,7 @@ function noteReboots(state: ClusterState, notices: Notices, now: string): void {
       since: new Date(first.sinceMs).toISOString(),
       newest: new Date(last.sinceMs).toISOString(),
       reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
+      ...defined({ paused: pausedBy(state) }),
       nextWindow: nextWindowOf(state),
     };
     addReport(state, report, now);
@@ -162,6 +165,8 @@ function isMissed(result: string): boolean {
 
 function liveReport(state: ClusterState, run: ActiveRun): RunNotice {
   const report = runReport(state, run);
-  const expires = report.waits === undefined || !isPatchable(state.spec) ? null : expiryMs(state.spec, run);
+  const { waits } = report;
+  const expires =
+    waits === undefined || !isPatchable(state.spec) ? null : expiryMs(state.spec, run, waits.kind === 'budget');
   return expires === null ? report : { ...report, expiresAt: new Date(expires).toISOString() };
 }

@@ -1,7 +1,7 @@
 /** The report about a run, and the place where reports wait for a notifier. */
 import { defined } from '../shared/defined';
 import { plainText } from '../shared/text';
-import type { NamedMembers, Report, RunNotice, RunWait, TroubledNode } from '../notifications/report';
+import type { NamedMembers, PausedBy, Report, RunNotice, RunWait, TroubledNode } from '../notifications/report';
 import { aboutOf, subjectOf } from '../notifications/report';
 import type { WorkerTarget } from '../notifications/types';
 import type { NodeOutcome } from '../node/status';
@@ -108,7 +108,11 @@ export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
     failed: troubled(failed),
     quarantined: troubled(quarantined),
     unreachable: troubled(lost),
-    ...defined({ waits: waits ?? undefined, cancelling: run.state === 'cancelling' ? (true as const) : undefined }),
+    ...defined({
+      waits: waits ?? undefined,
+      cancelling: run.state === 'cancelling' ? (true as const) : undefined,
+      paused: pausedBy(state),
+    }),
     nextWindow: nextWindowOf(state),
     reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,
   };
@@ -164,6 +168,10 @@ export function addReport(state: ReportedCluster, report: Report, now: string): 
     recordEvent(state.events, { kind: 'notification-dropped', about: aboutOf(dropped) }, now);
     countTotal(state, 'notifications', ['', 'dropped']);
   }
+}
+
+export function pausedBy({ paused }: ReportedCluster): PausedBy | undefined {
+  return paused === null ? undefined : { by: paused.by, reason: paused.reason };
 }
 
 export function nextWindowOf({ schedule }: ReportedCluster): string | null {

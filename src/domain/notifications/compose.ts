@@ -6,7 +6,16 @@ import type { NodeOutcome } from '../node/status';
 import { plural } from '../shared/plural';
 import { shellWord } from '../shared/shell-words';
 import { asSentence, plainText } from '../shared/text';
-import type { NamedMembers, RebootReport, Report, RunNotice, StuckReport, TroubledNode, WindowReport } from './report';
+import type {
+  NamedMembers,
+  PausedBy,
+  RebootReport,
+  Report,
+  RunNotice,
+  StuckReport,
+  TroubledNode,
+  WindowReport,
+} from './report';
 
 export interface SteeringCommand {
   /** What the command does, as the label in front of it. */
@@ -86,6 +95,9 @@ function headOf(report: RunNotice): Pick<ComposedMessage, 'level' | 'title'> {
     return { level: 'error', title: `Run ${run}: ${namesOf(unreachable)} cannot be reached after a change` };
   }
   if (failed > 0) return { level: 'error', title: `Run ${run}: ${plural(failed, unit)} failed so far` };
+  if (expiresFirst(report)) {
+    return { level: 'warning', title: `Run ${run} expires before its next maintenance window` };
+  }
   if (waits?.kind === 'window') return { level: 'info', title: `Run ${run} waits for its next maintenance window` };
   return { level: 'info', title: `Run ${run} started${total === null ? '' : ` on ${plural(total, unit)}`}` };
 }
@@ -171,14 +183,19 @@ function progress({ members, unit, total, end }: RunNotice): string[] {
   if (lines.length === 0 && end === undefined) return [`No ${unit} is finished yet.`];
   if (lines.length === 0 && end?.error === undefined) return [`The run had no ${unit}s.`];
   const ended = Object.values(members).reduce((sum, { count }) => sum + count, 0);
-  const left = total === null || end !== undefined ? 0 : Math.max(0, total - ended);
-  const unfinished = left === 0 ? [] : [`${plural(left, unit)} ${left === 1 ? 'is' : 'are'} not finished yet.`];
+  const left = total === null || end?.outcome === 'succeeded' ? 0 : Math.max(0, total - ended);
+  const what =
+    end === undefined ? `${left === 1 ? 'is' : 'are'} not finished yet` : `${left === 1 ? 'has' : 'have'} no result`;
+  const unfinished = left === 0 ? [] : [`${plural(left, unit)} ${what}.`];
   return [...error, ...lines, ...unfinished];
 }
 
 function hidden({ failed, members }: RunNotice): string[] {
-  const more = (members.failed?.count ?? 0) - failed.length;
-  return more > 0 && failed.length > 0 ? [`Only the first ${failed.length} that failed are described here.`] : [];
+  const { length } = failed;
+  const count = members.failed?.count ?? 0;
+  return count > length && length > 0
+    ? [`Of the ${count} that failed, ${length} ${length === 1 ? 'is' : 'are'} described here.`]
+    : [];
 }
 
 function described({ name, message, remedy, changed }: TroubledNode, is: string): ComposedMessage['nodes'][number] {
@@ -190,20 +207,23 @@ function described({ name, message, remedy, changed }: TroubledNode, is: string)
 
 function nextOfRun(report: RunNotice): string[] {
   const { end, waits, expiresAt, run } = report;
-  if (end !== undefined) return [...pendingNext(report), nextWindowText(report.nextWindow)];
+  if (end !== undefined) return [...pendingNext(report), ...runsAgain(report, end.at)];
   const expiry =
     expiresAt === undefined ? [] : [`Run ${run} expires at ${clock(expiresAt)} unless it has continued by then.`];
   switch (waits?.kind) {
-    case 'paused': {
-      const why = waits.reason === null ? '' : ` ("${plainText(waits.reason, 200)}")`;
+    case 'paused':
+      return [pausedText(waits, `further ${report.unit}`), ...expiry];
+    case 'budget':
       return [
-        `${asWord(waits.by)} paused the cluster${why}. No further ${report.unit} is started until the cluster is resumed.`,
+        `No further ${report.unit} is started until more failures are allowed, or a failed ${report.unit} is retried or skipped.`,
         ...expiry,
       ];
-    }
-    case 'budget':
-      return [`No further ${report.unit} is started until you allow more failures or cancel the run.`, ...expiry];
     case 'window':
+      if (waits.next !== null && expiresAt !== undefined && expiresFirst(report)) {
+        return [
+          `Run ${run} expires at ${clock(expiresAt)}, before the next maintenance window begins (${clock(waits.next)}). The ${report.unit}s that are left are not patched by this run.`,
+        ];
+      }
       return [
         waits.next === null
           ? 'The run continues in its next maintenance window. When that begins is not known.'
@@ -212,11 +232,42 @@ function nextOfRun(report: RunNotice): string[] {
       ];
     case undefined:
       if (report.cancelling === true) return ['The run was cancelled. It ends when the work in progress is finished.'];
-      // Whether the limit is exceeded is not known here.
-      return (report.members.failed?.count ?? 0) > 0
-        ? [`The run continues unless more ${report.unit}s failed than allowed.`]
+      if (report.paused !== undefined)
+        return [pausedText(report.paused, `further ${report.unit}`), ...lostNext(report)];
+      // Whether the limit is exceeded is not known here; one that is unreachable counts until it is back.
+      return isTroubled(report)
+        ? [...lostNext(report), `The run continues unless more ${report.unit}s failed or are unreachable than allowed.`]
         : ['The run continues.'];
   }
+}
+
+/** The run waits for a window that begins too late for it. */
+function expiresFirst({ waits, expiresAt }: RunNotice): boolean {
+  return (
+    waits?.kind === 'window' &&
+    waits.next !== null &&
+    expiresAt !== undefined &&
+    Date.parse(expiresAt) <= Date.parse(waits.next)
+  );
+}
+
+function isTroubled({ members, quarantined, unreachable }: RunNotice): boolean {
+  return (members.failed?.count ?? 0) + quarantined.length + unreachable.length > 0;
+}
+
+function lostNext({ unreachable }: RunNotice): string[] {
+  return unreachable.length === 0 ? [] : [`ospatch keeps trying to reach ${namesOf(unreachable)}.`];
+}
+
+/** `what`: what does not start. */
+function pausedText({ by, reason }: PausedBy, what: string): string {
+  const why = reason === null ? '' : ` ("${plainText(reason, 200)}")`;
+  return `${asWord(by)} paused the cluster${why}. No ${what} is started until the cluster is resumed.`;
+}
+
+/** When the next run starts, as known at the moment `at`. */
+function runsAgain({ paused, nextWindow }: { paused?: PausedBy; nextWindow: string | null }, at?: string): string[] {
+  return [...(paused === undefined ? [] : [pausedText(paused, 'run')]), nextWindowText(nextWindow, at)];
 }
 
 function pendingNext({ members, reboots }: RunNotice): string[] {
@@ -228,9 +279,11 @@ function pendingNext({ members, reboots }: RunNotice): string[] {
     : [`ospatch will not reboot ${which}: rebootIfRequired is false in the spec.`];
 }
 
-function nextWindowText(nextWindow: string | null): string {
-  return nextWindow === null
-    ? 'No maintenance window is known; the next run has to be requested.'
+function nextWindowText(nextWindow: string | null, at?: string): string {
+  if (nextWindow === null) return 'No maintenance window is known. Until there is one, no run starts on schedule.';
+  const hasBegun = at !== undefined && Date.parse(nextWindow) <= Date.parse(at);
+  return hasBegun
+    ? `A maintenance window has begun at ${clock(nextWindow)}.`
     : `The next maintenance window begins at ${clock(nextWindow)}.`;
 }
 
@@ -251,17 +304,19 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
     const again =
       end.outcome === 'succeeded'
         ? []
-        : [
-            {
-              what: 'Patch again now',
-              command: `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}`,
-            },
-          ];
+        : report.paused !== undefined
+          ? [resume(name)]
+          : [
+              {
+                what: 'Patch again now',
+                command: `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}`,
+              },
+            ];
     return [...explain, { what: 'Details of the run', command: `ospatch history ${name} --run ${run}` }, ...again];
   }
   switch (waits?.kind) {
     case 'paused':
-      return [...explain, { what: 'Resume the cluster', command: `ospatch resume ${name}` }, cancel(name, run)];
+      return [...explain, resume(name), cancel(name, run)];
     case 'budget':
       return [
         ...explain,
@@ -269,6 +324,9 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
           what: `Allow ${plural(waits.failures, 'failure')} and continue`,
           command: `ospatch set-max-failures ${name} ${waits.failures}`,
         },
+        ...failed
+          .slice(0, report.unit === 'node' ? 1 : 0)
+          .map((node) => ({ what: `Retry ${node.name}`, command: `ospatch retry ${name} ${shellWord(node.name)}` })),
         cancel(name, run),
       ];
     case 'window':
@@ -276,27 +334,44 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
     case undefined:
       return [
         ...explain,
+        ...report.unreachable.slice(0, 1).map((node) => ({
+          what: `Stop waiting for ${node.name}`,
+          command: `ospatch release ${name} ${shellWord(node.name)}`,
+        })),
         { what: 'Follow the run', command: `ospatch status ${name} --watch` },
-        ...(report.cancelling === true ? [] : [{ what: 'Pause the cluster', command: `ospatch pause ${name}` }]),
+        ...(report.cancelling === true
+          ? []
+          : report.paused === undefined
+            ? [{ what: 'Pause the cluster', command: `ospatch pause ${name}` }]
+            : [resume(name)]),
       ];
   }
+}
+
+function resume(name: string): SteeringCommand {
+  return { what: 'Resume the cluster', command: `ospatch resume ${name}` };
 }
 
 function cancel(name: string, run: number): SteeringCommand {
   return { what: `Cancel run ${run}`, command: `ospatch cancel ${name}` };
 }
 
-function ofWindow(cluster: string, { window, result, nextWindow }: WindowReport): ComposedMessage {
+function ofWindow(cluster: string, report: WindowReport): ComposedMessage {
   const name = shellWord(cluster);
+  const { window, result, paused } = report;
   const why = /^missed \((.*)\)$/.exec(result)?.[1] ?? '';
   const isPaused = why === 'paused';
   const ofRun = /^run \d/.test(why);
   const doctor = { what: 'Find the cause', command: `ospatch doctor ${name}` };
-  const commands = isPaused
-    ? [{ what: 'Resume the cluster', command: `ospatch resume ${name}` }]
-    : ofRun
-      ? [{ what: 'Status of the run', command: `ospatch status ${name}` }]
-      : [doctor, { what: 'Patch now, outside of windows', command: `ospatch patch ${name} --ignore-window` }];
+  const now = { what: 'Patch now, outside of windows', command: `ospatch patch ${name} --ignore-window` };
+  const commands =
+    paused !== undefined
+      ? [resume(name)]
+      : ofRun
+        ? [{ what: 'Status of the run', command: `ospatch status ${name}` }]
+        : isPaused
+          ? [now]
+          : [doctor, now];
   return {
     level: 'error',
     title: `The maintenance window of ${clock(window)} was missed`,
@@ -306,12 +381,13 @@ function ofWindow(cluster: string, { window, result, nextWindow }: WindowReport)
         : `No run started in the window${why === '' ? '' : `: ${withClocks(plainText(why, 200))}`}.`,
     ],
     nodes: [],
-    next: [nextWindowText(nextWindow)],
+    next: runsAgain(report),
     commands,
   };
 }
 
-function ofReboots(cluster: string, { after, nodes, since, reboots, nextWindow }: RebootReport): ComposedMessage {
+function ofReboots(cluster: string, report: RebootReport): ComposedMessage {
+  const { after, nodes, since, reboots, paused, nextWindow } = report;
   const name = shellWord(cluster);
   const [first] = nodes.names;
   const now = `ospatch patch ${name}${nextWindow === null ? '' : ' --ignore-window'}`;
@@ -327,10 +403,14 @@ function ofReboots(cluster: string, { after, nodes, since, reboots, nextWindow }
       reboots
         ? `The next run tries to reboot ${nodes.count === 1 ? 'the node' : 'them'}.`
         : `ospatch will not reboot ${nodes.count === 1 ? 'the node' : 'them'}: rebootIfRequired is false in the spec.`,
-      nextWindowText(nextWindow),
+      ...runsAgain(report),
     ],
     commands: [
-      ...(reboots ? [{ what: 'Start a run now, which also reboots', command: now }] : []),
+      ...(paused !== undefined
+        ? [resume(name)]
+        : reboots
+          ? [{ what: 'Start a run now, which also reboots', command: now }]
+          : []),
       { what: 'List the nodes', command: `ospatch status ${name} --state reboot-pending` },
     ],
   };
@@ -351,7 +431,7 @@ function ofStuck(cluster: string, { at, cause, message }: StuckReport): Composed
     next: [
       cause === 'loop'
         ? 'The cluster tries again every hour. Until that succeeds, no run starts.'
-        : 'The cluster keeps trying. Until that succeeds, no scheduled run starts; requested runs do.',
+        : 'The cluster keeps trying. Until that succeeds, no run starts on schedule. A run requested with --ignore-window starts.',
     ],
     commands: [{ what: 'Find the cause', command: `ospatch doctor ${name}` }],
   };

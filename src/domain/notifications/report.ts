@@ -31,6 +31,11 @@ export type RunWait =
   /** For its next window; null: it is not known. */
   | { kind: 'window'; next: string | null };
 
+export interface PausedBy {
+  by: string;
+  reason: string | null;
+}
+
 export interface RunNotice {
   kind: 'run';
   run: number;
@@ -51,6 +56,8 @@ export interface RunNotice {
   waits?: RunWait;
   /** Somebody has cancelled it, and nodes in progress are finished. Absent: not, or it is over. */
   cancelling?: true;
+  /** Somebody has paused the cluster. Absent: nobody. */
+  paused?: PausedBy;
   /** When it is given up unless it has gone on. */
   expiresAt?: string;
   end?: {
@@ -72,6 +79,7 @@ export interface WindowReport {
   window: string;
   /** What has become of it, e.g. `missed (paused)`. */
   result: string;
+  paused?: PausedBy;
   nextWindow: string | null;
 }
 
@@ -86,6 +94,7 @@ export interface RebootReport {
   newest: string;
   /** A run would reboot them. */
   reboots: boolean;
+  paused?: PausedBy;
   nextWindow: string | null;
 }
 

@@ -51,15 +51,38 @@ const REPORTS: [string, Report][] = [
       end: { ...end, outcome: 'stopped' },
     },
   ],
+  [
+    'run-failed-paused',
+    {
+      ...RUN,
+      members: { failed: { count: 12, names: ['w-3'] } },
+      failed,
+      end,
+      paused: { by: 'alice', reason: 'release' },
+    },
+  ],
   ['run-cancelled', { ...RUN, members, end: { ...end, outcome: 'cancelled', cancelledBy: 'bob' } }],
   ['run-expired', { ...RUN, members, nextWindow: null, end: { ...end, outcome: 'expired' } }],
   ['run-window', { ...RUN, members, failed, waits: { kind: 'window', next: RUN.nextWindow }, expiresAt }],
+  [
+    'run-window-too-late',
+    { ...RUN, waits: { kind: 'window', next: RUN.nextWindow }, expiresAt: '2026-12-01T00:00:00.000Z' },
+  ],
   [
     'run-paused',
     { ...RUN, waits: { kind: 'paused', by: 'alice', reason: 'release', since: '2026-11-29T01:10:00.000Z' }, expiresAt },
   ],
   ['run-blocked', { ...RUN, members, failed, waits: { kind: 'budget', failures: 1, limit: 0 }, expiresAt }],
   ['node-failed', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed }],
+  [
+    'node-failed-paused',
+    {
+      ...RUN,
+      members: { failed: { count: 1, names: ['w-3'] } },
+      failed,
+      paused: { by: 'alice', reason: null },
+    },
+  ],
   ['node-failed-cancelling', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed, cancelling: true }],
   [
     'run-error',
@@ -96,7 +119,13 @@ const REPORTS: [string, Report][] = [
   ],
   [
     'window-paused',
-    { kind: 'window', window: '2026-11-29T00:00:00+01:00', result: 'missed (paused)', nextWindow: null },
+    {
+      kind: 'window',
+      window: '2026-11-29T00:00:00+01:00',
+      result: 'missed (paused)',
+      nextWindow: RUN.nextWindow,
+      paused: { by: 'alice', reason: 'release' },
+    },
   ],
   [
     'reboots',
