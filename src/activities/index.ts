@@ -89,7 +89,7 @@ export function createActivities({
     ...createClusterActivities(log, ends, calendarDir, admissionRules(policy, encryptionRequired)),
     ...kubernetesActivities,
     ...createEksActivities({ log, apis }),
-    ...createPolicyActivities(policy),
+    ...createPolicyActivities(policy, notificationsFile),
     ...createAlertActivities({ secretDir, log, ...defined({ now }) }),
     ...createNotificationActivities({
       notificationsFile,

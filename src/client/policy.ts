@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WORKFLOW_PRIORITIES } from '../contract/priorities';
 import { WORKFLOW_TYPES, inspectionWorkflowId } from '../contract/workflow-ids';
 import type { PolicySeen } from '../domain/inspection/policy';
-import { policyFindings } from '../domain/inspection/policy';
+import { policyFindings, targetFindings } from '../domain/inspection/policy';
 import type { Finding } from '../domain/inspection/finding';
 import { warning } from '../domain/inspection/finding';
 import { specRequests } from '../domain/policy/spec-requests';
@@ -42,9 +42,11 @@ export async function requestPolicyFindings(calls: TemporalCalls, spec: ClusterS
       LIMIT_MS,
     );
     const more = requests.length - MAX_REQUESTS;
-    if (more <= 0) return policyFindings(seen);
+    const hasTargets = 'notifications' in spec && spec.notifications !== undefined;
+    const found = [...policyFindings(seen), ...(hasTargets ? [] : targetFindings(seen, taskQueue))];
+    if (more <= 0) return found;
     const message = `of the requests that the spec will make, ${more} were not compared with the policy`;
-    return [...policyFindings(seen), warning('policy', message, 'ospatch policy explain shows all of them')];
+    return [...found, warning('policy', message, 'ospatch policy explain shows all of them')];
   } catch (error) {
     if (!isOspatchError(error)) throw error;
     return [

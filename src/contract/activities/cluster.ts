@@ -108,6 +108,8 @@ export interface PolicyAnswer {
   deniedCount: number;
   /** Rules that allow the others. */
   rules: string[];
+  /** Why the worker cannot name the targets of its file of notifications. Absent: it can. */
+  targetsUnknown?: string;
 }
 
 /** `settled` is null when the end is unknown because the patch was terminated, or because Temporal has deleted it. */

@@ -14,6 +14,7 @@ export const CHECKS = [
   // A cluster.
   'spec',
   'schedule',
+  'notifications',
   'cluster',
   'nodes',
   'aws',

@@ -13,12 +13,22 @@ interface AnswerSeen {
   denied: ExplainedRequest[];
   deniedCount: number;
   rules: string[];
+  targetsUnknown?: string;
 }
 
 /** The answer of the workers of one task queue, or why there is none. */
 export type PolicySeen = { taskQueue: string } & ({ answer: AnswerSeen } | { error: ErrorInfo });
 
 const MAX_NODES_NAMED = 3;
+
+/** Of workers that have to name the targets of notifications, because the spec has none. */
+export function targetFindings(seen: readonly PolicySeen[], taskQueue: string): Finding[] {
+  return seen.flatMap((one) => {
+    if (one.taskQueue !== taskQueue || 'error' in one || one.answer.targetsUnknown === undefined) return [];
+    const message = `the workers of ${plainText(taskQueue, 100)} cannot name the targets of notifications: ${one.answer.targetsUnknown}`;
+    return [warning('notifications', message, 'correct the file on the worker, or add notifications to the spec')];
+  });
+}
 
 export function policyFindings(seen: readonly PolicySeen[]): Finding[] {
   return seen.flatMap((one) => findingsOf(one));
