@@ -24,6 +24,7 @@ export interface TemporalOptions {
 export type TemporalVariables = Record<string, string>;
 
 const DEFAULT_ADDRESS = 'localhost:7233';
+const ANNOUNCED_AFTER_MS = 2_000;
 
 /** How Temporal is reached, as the `temporal` CLI has it. */
 const CONNECTION_VARIABLES =
@@ -56,7 +57,9 @@ export async function temporalSettings(
   for (;;) {
     try {
       const test = testConnection(given, variables);
-      const { address, namespace } = prompter === null ? await test : await prompter.during(test);
+      const where = given.address ?? variables['TEMPORAL_ADDRESS'] ?? DEFAULT_ADDRESS;
+      const answer = prompter === null ? test : prompter.during(test);
+      const { address, namespace } = await announced(context, `waiting for Temporal at ${where} ...`, answer);
       printNote(context, `Temporal answers at ${address}, namespace ${namespace}`);
       if (given.profile !== undefined) return { ...variables, TEMPORAL_PROFILE: given.profile };
       if (variables['TEMPORAL_PROFILE'] !== undefined) return variables;
@@ -156,6 +159,16 @@ async function fromOptions(
     TEMPORAL_API_KEY:
       apiKeyFile === undefined ? undefined : parseApiKey(await readText(context, apiKeyFile, '--api-key-file')),
   });
+}
+
+/** Says what is waited for, when that takes a while. */
+async function announced<T>(context: CliContext, what: string, work: Promise<T>): Promise<T> {
+  const note = setTimeout(() => printNote(context, what), ANNOUNCED_AFTER_MS);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(note);
+  }
 }
 
 /** The variables hold for the rest of this process, as they will for the next commands; those of an earlier answer do not. */
