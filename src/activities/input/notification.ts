@@ -58,7 +58,7 @@ const report = z.discriminatedUnion(
       ...{ unit: z.enum(['node', 'node group']), by: short.nullable(), reason: text.nullable(), startedAt: at },
       ...{ total: amount.nullable(), members: z.partialRecord(z.enum(NODE_OUTCOMES), members) },
       ...{ failed: troubled, quarantined: troubled, unreachable: troubled, waits: waits.optional() },
-      ...{ cancelling: z.literal(true).optional(), paused },
+      ...{ cancelling: z.literal(true).optional(), removing: z.literal(true).optional(), paused },
       ...{ expiresAt: at.optional(), end: end.optional(), nextWindow: at.nullable(), reboots: z.boolean() },
     }),
     z.object({ kind: z.literal('window'), window: at, result: text, paused, nextWindow: at.nullable() }),

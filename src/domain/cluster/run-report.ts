@@ -40,6 +40,7 @@ export interface ReportedCluster {
   spec: ClusterSpec;
   nodes: readonly MemberStatus[];
   paused: Pause | null;
+  removing: string | null;
   schedule: ScheduleState;
   events: EventLog;
   notices?: Notices;
@@ -112,6 +113,7 @@ export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
       waits: waits ?? undefined,
       cancelling: run.state === 'cancelling' ? (true as const) : undefined,
       paused: pausedBy(state),
+      removing: state.removing === null ? undefined : (true as const),
     }),
     nextWindow: nextWindowOf(state),
     reboots: spec.type === 'self-managed' && spec.patching.rebootIfRequired,

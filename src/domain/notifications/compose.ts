@@ -207,6 +207,7 @@ function described({ name, message, remedy, changed }: TroubledNode, is: string)
 
 function nextOfRun(report: RunNotice): string[] {
   const { end, waits, expiresAt, run } = report;
+  if (end !== undefined && report.removing === true) return ['The cluster is removed from ospatch: no run follows.'];
   if (end !== undefined) return [...pendingNext(report), ...runsAgain(report, end.at)];
   const expiry =
     expiresAt === undefined ? [] : [`Run ${run} expires at ${clock(expiresAt)} unless it has continued by then.`];
@@ -302,7 +303,7 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
         ];
   if (end !== undefined) {
     const again =
-      end.outcome === 'succeeded'
+      end.outcome === 'succeeded' || report.removing === true
         ? []
         : report.paused !== undefined
           ? [resume(name)]

@@ -58,6 +58,8 @@ export interface RunNotice {
   cancelling?: true;
   /** Somebody has paused the cluster. Absent: nobody. */
   paused?: PausedBy;
+  /** The cluster is being removed. Absent: not. */
+  removing?: true;
   /** When it is given up unless it has gone on. */
   expiresAt?: string;
   end?: {

@@ -62,6 +62,7 @@ const REPORTS: [string, Report][] = [
     },
   ],
   ['run-cancelled', { ...RUN, members, end: { ...end, outcome: 'cancelled', cancelledBy: 'bob' } }],
+  ['run-removed', { ...RUN, members, end: { ...end, outcome: 'cancelled', cancelledBy: 'bob' }, removing: true }],
   ['run-expired', { ...RUN, members, nextWindow: null, end: { ...end, outcome: 'expired' } }],
   ['run-window', { ...RUN, members, failed, waits: { kind: 'window', next: RUN.nextWindow }, expiresAt }],
   [
