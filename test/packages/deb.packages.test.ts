@@ -270,7 +270,7 @@ describe('packages/deb', () => {
       return (await page?.text())?.includes('\nospatch_up 1\n') === true;
     };
     configure(`OSPATCH_EXPORTER_LISTEN=127.0.0.1:${port}`);
-    await on(`systemctl start ${EXPORTER}`);
+    await on(`systemctl enable --now ${EXPORTER}`);
     await up();
     const pid = (await on(`systemctl show -P MainPID ${EXPORTER}`)).trim();
     expect(await on(`ps -o user= -p ${pid}`)).not.toMatch(/^(?:root|ospatch-worker)\b/);
