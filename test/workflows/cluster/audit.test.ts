@@ -27,7 +27,7 @@ const BEFORE = { at: T0, by: 'zoe', reason: null };
 /** Between workflows, or from users to other workflows than a cluster. */
 const NOT_OF_CLUSTERS = [
   ...['runProgress', 'nodeAction', 'restrict', 'forbidReboots', 'window', 'requestOutage', 'answerOutage'],
-  ...['reportEnd', 'nodeUnreachable', 'nodeEnded', 'release', 'withdraw'],
+  ...['reportEnd', 'nodeUnreachable', 'nodeEnded', 'release', 'withdraw', 'notified', 'report'],
 ];
 
 /** A run of which one node has failed, and which nobody goes on with. */
@@ -108,7 +108,7 @@ async function settle(workflow: SandboxedWorkflow, first: readonly Command[]): P
         seq ?? 0,
         activityType === 'checkSpec'
           ? { ok: true, spec: null }
-          : activityType === 'searchAttributes'
+          : activityType === 'searchAttributes' || activityType === 'notificationDefaults'
             ? []
             : { windows: [], removed: [], blackouts: [], until: null },
       ),

@@ -9,7 +9,7 @@ import type { NodeSettled } from '../../../src/domain/node/status';
 import type { NodeRunInput, RunResult, RunCursor } from '../../../src/domain/run/run';
 import { clusterSpec, nodeSpec, runPolicy, settled } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
-import { SandboxedWorkflow, payloadOf, signal, valueOf } from '../sandboxed-workflow';
+import { SandboxedWorkflow, localActivity, payloadOf, resolved, signal, valueOf } from '../sandboxed-workflow';
 
 type Job = Parameters<SandboxedWorkflow['activate']>[0];
 
@@ -190,10 +190,7 @@ describe('src/workflows/cluster: an unreachable node whose patch ends between tw
     });
     const workflow = await SandboxedWorkflow.create(CLUSTER, 'cluster', payloadOf({ state: packState(state) }));
     let commands = await workflow.activate();
-    const local = commands.find((one) => one.scheduleLocalActivity)?.scheduleLocalActivity?.seq ?? 0;
-    commands = await workflow.activate({
-      resolveActivity: { seq: local, isLocal: true, result: { completed: { result: payloadOf([]) } } },
-    });
+    commands = await workflow.activate(resolved(localActivity(commands, 'searchAttributes'), []));
     const child = seqOf(commands, 'startChildWorkflowExecution');
     const runId = commands.findLast((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution?.workflowId;
     await workflow.activate({ resolveChildWorkflowExecutionStart: { seq: child, succeeded: { runId: 'r-1' } } });
