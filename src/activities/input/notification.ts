@@ -6,6 +6,7 @@ import type { AnyTarget } from '../../domain/notifications/types';
 import type { Report } from '../../domain/notifications/report';
 import * as spec from '../../domain/spec/fields';
 import { NODE_OUTCOMES } from '../../domain/node/status';
+import { REPORTED_HOLDS } from '../../domain/run/hold-report';
 import { RUN_TRIGGERS } from '../../domain/run/run';
 import { notificationsSchema, normaliseNotifications } from '../../domain/spec/notifications-section';
 import * as field from './fields';
@@ -41,6 +42,7 @@ const amount = field.count;
 const waits = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('paused'), by: short, reason: text.nullable(), since: at }),
   z.object({ kind: z.literal('budget'), failures: amount, limit: amount }),
+  z.object({ kind: z.literal('held'), limit: z.enum(REPORTED_HOLDS), message: text, since: at }),
   z.object({ kind: z.literal('window'), next: at.nullable() }),
 ]);
 const paused = z.object({ by: short, reason: text.nullable() }).optional();

@@ -13,6 +13,7 @@ import { eventsOf } from './events';
 import { addReport, named, nextWindowOf, pausedBy, runReport } from './run-report';
 import type { Notices } from './run-report';
 import { expiryMs } from './run-window';
+import { longHold } from './run-held';
 import type { ActiveRun, ClusterState } from './state';
 import { isPatchable, note } from './state';
 
@@ -59,7 +60,7 @@ export function noteTargets(state: ClusterState, answer: WorkerTarget[] | string
 }
 
 /** The reports that no notifier has. `targets`: of {@link targetsOf}; null: the notifiers find out who wants to hear of them. */
-export function dueReports(state: ClusterState, targets: readonly AnyTarget[] | null): DueReport[] {
+export function dueReports(state: ClusterState, targets: readonly AnyTarget[] | null, now: string): DueReport[] {
   const { notices } = state;
   if (notices === undefined) return [];
   const handedOver = notices.handedOver ?? {};
@@ -67,7 +68,9 @@ export function dueReports(state: ClusterState, targets: readonly AnyTarget[] | 
   const isWanted = (report: Report): boolean =>
     targets === null || handedOver[subjectOf(report)] !== undefined || isWantedByAny(targets, report);
   keepPending(notices, isWanted);
-  const inProgress = [state.run, state.aside ?? null].flatMap((run) => (run === null ? [] : [liveReport(state, run)]));
+  const inProgress = [state.run, state.aside ?? null].flatMap((run) =>
+    run === null ? [] : [liveReport(state, run, Date.parse(now))],
+  );
   const latest = new Map<string, Report>();
   for (const report of [...inProgress, ...(notices.pending ?? [])]) latest.set(subjectOf(report), report);
   return [...latest]
@@ -93,16 +96,19 @@ function keepPending(notices: Notices, isKept: (report: Report) => boolean): voi
   else notices.pending = kept;
 }
 
-/** When a reboot becomes due that has to be reported; null: none will. Epoch milliseconds. */
-export function nextReminderMs(state: ClusterState): number | null {
-  const { notices } = state;
+/** When a reboot or a held run has to be reported by then, after `nowMs`; null: none will. Epoch milliseconds. */
+export function nextReminderMs(state: ClusterState, nowMs: number): number | null {
+  const { notices, run } = state;
   if (notices === undefined) return null;
+  const hears = targetsOf(state)?.some(({ on }) => on.includes('run-blocked')) === true;
+  const heldAtMs = run === null || !hears ? null : (longHold(state, run)?.toldAtMs ?? null);
   const due = remindersOf(state).flatMap((after) => {
     const reminded = notices.reminded?.[after] ?? -Infinity;
     return pendingReboots(state)
       .map(({ sinceMs }) => sinceMs + parseDuration(after))
       .filter((at) => at > reminded);
   });
+  if (heldAtMs !== null && heldAtMs > nowMs) due.push(heldAtMs);
   return due.length === 0 ? null : Math.min(...due);
 }
 
@@ -163,8 +169,8 @@ function isMissed(result: string): boolean {
   return result.startsWith('missed') && !result.startsWith('missed (blackout');
 }
 
-function liveReport(state: ClusterState, run: ActiveRun): RunNotice {
-  const report = runReport(state, run);
+function liveReport(state: ClusterState, run: ActiveRun, nowMs: number): RunNotice {
+  const report = runReport(state, run, nowMs);
   const { waits } = report;
   const expires =
     waits === undefined || !isPatchable(state.spec) ? null : expiryMs(state.spec, run, waits.kind === 'budget');

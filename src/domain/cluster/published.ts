@@ -9,7 +9,7 @@ import { defined } from '../shared/defined';
 import { MINUTE_MS, SECOND_MS } from '../shared/time-units';
 import { isNode } from './member';
 import type { MemberStatus } from './member';
-import { eventsOf, lastEvent } from './events';
+import { lastProgressMs, limitInForce } from './run-held';
 import { nextBeginning } from './schedule-state';
 import type { ActiveRun, ClusterState } from './state';
 import { clusterPhase, isReady } from './status';
@@ -224,9 +224,8 @@ function publishedRun(state: ClusterState, run: ActiveRun): PublishedRun {
   const open = state.nodes.filter(({ name }) => inRun.has(name) && run.done[name] === undefined);
   const at = (wanted: NodeState): MemberStatus[] => open.filter((node) => node.state === wanted);
   const [waiting, patching] = [at('waiting'), at('patching')];
-  const progress = lastEvent(state.events, ['nodes']);
   // What was published stays true until something happens.
-  const atMs = progress?.run === run.number ? progress.at : Date.parse(run.startedAt);
+  const atMs = lastProgressMs(state.events, run);
   const reason = waitReason(state, run, patching);
   return {
     trigger: run.trigger,
@@ -250,14 +249,9 @@ function waitReason(state: ClusterState, run: ActiveRun, patching: readonly Memb
   if (state.paused !== null) return 'paused';
   if (run.suspended !== null) return holdReason(run.suspended.hold);
   if (patching.some((node) => !isLost(node))) return null;
-  const held = lastEvent(state.events, ['limit']);
   if (patching.length > 0) return 'lost';
-  // Nodes may still have ended after that, but none has begun.
-  const begun = eventsOf(state.events, 'nodes').findLast(
-    (event) => event.kind === 'nodes' && event.started !== undefined,
-  );
-  const holds = held?.run === run.number && held.seq > (begun?.seq ?? 0);
-  return holds ? (REASON_OF[held.limit] ?? 'other') : null;
+  const held = limitInForce(state.events, run.number);
+  return held === null ? null : (REASON_OF[held.limit] ?? 'other');
 }
 
 function holdReason(hold: RunHold | undefined): WaitReason | null {

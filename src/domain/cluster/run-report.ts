@@ -13,6 +13,7 @@ import type { MemberStatus } from './member';
 import type { EventLog } from './events';
 import { recordEvent } from './events';
 import type { Pause, RunSummary } from './messages';
+import { longHold } from './run-held';
 import type { ScheduleState } from './schedule-state';
 import type { Totals } from './totals';
 import { countTotal } from './totals';
@@ -74,7 +75,7 @@ const MAX_MESSAGE = 300;
 /** Keeps the last report of a run that is filed. */
 export function noteRunReport(state: ReportedCluster, run: ReportedRun, summary: RunSummary): void {
   const { endedAt: at, outcome, cancelledBy, error } = summary;
-  const report = runReport(state, run);
+  const report = runReport(state, run, Date.parse(at));
   // A run that is over waits for nothing.
   delete report.waits;
   delete report.cancelling;
@@ -82,7 +83,8 @@ export function noteRunReport(state: ReportedCluster, run: ReportedRun, summary:
   addReport(state, { ...report, end }, at);
 }
 
-export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
+/** As of `nowMs`, epoch milliseconds. */
+export function runReport(state: ReportedCluster, run: ReportedRun, nowMs: number): RunNotice {
   const inRun = new Set(run.nodes);
   for (const name of run.removed) inRun.delete(name);
   const rows = state.nodes.filter(({ name }) => inRun.has(name));
@@ -92,7 +94,7 @@ export function runReport(state: ReportedCluster, run: ReportedRun): RunNotice {
     ({ name, state: at, lastError }) =>
       run.done[name] === undefined && at === 'patching' && lastError?.type === 'UnreachableAfterChange',
   );
-  const waits = waitOf(state, run);
+  const waits = waitOf(state, run, nowMs);
   const { spec } = state;
   const troubled = (members: MemberStatus[]): TroubledNode[] =>
     members.slice(0, MAX_TROUBLED).map((row) => trouble(row, run));
@@ -149,10 +151,17 @@ export function named(names: readonly string[]): NamedMembers {
 }
 
 /** Why the run does not go on by itself; null: it does, or ends. */
-function waitOf(state: ReportedCluster, run: ReportedRun): RunWait | null {
+function waitOf(state: ReportedCluster, run: ReportedRun, nowMs: number): RunWait | null {
   const { paused } = state;
   const { suspended } = run;
-  if (run.state === 'cancelling' || suspended === null || handsOverNodes(suspended)) return null;
+  if (run.state === 'cancelling') return null;
+  if (suspended === null) {
+    const held = longHold(state, run);
+    if (held === null || nowMs < held.toldAtMs) return null;
+    const { limit, message, sinceMs } = held;
+    return { kind: 'held', limit, message: plainText(message, MAX_MESSAGE), since: new Date(sinceMs).toISOString() };
+  }
+  if (handsOverNodes(suspended)) return null;
   if (paused !== null)
     return { kind: 'paused', by: paused.by, reason: paused.reason, since: paused.since ?? paused.at };
   const { hold } = suspended;
@@ -160,6 +169,7 @@ function waitOf(state: ReportedCluster, run: ReportedRun): RunWait | null {
   // Without a reason it goes on at once, in a fresh history.
   return hold?.kind === 'window' ? { kind: 'window', next: nextWindowOf(state) } : null;
 }
+
 /** A newer report replaces an older one about the same subject. What is dropped for want of room is shown. */
 export function addReport(state: ReportedCluster, report: Report, now: string): void {
   const notices = (state.notices ??= { seen: state.events.next - 1 });

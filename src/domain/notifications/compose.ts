@@ -12,6 +12,7 @@ import type {
   RebootReport,
   Report,
   RunNotice,
+  RunWait,
   StuckReport,
   TroubledNode,
   WindowReport,
@@ -88,6 +89,8 @@ function headOf(report: RunNotice): Pick<ComposedMessage, 'level' | 'title'> {
     };
   }
   if (waits?.kind === 'paused') return { level: 'warning', title: `Run ${run} is paused` };
+  if (waits?.kind === 'held')
+    return { level: 'warning', title: `Run ${run} is held by ${HOLDERS[holderOf(waits)].by}` };
   if (quarantined.length > 0) {
     return { level: 'error', title: `Run ${run}: ${namesOf(quarantined)} ${isOrAre(quarantined)} quarantined` };
   }
@@ -219,6 +222,12 @@ function nextOfRun(report: RunNotice): string[] {
         `No further ${report.unit} is started until more failures are allowed, or a failed ${report.unit} is retried or skipped.`,
         ...expiry,
       ];
+    case 'held':
+      return [
+        `The run has made no progress since ${clock(waits.since)}: ${asSentence(withClocks(plainText(waits.message, 300)))}`,
+        `No further ${report.unit} is started until ${HOLDERS[holderOf(waits)].until}. The run then continues by itself.`,
+        ...expiry,
+      ];
     case 'window':
       if (waits.next !== null && expiresAt !== undefined && expiresFirst(report)) {
         return [
@@ -240,6 +249,17 @@ function nextOfRun(report: RunNotice): string[] {
         ? [...lostNext(report), `The run continues unless more ${report.unit}s failed or are unreachable than allowed.`]
         : ['The run continues.'];
   }
+}
+
+const HOLDERS = {
+  alerts: { by: 'firing alerts', until: 'no alert fires that holds the run' },
+  unknown: { by: 'its alert gate', until: 'Alertmanager answers that no alert holds the run' },
+  nodes: { by: 'unavailable nodes', until: 'enough nodes are available again' },
+} as const;
+
+function holderOf({ limit }: Extract<RunWait, { kind: 'held' }>): keyof typeof HOLDERS {
+  if (limit === 'alerts') return 'alerts';
+  return limit === 'alerts-unknown' ? 'unknown' : 'nodes';
 }
 
 /** The run waits for a window that begins too late for it. */
@@ -330,6 +350,8 @@ function commandsOfRun(cluster: string, report: RunNotice): SteeringCommand[] {
           .map((node) => ({ what: `Retry ${node.name}`, command: `ospatch retry ${name} ${shellWord(node.name)}` })),
         cancel(name, run),
       ];
+    case 'held':
+      return [...explain, { what: 'What holds the run', command: `ospatch explain ${name}` }, cancel(name, run)];
     case 'window':
       return [...explain, { what: 'Status of the run', command: `ospatch status ${name}` }, cancel(name, run)];
     case undefined:

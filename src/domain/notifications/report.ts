@@ -4,6 +4,7 @@
  */
 import type { NodeOutcome } from '../node/status';
 import { hash32 } from '../shared/hash';
+import type { RunHold } from '../run/next-step';
 import type { RunOutcome, RunTrigger } from '../run/run';
 import type { NotificationEvent } from './types';
 
@@ -28,6 +29,8 @@ export type RunWait =
   | { kind: 'paused'; by: string; reason: string | null; since: string }
   /** The failure budget is spent. */
   | { kind: 'budget'; failures: number; limit: number }
+  /** By a limit, with nothing in work, for longer than is usual. `message`: one clause; `since`: of its last progress. */
+  | { kind: 'held'; limit: RunHold['kind']; message: string; since: string }
   /** For its next window; null: it is not known. */
   | { kind: 'window'; next: string | null };
 
@@ -157,6 +160,8 @@ function waitIn(waits: RunWait | undefined): Occurrence[] {
   switch (waits?.kind) {
     case 'budget':
       return [{ event: 'run-blocked', key: `run-blocked ${waits.failures}/${waits.limit}` }];
+    case 'held':
+      return [{ event: 'run-blocked', key: `run-blocked ${waits.since}` }];
     case 'paused':
       return [{ event: 'run-waiting', key: `run-waiting ${waits.since}` }];
     case 'window':

@@ -51,7 +51,7 @@ export class NoticeBoard {
 
   /** When there will be something to tell, unless something else happens first. Epoch milliseconds; null: never. */
   get nextMs(): number | null {
-    return nextReminderMs(this.state);
+    return nextReminderMs(this.state, Date.now());
   }
 
   /** Hands over what is new. */
@@ -83,7 +83,7 @@ export class NoticeBoard {
   }
 
   private handOverAll(targets: AnyTarget[] | null): void {
-    for (const due of dueReports(this.state, targets)) {
+    for (const due of dueReports(this.state, targets, timestamp())) {
       if (!this.handingOver.has(due.subject) && !this.resting.has(due.subject)) void this.handOver(due, targets);
     }
   }

@@ -7,10 +7,10 @@ import {
   noteTargets,
 } from '../../../src/domain/cluster/notices';
 import { eventText } from '../../../src/domain/cluster/event-text';
-import { allEvents } from '../../../src/domain/cluster/events';
+import { allEvents, recordEvent } from '../../../src/domain/cluster/events';
 import { packState, unpackState } from '../../../src/domain/cluster/packed-state';
 import type { ActiveRun, ClusterState } from '../../../src/domain/cluster/state';
-import { finishRun, newClusterState, recordWindow } from '../../../src/domain/cluster/state';
+import { finishRun, markStarted, newClusterState, recordWindow, settleNodes } from '../../../src/domain/cluster/state';
 import { noteNotified, parseNotified } from '../../../src/domain/cluster/notified';
 import type { Told } from '../../../src/domain/notifications/deliveries';
 import { afterMessage, nextMessage } from '../../../src/domain/notifications/deliveries';
@@ -48,7 +48,7 @@ class World {
 
   sync(): void {
     collectNotices(this.state, this.now);
-    for (const due of dueReports(this.state, [this.target])) {
+    for (const due of dueReports(this.state, [this.target], this.now)) {
       const { subject, report } = due;
       const told = this.told.get(subject) ?? null;
       const next = nextMessage(this.target, report, told);
@@ -109,7 +109,7 @@ describe('src/domain/cluster/notices', () => {
     pending('w-2');
     world.later(70 * HOUR_MS);
     expect(world.messages).toEqual([]);
-    expect(nextReminderMs(world.state)).toBe(T0 + 72 * HOUR_MS);
+    expect(nextReminderMs(world.state, world.nowMs)).toBe(T0 + 72 * HOUR_MS);
     world.later(HOUR_MS);
     world.later(MINUTE_MS);
     expect(world.messages).toEqual(['reboot-pending-for reboot']);
@@ -166,10 +166,39 @@ describe('src/domain/cluster/notices', () => {
     expect(texts.at(-1)).toBe('the targets of notifications are not known 2 times: the file cannot be read');
     expect(state.totals?.counts.notifications).toEqual({ '|dropped': 2 });
     // Those that are left are for whoever is named then, or for notifiers that ask themselves.
-    expect(dueReports(state, null)).toHaveLength(20);
+    expect(dueReports(state, null, now)).toHaveLength(20);
     noteTargets(state, [], now);
     expect(state.notices?.unknown).toBeUndefined();
-    expect(dueReports(state, [])).toEqual([]);
+    expect(dueReports(state, [], now)).toEqual([]);
+  });
+
+  it('reports a run that alerts or unavailable nodes have held for 15 minutes, and again after its next node', () => {
+    const world = new World(['run-blocked']);
+    const limit = (kind: 'alerts' | 'alerts-unknown' | 'soak', message: string): void =>
+      recordEvent(world.state.events, { kind: 'limit', run: 1, limit: kind, message }, world.now);
+    world.run();
+    limit('alerts', 'an alert fires: TargetDown');
+    expect(nextReminderMs(world.state, world.nowMs)).toBe(T0 + 15 * MINUTE_MS);
+    world.later(14 * MINUTE_MS);
+    // Another reason does not begin the time anew.
+    limit('alerts-unknown', 'which alerts fire is not known: no answer');
+    expect(world.messages).toEqual([]);
+    world.later();
+    world.later();
+    expect(world.messages).toEqual(['run-blocked run']);
+    expect(nextReminderMs(world.state, world.nowMs)).toBeNull();
+    if (world.state.run !== null) markStarted(world.state, world.state.run, ['w-1'], world.now);
+    limit('alerts', 'an alert fires: TargetDown');
+    world.later(HOUR_MS);
+    // A node is in work.
+    expect(world.messages).toHaveLength(1);
+    if (world.state.run !== null) settleNodes(world.state, world.state.run, [settled('w-1')], world.now);
+    world.later(16 * MINUTE_MS);
+    expect(world.messages).toEqual(['run-blocked run', 'run-blocked run']);
+    // A pause is another reason, and a soak is planned.
+    limit('soak', 'stage 1 soaks');
+    world.later(HOUR_MS);
+    expect(world.messages).toHaveLength(2);
   });
 
   it('reports each block and each pause of a run once', () => {

@@ -74,6 +74,40 @@ const REPORTS: [string, Report][] = [
     { ...RUN, waits: { kind: 'paused', by: 'alice', reason: 'release', since: '2026-11-29T01:10:00.000Z' }, expiresAt },
   ],
   ['run-blocked', { ...RUN, members, failed, waits: { kind: 'budget', failures: 1, limit: 0 }, expiresAt }],
+  [
+    'run-held-by-alerts',
+    {
+      ...RUN,
+      waits: {
+        ...{ kind: 'held', limit: 'alerts', message: '2 alerts fire: TargetDown, KubeNodeNotReady' },
+        since: '2026-11-29T01:10:00.000Z',
+      },
+    },
+  ],
+  [
+    'run-held-by-alert-gate',
+    {
+      ...RUN,
+      waits: {
+        ...{ kind: 'held', limit: 'alerts-unknown', message: 'which alerts fire is not known: no answer for 10 s' },
+        since: '2026-11-29T01:10:00.000Z',
+      },
+    },
+  ],
+  [
+    'run-held-by-nodes',
+    {
+      ...RUN,
+      waits: {
+        ...{
+          kind: 'held',
+          limit: 'max-unavailable',
+          message: '1 node is unavailable (w-7), and no more than 1 may be',
+        },
+        since: '2026-11-29T01:10:00.000Z',
+      },
+    },
+  ],
   ['node-failed', { ...RUN, members: { failed: { count: 1, names: ['w-3'] } }, failed }],
   [
     'node-failed-paused',
