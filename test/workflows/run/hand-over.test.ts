@@ -193,6 +193,7 @@ describe('src/workflows/cluster: an unreachable node whose patch ends between tw
     commands = await workflow.activate(resolved(localActivity(commands, 'searchAttributes'), []));
     const child = seqOf(commands, 'startChildWorkflowExecution');
     const runId = commands.findLast((one) => one.startChildWorkflowExecution)?.startChildWorkflowExecution?.workflowId;
+    await workflow.activate(resolved(localActivity(commands, 'notificationDefaults'), []));
     await workflow.activate({ resolveChildWorkflowExecutionStart: { seq: child, succeeded: { runId: 'r-1' } } });
     const lost = { run: 1, workflowId: runId, settled: [], started: ['w-1'], lost: [lostNotice] };
     await workflow.activate(signal('runProgress', payloadOf(lost)));
