@@ -31,6 +31,7 @@ const ANSWERS: Record<string, unknown> = {
   checkFirstSpec: { admission: ADMITTED, ok: true, spec: null, ahead: null, searchAttributes: ATTRIBUTES },
   searchAttributes: ATTRIBUTES,
   nextWindows: ahead([WINDOW]),
+  notificationDefaults: [],
 };
 
 /** Answered too late, or never; everything else is answered at once. */
@@ -216,6 +217,11 @@ describe('src/workflows/cluster/cluster: only a removal ends the workflow', () =
     const timer = timers.find(({ startToFireTimeout: lasts }) => Number(lasts?.seconds) === 3_600);
     expect(timer).toBeDefined();
     expect(await workflow.query('status')).toMatchObject({ loopError: expect.stringContaining('without an end') });
+    await settle(
+      workflow,
+      commands.filter(({ scheduleLocalActivity: local }) => local),
+      null,
+    );
     // An hour later the windows are correct.
     await settle(workflow, await workflow.activate({ fireTimer: { seq: timer?.seq ?? 0 } }), null);
     expect(await expectAlive(workflow)).toMatchObject({ loopError: null, nextWindow: WINDOW });
