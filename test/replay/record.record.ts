@@ -8,9 +8,15 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { version } from '../../package.json';
+import { createAlertActivities } from '../../src/activities/alerts';
 import { createEksActivities } from '../../src/activities/eks';
-import type { EksSpec, Patching, ScheduleEntry } from '../../src/domain/spec/types';
+import { createNotificationActivities } from '../../src/activities/notifications';
+import { PolicyFile } from '../../src/policy/policy-file';
+import type { ClusterSpec, EksSpec, Patching, ScheduleEntry } from '../../src/domain/spec/types';
 import { NO_RESTARTS } from '../../src/domain/spec/restart-policy';
+import { RealAlertmanager } from '../support/alertmanager';
+import type { Receiver } from '../support/receiver';
+import { startReceiver } from '../support/receiver';
 import { STOP_ON_FAILURE, clusterSpec, rollout } from '../support/builders';
 import { EksServer, simulateCredentials } from '../support/eks-server';
 import { waitFor } from '../support/wait-for';
@@ -22,16 +28,22 @@ import { nodesOf } from '../support/members';
 const OUT = path.join(__dirname, 'histories', version);
 
 let harness: Harness;
+let alertmanager: RealAlertmanager;
+let receiver: Receiver;
 let eks: EksServer;
 let restore: () => void;
 
 beforeAll(async () => {
   restore = simulateCredentials();
-  harness = await Harness.start('real');
+  [harness, alertmanager, receiver] = await Promise.all([
+    Harness.start('real'),
+    RealAlertmanager.start(),
+    startReceiver(),
+  ]);
 });
 
 afterAll(async () => {
-  await harness.stop();
+  await Promise.all([harness.stop(), alertmanager.stop(), receiver.close()]);
   restore();
 });
 
@@ -212,6 +224,28 @@ const SCENARIOS: Record<string, (cluster: TestCluster) => Promise<void>> = {
     await cluster.until('the run waits for the next window', ({ run }) => run?.state === 'suspended');
     await cluster.untilIdle(2);
   },
+  'told-silenced-and-held-by-alerts': async (cluster) => {
+    const release = cluster.nodes.hold('w-1', 'apply');
+    await cluster.apply({
+      ...clusterSpec(['w-1', 'w-2'], {}, cluster.name),
+      notifications: [{ name: 'ops', on: ['run-started', 'run-finished'], webhook: { url: receiver.url } }],
+      alerts: {
+        alertmanager: { url: [alertmanager.url], startupGrace: '1s' },
+        ...{ block: 'all', ignore: ['Watchdog'] },
+        silence: { matchers: ['instance="{{node}}"'], lease: '10s', maxDuration: '2h', onFailure: 'continue' },
+      },
+    } as ClusterSpec);
+    await cluster.handle.signal('patchNow');
+    await cluster.untilPatching('w-1');
+    await alertmanager.fire('HighLoad', { cluster: cluster.name });
+    release();
+    const isHeld = async (): Promise<boolean> =>
+      JSON.stringify(await cluster.handle.query('events')).includes('HighLoad');
+    await waitFor(isHeld, { what: 'the run to be held by the alert' });
+    await alertmanager.resolve('HighLoad', { cluster: cluster.name });
+    await cluster.untilIdle(1);
+    await waitFor(() => receiver.received.length === 2, { what: 'the messages about the run' });
+  },
   'garbage-and-refusals': async (cluster) => {
     await cluster.apply({ apiVersion: 'ospatch/v1', name: cluster.name, type: 'aks' });
     for (const garbage of [42, { nodes: 7 }, null]) await cluster.handle.signal('patchNow', garbage);
@@ -236,7 +270,14 @@ describe('replay/record', () => {
         }
         expect(written.length).toBeGreaterThanOrEqual(1);
       },
-      createEksActivities({ log: quiet }),
+      {
+        ...createEksActivities({ log: quiet }),
+        ...createAlertActivities({ secretDir: null, log: quiet }),
+        ...createNotificationActivities({
+          ...{ notificationsFile: null, secretDir: '/nonexistent', notifyDir: null, policy: new PolicyFile(null) },
+          log: quiet as never,
+        }),
+      },
     ),
   );
 });
