@@ -193,6 +193,7 @@ export type {
 } from './domain/notifications/types';
 export type {
   NamedMembers,
+  PausedBy,
   RebootReport,
   Report,
   RunNotice,

@@ -277,7 +277,7 @@ function isTroubled({ members, quarantined, unreachable }: RunNotice): boolean {
 }
 
 function lostNext({ unreachable }: RunNotice): string[] {
-  return unreachable.length === 0 ? [] : [`ospatch keeps trying to reach ${namesOf(unreachable)}.`];
+  return unreachable.length === 0 ? [] : [`Attempts to reach ${namesOf(unreachable)} continue.`];
 }
 
 /** `what`: what does not start. */
