@@ -107,9 +107,7 @@ function schedule(situation: Situation): Explanation[] {
   const isOpen = Date.parse(next.start) <= situation.nowMs;
   const waiting = queued(situation);
   const asked = waiting.length === 0 ? 'no run is requested, and ' : '';
-  const because = isOpen
-    ? `its window of ${time(next.start)} has had its run`
-    : `${asked}its next window opens at ${time(next.start)}`;
+  const because = isOpen ? `its window of ${time(next.start)} has had its run` : `${asked}no window is open`;
   const until = isOpen ? null : next.start;
   return [...missedWindow(situation), ...waiting, explanation('next-window', what, because, { until, change: [now] })];
 }

@@ -115,6 +115,8 @@ function endLines({ cluster, state, explanation }: StatusSubject): StatusLine[] 
 function decisionLines({ cluster, run, nodes, type }: StatusSubject): StatusLine[] {
   const detail = run?.detail;
   if (run === null || detail?.hold?.kind !== 'budget' || detail.limits.onExceeded === 'stop') return [];
+  // It has been decided, and the run has not gone on yet, for example because the cluster is paused.
+  if (detail.failures <= detail.limits.maxFailures) return [];
   const failed = nodes.filter(({ state }) => state === 'failed').map(({ name }) => name);
   const node = failed[0] ?? 'NODE';
   const names = failed.length === 0 ? '' : ` (${someOf(failed)})`;

@@ -96,7 +96,7 @@ const CLUSTERS: [situation: string, given: Given, expected: Expected][] = [
   [
     'before its next window',
     { spec: SCHEDULED, status: { nextWindow: windowAt(later(60)) } },
-    { kind: 'next-window', because: 'no run is requested, and its next window opens at 13:00', until: later(60) },
+    { kind: 'next-window', because: 'no run is requested, and no window is open', until: later(60) },
   ],
   [
     'in a window that has had its run',

@@ -216,6 +216,18 @@ const TABLE: [string, StatusSubject, LineSeverity, string][] = [
     `run 7 waits for a decision: 2 failed, more than the 1 that may (w-2), ${AT}; next: ospatch retry demo w-2; also: w-2 failed`,
   ],
   [
+    'the failed node of a run was given another turn while the cluster is paused',
+    status([node('w-2', { state: 'waiting' }), node('w-1', { state: 'waiting' })], {
+      ...{ state: 'paused', paused: { at: SINCE, by: 'ann', reason: null } },
+      run: runStatus(7, {
+        state: 'paused',
+        detail: detail({ failures: 0, hold: { kind: 'budget', failures: 2, limit: 1 }, holdSince: SINCE }),
+      }),
+    }),
+    'warning',
+    `demo is paused, and run 7 with it: by ann, ${AT}; next: ospatch resume demo`,
+  ],
+  [
     'a node cannot be reached after a change',
     {
       ...status(
