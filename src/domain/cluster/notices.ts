@@ -172,7 +172,9 @@ function isMissed(result: string): boolean {
 function liveReport(state: ClusterState, run: ActiveRun, nowMs: number): RunNotice {
   const report = runReport(state, run, nowMs);
   const { waits } = report;
-  const expires =
-    waits === undefined || !isPatchable(state.spec) ? null : expiryMs(state.spec, run, waits.kind === 'budget');
+  if (waits === undefined || !isPatchable(state.spec)) return report;
+  // Whatever started it.
+  const hasAge = waits.kind === 'budget' || (waits.kind === 'held' && waits.limit.startsWith('alerts'));
+  const expires = expiryMs(state.spec, run, hasAge);
   return expires === null ? report : { ...report, expiresAt: new Date(expires).toISOString() };
 }

@@ -201,6 +201,19 @@ describe('src/domain/cluster/notices', () => {
     expect(world.messages).toHaveLength(2);
   });
 
+  it('says when a run is given up that alerts hold, and nothing of an end that no rule sets', () => {
+    const expiryOf = (limit: 'alerts' | 'max-unavailable'): string | undefined => {
+      const { state, now } = new World(['run-blocked']);
+      beginRun(state, ['w-1'], now);
+      recordEvent(state.events, { kind: 'limit', run: 1, limit, message: 'held' }, now);
+      const [due] = dueReports(state, null, new Date(T0 + HOUR_MS).toISOString());
+      expect(due?.report).toMatchObject({ waits: { kind: 'held', limit } });
+      return due?.report.kind === 'run' ? due.report.expiresAt : undefined;
+    };
+    expect(expiryOf('alerts')).toBe('2027-01-15T00:00:00.000Z');
+    expect(expiryOf('max-unavailable')).toBeUndefined();
+  });
+
   it('reports each block and each pause of a run once', () => {
     const world = new World(['run-blocked', 'run-waiting']);
     world.run();
