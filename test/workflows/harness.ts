@@ -648,6 +648,10 @@ export class TestCluster {
     });
   }
 
+  untilRunKnowsOfPause(number: number): Promise<void> {
+    return this.untilRunKnows(number, ({ paused }) => paused === true);
+  }
+
   private async untilEvent(
     workflowId: string,
     wanted: (event: temporal.api.history.v1.IHistoryEvent) => boolean | Promise<boolean>,

@@ -233,7 +233,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.handle.signal('patchNow');
       await cluster.untilPatching('w-1');
       await cluster.handle.executeUpdate('pause', { args: [{ by: 'ann', reason: 'audit' }] });
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       release();
       const paused = await cluster.until('the run is suspended', (status) => status.state === 'paused');
       expect(paused.run).toMatchObject({ number: 1, state: 'paused', done: 1, total: 3 });
@@ -256,7 +256,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.untilPatching('w-1');
       await cluster.client.patch(cluster.name);
       await cluster.client.pause(cluster.name);
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       release();
       await cluster.until('the run is suspended', ({ state }) => state === 'paused');
       await cluster.client.steer(cluster.name, 'skip', { node: 'w-3', reason: 'disk' });
@@ -426,7 +426,7 @@ describe('src/workflows/cluster/cluster', () => {
       await cluster.untilPatching('w-1');
       await cluster.handle.signal('pause');
       await cluster.until('the pause is known', (status) => status.paused !== null);
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       release();
       await cluster.until('the run is suspended', (status) => status.state === 'paused');
       await cluster.apply(spec(cluster, {}, ['cp-1', 'w-1']));

@@ -109,7 +109,7 @@ describe('src/workflows/run: a hand-over with nodes in flight', () => {
     harness.withWorker(async (cluster) => {
       const release = await handedOver(cluster);
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       release();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
       expect(stateOf(paused, 'w-1')).toBe('patched');

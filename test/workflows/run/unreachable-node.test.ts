@@ -213,7 +213,7 @@ describe('src/workflows/run: unreachable nodes', () => {
       await cluster.handle.signal('patchNow');
       await cluster.untilPatching('w-2');
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       release();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
       expect(paused).toMatchObject({ state: 'paused', run: { done: 1, lost: [{ node: 'w-1' }] } });
@@ -236,7 +236,7 @@ describe('src/workflows/run: unreachable nodes', () => {
       await cluster.handle.signal('patchNow');
       await cluster.until('w-1 is in progress', () => cluster.nodes.log.includes('preflight w-1'));
       await cluster.handle.executeUpdate('pause', { args: [{}] });
-      await cluster.untilRunKnows(1, ({ paused }) => paused === true);
+      await cluster.untilRunKnowsOfPause(1);
       const back = cluster.nodes.hold('w-1', 'apply');
       goOn();
       const paused = await cluster.until('the run is paused', ({ run }) => run?.state === 'paused');
