@@ -45,7 +45,7 @@ export function parseListenAddress(text: string, setting: string): ListenAddress
   return { host: host === '' ? null : host, port: Number(port) };
 }
 
-/** Listens and answers until `close`. @throws OspatchError `Usage` when it cannot listen there */
+/** Listens and answers until `close`. @throws OspatchError `Usage` when it cannot listen there, `Busy` when it cannot do so now */
 export async function serveEndpoints(
   { host, port }: ListenAddress,
   endpoints: Endpoints,
@@ -66,17 +66,30 @@ export async function serveEndpoints(
   await once(server, 'listening').catch((cause: unknown) => {
     const { code = '', message = '' } = cause as { code?: string; message?: string };
     const why = WHY[code] ?? plainText(message, 200);
-    throw new OspatchError(
-      {
-        type: 'Usage',
-        message: `${setting}: cannot listen on ${shown(host, port)}: ${why}`,
-        remedy: 'name another address or port, or end the process that has it',
-      },
-      { cause },
-    );
+    const place = shown(host, port);
+    throw PASSING.includes(code)
+      ? new OspatchError(
+          {
+            type: 'Busy',
+            message: `${setting}: cannot listen on ${place}: ${why}`,
+            remedy: 'name another address or port, or end the process that has it',
+          },
+          { cause },
+        )
+      : new OspatchError(
+          {
+            type: 'Usage',
+            message: `${setting}: cannot listen on ${place}: ${why}`,
+            remedy: 'name an address and a port of this machine, above 1023 for users other than root',
+          },
+          { cause },
+        );
   });
   return { url: `http://${shown(host ?? 'localhost', portOf(server))}`, close: () => close(server) };
 }
+
+/** Over when the other process has ended, or the network of the machine is up: a service manager tries again. */
+const PASSING: readonly string[] = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EAI_AGAIN'];
 
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there',

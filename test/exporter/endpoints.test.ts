@@ -97,15 +97,16 @@ describe('src/exporter/endpoints', () => {
       const listen = parseListenAddress(new URL(url).host, '--listen');
       const endpoints = { metrics: () => [], notReady: () => null };
       await expect(serveEndpoints(listen, endpoints, '--listen')).rejects.toMatchObject({
-        type: 'Usage',
+        type: 'Busy',
         message: `--listen: cannot listen on ${new URL(url).host}: another process listens there`,
       });
-      await expect(serveWorker(listen, '--metrics', () => null)).rejects.toMatchObject({ type: 'Usage' });
+      await expect(serveWorker(listen, '--metrics', () => null)).rejects.toMatchObject({ type: 'Busy' });
     }));
 
   it('says that this machine does not have the address', async () => {
     const endpoints = { metrics: () => [], notReady: () => null };
     await expect(serveEndpoints({ host: '192.0.2.1', port: 0 }, endpoints, '--listen')).rejects.toMatchObject({
+      type: 'Busy',
       message: '--listen: cannot listen on 192.0.2.1:0: this machine does not have that address',
     });
   });
