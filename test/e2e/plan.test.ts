@@ -48,6 +48,8 @@ describe('e2e/plan', () => {
   it('says what the run then does: order, packages, reboots', async () => {
     const file = stack.writeSpec({ name: 'planned', patching: PATCHING });
     expect(await stack.cli('apply', '-f', file)).toMatchObject({ code: 0 });
+    // A plan is made of the lists that a node has; the archive may have published updates since the image of the node was made.
+    await Promise.all(stack.lab.nodes.map((node) => node.exec('apt-get update')));
     const { planned } = await plan('planned');
     expect(await stack.cli('patch', 'planned', '--wait')).toMatchObject({ code: 0 });
     const history = await stack.cli('history', 'planned', '--run', '1', '-o', 'json');
