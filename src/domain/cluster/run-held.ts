@@ -14,13 +14,15 @@ const TOLD_AFTER_MS = 15 * MINUTE_MS;
 /** Holds that end only when something changes outside of the run. The others are planned, or told of in another way. */
 const TOLD_HOLDS: readonly RunHold['kind'][] = ['alerts', 'alerts-unknown', 'max-unavailable', 'unobserved'];
 
-interface HeldCluster {
+/** What is read of the state of a cluster. */
+export interface HeldCluster {
   nodes: readonly MemberStatus[];
   paused: Pause | null;
   events: EventLog;
 }
 
-interface HeldRun {
+/** What is read of its run. */
+export interface HeldRun {
   number: number;
   startedAt: string;
   nodes: readonly string[];
@@ -63,17 +65,18 @@ export function lastProgressMs(events: EventLog, { number, startedAt }: Pick<Hel
 /** What keeps a run in progress from starting anything while nothing of it is in work; null: nothing that would be told. */
 export function longHold({ nodes, paused, events }: HeldCluster, run: HeldRun): LongHold | null {
   if (run.state === 'cancelling' || paused !== null || run.suspended !== null) return null;
+  const inRun = new Set(run.nodes);
+  const inWork = nodes.some(
+    ({ name, state }) => state === 'patching' && inRun.has(name) && run.done[name] === undefined,
+  );
+  // Most runs are asked while a member is in work; reading events takes longer.
+  if (inWork) return null;
   const limits = limitsMet(events, run.number);
   const limit = limits.at(-1);
   // One of these that follows another one goes on with its wait.
   const others = limits.findLastIndex((one) => !TOLD_HOLDS.includes(one.limit));
   const first = limits[others + 1];
   if (limit === undefined || first === undefined) return null;
-  const inRun = new Set(run.nodes);
-  const inWork = nodes.some(
-    ({ name, state }) => state === 'patching' && inRun.has(name) && run.done[name] === undefined,
-  );
-  if (inWork) return null;
   const sinceMs = lastProgressMs(events, run);
   const toldAtMs = Math.max(sinceMs, first.at) + TOLD_AFTER_MS;
   return { limit: limit.limit, message: limit.message, sinceMs, toldAtMs };

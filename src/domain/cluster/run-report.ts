@@ -6,14 +6,14 @@ import { aboutOf, subjectOf } from '../notifications/report';
 import type { WorkerTarget } from '../notifications/types';
 import type { NodeOutcome } from '../node/status';
 import { handsOverNodes } from '../run/run';
-import type { RunCursor, RunPolicy, RunTrigger } from '../run/run';
+import type { RunPolicy, RunTrigger } from '../run/run';
 import type { ClusterSpec } from '../spec/types';
 import { isNode, memberName } from './member';
 import type { MemberStatus } from './member';
-import type { EventLog } from './events';
 import { recordEvent } from './events';
-import type { Pause, RunSummary } from './messages';
+import type { RunSummary } from './messages';
 import { longHold } from './run-held';
+import type { HeldCluster, HeldRun } from './run-held';
 import type { ScheduleState } from './schedule-state';
 import type { Totals } from './totals';
 import { countTotal } from './totals';
@@ -37,32 +37,23 @@ export interface Notices {
 }
 
 /** What a report reads of the state of its cluster. */
-export interface ReportedCluster {
+export interface ReportedCluster extends HeldCluster {
   spec: ClusterSpec;
-  nodes: readonly MemberStatus[];
-  paused: Pause | null;
   removing: string | null;
   schedule: ScheduleState;
-  events: EventLog;
   notices?: Notices;
   totals?: Totals;
 }
 
 /** What a report reads of its run. */
-export interface ReportedRun {
-  number: number;
+export interface ReportedRun extends HeldRun {
   trigger: RunTrigger;
-  startedAt: string;
   by: string | null;
   reason: string | null;
-  nodes: readonly string[];
   explicitNodes?: boolean;
   nodeGroupsUnresolved?: boolean;
   removed: readonly string[];
   policy: RunPolicy;
-  done: Readonly<Record<string, NodeOutcome>>;
-  state: 'running' | 'cancelling';
-  suspended: RunCursor | null;
 }
 
 /** Older ones are dropped: they are only there while no worker can name its targets, or no notifier can be started. */
@@ -170,7 +161,7 @@ function waitOf(state: ReportedCluster, run: ReportedRun, nowMs: number): RunWai
   return hold?.kind === 'window' ? { kind: 'window', next: nextWindowOf(state) } : null;
 }
 
-/** A newer report replaces an older one about the same subject. What is dropped for want of room is shown. */
+/** A newer report replaces an older one about the same subject. What is dropped because too many wait is shown. */
 export function addReport(state: ReportedCluster, report: Report, now: string): void {
   const notices = (state.notices ??= { seen: state.events.next - 1 });
   const others = (notices.pending ?? []).filter((one) => subjectOf(one) !== subjectOf(report));
