@@ -124,16 +124,32 @@ function windowsOf(schedule: ScheduleEntry[], blackouts: Blackout[], from: numbe
   const calendar = { cluster: 'demo', schedule, timeZone: 'UTC', blackouts };
   const found: Interval[] = [];
   for (let afterMs = from; ;) {
-    const { windows } = calendarAhead(calendar, { sinceMs: from, afterMs, nowMs: afterMs, count: 25 });
+    const { windows, removed } = calendarAhead(calendar, { sinceMs: from, afterMs, nowMs: afterMs, count: 25 });
     for (const { start, end } of windows) {
       if (Date.parse(start) >= to) return found;
       expect(Date.parse(start)).toBeGreaterThan(afterMs);
       found.push({ start: Date.parse(start), end: Date.parse(end ?? '') });
       afterMs = Date.parse(start);
     }
-    if (windows.length === 0) return found;
+    if (windows.length > 0) continue;
+    // Blackouts may take away more windows in a row than are searched at once.
+    const last = removed.at(-1);
+    if (last === undefined || afterMs >= to) return found;
+    afterMs = Date.parse(last.start);
   }
 }
+
+function daily(hour: number, zone: string): { rule: Rule; hours: number; zone: string } {
+  const rule = { freq: RRule.DAILY, byhour: [hour], byminute: [0], bysecond: [0] };
+  return { rule: { cron: `0 ${hour} * * *`, rule }, hours: 1, zone };
+}
+
+/** From October to April both clocks show these hours at the same time: every window is taken away. */
+const HALF_A_YEAR_FORBIDDEN = [[daily(0, 'Africa/Cairo')], [daily(11, 'Pacific/Auckland')], new Date('2024-01-01')] as [
+  ReturnType<typeof daily>[],
+  ReturnType<typeof daily>[],
+  Date,
+];
 
 describe('src/domain/schedule/ahead against another implementation', () => {
   it('opens windows at the same times for three years, in ten zones, over every clock change', () => {
@@ -168,7 +184,7 @@ describe('src/domain/schedule/ahead against another implementation', () => {
           expect(found).toEqual(until(wanted));
         },
       ),
-      { numRuns: 8, interruptAfterTimeLimit: 60_000 },
+      { numRuns: 8, examples: [HALF_A_YEAR_FORBIDDEN], interruptAfterTimeLimit: 60_000 },
     );
   }, 120_000);
 });
