@@ -15,6 +15,7 @@ import type { Finding } from '../domain/inspection/finding';
 import type { NodeInspection } from '../domain/inspection/node';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
+import { WORKFLOW_TASK_TIMEOUT } from '../contract/task-timeout';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type {
   ApplySpecAnswer,
@@ -159,6 +160,7 @@ export class ClusterClient {
       new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
         workflowId: clusterWorkflowId(spec.name),
         taskQueue: this.session.taskQueue,
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         args: [sent],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',

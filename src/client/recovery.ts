@@ -1,6 +1,7 @@
 /** Restarts a cluster whose workflow cannot go on, from its history or a backup. Needs no worker. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WORKFLOW_TASK_TIMEOUT } from '../contract/task-timeout';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
 import { readStartArgument, noteRecovery, recoverCluster } from '../domain/cluster/recovery';
@@ -285,6 +286,7 @@ async function start(calls: TemporalCalls, state: ClusterState, taskQueue: strin
       calls.session.client.workflow.start(WORKFLOW_TYPES.cluster, {
         workflowId: clusterWorkflowId(spec.name),
         taskQueue,
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         args: [argument],
         workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',

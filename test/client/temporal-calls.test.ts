@@ -1,4 +1,4 @@
-import { QueryRejectedError } from '@temporalio/client';
+import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { TemporalCalls } from '../../src/client/temporal-calls';
 import type { TemporalSession } from '../../src/client/connection';
@@ -51,6 +51,29 @@ describe('src/client/temporal-calls', () => {
     await expect(calls().call('demo', ask)).rejects.toMatchObject({
       type: 'Stuck',
       message: expect.stringContaining('is paused on the Temporal server') as string,
+    });
+  });
+
+  describe('a query that a worker fails', () => {
+    // What the SDK says when the result of a local activity comes after its task was given to another worker.
+    const lost = '[TMPRL1100] Nondeterminism error: Missing associated machine for LocalActivity(14)';
+    const failed = (message: string): Promise<never> => Promise.reject(new QueryNotRegisteredError(message, 3));
+
+    test('is asked again, since the worker may have lost a workflow task', async () => {
+      const ask = jest.fn(() => Promise.resolve('here')).mockImplementationOnce(() => failed(lost));
+      expect(await calls().query('demo', ask)).toBe('here');
+    });
+
+    test('means that the workers cannot continue the cluster, once it fails again', async () => {
+      const ask = jest.fn(() => failed(lost));
+      await expect(calls().query('demo', ask)).rejects.toMatchObject({ type: 'Stuck' });
+      expect(ask).toHaveBeenCalledTimes(2);
+    });
+
+    test('is not asked again of workers that do not know it', async () => {
+      const ask = jest.fn(() => failed('Workflow did not register a handler for progress'));
+      await expect(calls().query('demo', ask)).rejects.toMatchObject({ type: 'Internal' });
+      expect(ask).toHaveBeenCalledTimes(1);
     });
   });
 

@@ -33,6 +33,7 @@ import type { RunInput, RunRestrictions } from '../../src/domain/run/run';
 import type { ClusterSpec } from '../../src/domain/spec/types';
 import { applySpecUpdate, restrictSignal, statusQuery } from '../../src/contract/messages';
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
+import { WORKFLOW_TASK_TIMEOUT } from '../../src/contract/task-timeout';
 import { traceSinks } from '../../src/tracing/tracing';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
@@ -538,6 +539,7 @@ export class TestCluster {
     const handle = await this.env.client.workflow.start('cluster', {
       workflowId: clusterWorkflowId(this.name),
       taskQueue,
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       args: [{ spec, applyId }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });

@@ -65,8 +65,8 @@ const UNSENT = 'unsent';
 const RESTRICT_RETRY_MS = 10_000;
 
 /**
- * A worker that takes over a run of more members than this replays thousands of events first. Within the 10 seconds that
- * Temporal allows for a workflow task by default, a busy worker may never get through with that.
+ * A worker that takes over a run of more members than this replays thousands of events first. Within the
+ * 30 seconds that other workflow tasks may take, a busy worker may never get through with that.
  */
 const LARGE_RUN = 500;
 const LARGE_RUN_TASK_TIMEOUT = '1 minute' as const;

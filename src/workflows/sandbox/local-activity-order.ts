@@ -1,5 +1,6 @@
 /**
- * Runs one local activity at a time per workflow, and none beyond the end of a workflow task.
+ * Runs one local activity at a time per workflow, and none beyond the end of a workflow task, for which children and later
+ * executions get more time than Temporal gives by default.
  *
  * The results of concurrent ones arrive one by one, each followed by workflow code. On replay all results are available
  * at once, the code after them runs in another order, and the history no longer matches. The same happens to the result of one
@@ -9,10 +10,11 @@
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { sleep, workflowInfo } from '@temporalio/workflow';
+import { WORKFLOW_TASK_TIMEOUT } from '../../contract/task-timeout';
 
 /**
  * After so long in a workflow task no further local activity begins in it. With the longest one (`LOCAL_ACTIVITY_LIMIT`) that is less
- * than 80 % of the default limit of a task, 10 s.
+ * than 80 % of the limit of a task, also of 10 s: that is the one of a cluster that somebody has started by hand.
  */
 const BEGUN_WITHIN_MS = 1_000;
 
@@ -37,6 +39,10 @@ export function interceptors(): WorkflowInterceptors {
           last = answer.catch(() => undefined);
           return answer;
         },
+        startChildWorkflowExecution: (input, next) =>
+          next({ ...input, options: { workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT, ...input.options } }),
+        continueAsNew: (input, next) =>
+          next({ ...input, options: { ...input.options, workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT } }),
       },
     ],
   };

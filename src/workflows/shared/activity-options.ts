@@ -194,8 +194,8 @@ export const calendarFiles = proxyActivities<Pick<ClusterActivities, 'nextWindow
 });
 
 /**
- * How long a local activity takes at most, with its repetitions: one that is not over when the SDK prolongs its workflow task, after
- * 8 s, does not replay. See `sandbox/local-activity-order.ts`.
+ * How long a local activity takes at most, with its repetitions: one that is not over when the SDK prolongs its workflow task
+ * does not replay. See `sandbox/local-activity-order.ts`.
  */
 const LOCAL_ACTIVITY_LIMIT = '6 seconds' as const;
 

@@ -1,6 +1,8 @@
 /** The answers of local activities replay where they were given, however many there are and whatever else happens. */
 import type { temporal } from '@temporalio/proto';
+import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
+import { nodeWorkflowId } from '../../../src/contract/workflow-ids';
 import { workflowBundle } from '../../support/workflow-bundle';
 import { clusterSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
@@ -18,7 +20,7 @@ const MESSAGES = 40;
 /** All of them take longer than a workflow task may. */
 const ADMISSION_MS = 250;
 
-/** The SDK prolongs a workflow task after 80 % of its limit of 10 s. */
+/** The SDK prolongs a workflow task after 80 % of its limit, which may be 10 s. */
 const PROLONGED_AFTER_MS = 8_000;
 
 /** In milliseconds. */
@@ -33,7 +35,28 @@ function taskDurations({ events }: temporal.api.history.v1.IHistory): number[] {
   );
 }
 
+/** In seconds. */
+async function taskLimitOf(handle: Pick<WorkflowHandle, 'fetchHistory'>): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  return Number(events?.[0]?.workflowExecutionStartedEventAttributes?.workflowTaskTimeout?.seconds);
+}
+
 describe('src/workflows/sandbox/local-activity-order', () => {
+  it('lets a worker stand still for longer than Temporal expects, in a cluster and in what it starts', () =>
+    harness.withWorker(async (cluster) => {
+      const { workflow } = harness.env.client;
+      await cluster.client.apply(clusterSpec(['w-1'], { patchOnBoot: true }, cluster.name));
+      const { runId } = await cluster.handle.describe();
+      const run = await cluster.runId(1);
+      await cluster.untilIdle(1);
+      const limits = [cluster.handle.workflowId, run, nodeWorkflowId(cluster.name, 'w-1')].map((id) =>
+        taskLimitOf(workflow.getHandle(id)),
+      );
+      expect(await Promise.all([taskLimitOf(workflow.getHandle(cluster.handle.workflowId, runId)), ...limits])).toEqual(
+        Array<number>(4).fill(30),
+      );
+    }));
+
   it('spreads a flood of messages over several workflow tasks, which replay although a run goes on meanwhile', () =>
     harness.withWorker(
       async (cluster) => {
