@@ -396,6 +396,11 @@ export class ClusterClient {
     return listClusters(this.calls);
   }
 
+  /** Why nothing goes on in the clusters of this task queue: no worker polls. Null: one does. */
+  missingWorker(): Promise<OspatchError | null> {
+    return this.calls.missingWorker();
+  }
+
   /** What every cluster of the namespace needs, or what is next there, worst first. */
   async fleet(): Promise<ClusterOverview[]> {
     const { readFleet } = await import('./fleet.js');

@@ -238,6 +238,12 @@ export class TemporalCalls {
     return this.call(null, () => readQueue(this.session, this.session.taskQueue, 'workflows'));
   }
 
+  /** Why nothing goes on: no worker runs workflows. Null: one does. */
+  async missingWorker(): Promise<OspatchError | null> {
+    const seen = await this.readQueue();
+    return atWork(seen).length > 0 ? null : this.noWorkerOf(seen);
+  }
+
   private noWorkerOf(seen: QueueSeen, cause?: unknown): OspatchError {
     const { taskQueue } = this.session;
     const idle = explainIdle(seen, taskQueue, this.session, packageVersion());

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ClusterClient, ClusterListItem } from '../../client/cluster-client';
+import type { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
 import { runCommand } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
@@ -63,6 +64,14 @@ async function showList(
   if (clusters.length === 0) return printNote(context, 'no clusters yet; create one with: ospatch apply -f FILE');
   const { renderList } = await import('../render/list.js');
   print(context, renderList(clusters, colors(context)));
+  // The list needs no worker, and is complete when nobody can be asked for them.
+  const missing = await client.missingWorker().catch(() => null);
+  if (missing !== null) printNote(context, stale(missing));
+}
+
+function stale({ message, remedy }: OspatchError): string {
+  const fix = remedy === undefined ? '' : `; fix: ${remedy}`;
+  return `warning: the list shows what was recorded last: ${message}${fix}`;
 }
 
 /** A run in progress counts, and so does a cluster of which that cannot be read. */

@@ -148,6 +148,7 @@ export function preparedClient(): ClusterClient {
         ...{ cluster: 'fleet-60', createdAt: at(-200), life: at(-200), lifeFrom: 1, droppedUpTo: 0 },
         ...{ events: EVENTS, next: null, last: EVENTS.length },
       }),
+    missingWorker: () => Promise.resolve(null),
     list: () =>
       Promise.resolve([
         item('prod-eu', {}),
