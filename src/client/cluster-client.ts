@@ -15,7 +15,6 @@ import type { Finding } from '../domain/inspection/finding';
 import type { NodeInspection } from '../domain/inspection/node';
 import type { EksInspection } from '../domain/eks/node-groups';
 import { OspatchError } from '../domain/shared/errors';
-import { WORKFLOW_TASK_TIMEOUT } from '../contract/task-timeout';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type {
   ApplySpecAnswer,
@@ -59,6 +58,7 @@ import type { backUpClusters } from './backup';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterListItem } from './cluster-list';
 import type { ClusterOverview } from './fleet';
+import { clusterStart } from './cluster-start';
 import type { ConnectOptions, TemporalSession } from './connection';
 import { connect } from './connection';
 import type { ClusterDiagnosis, ClusterDiagnosisOptions, InstallationDiagnosis } from './doctor';
@@ -158,13 +158,9 @@ export class ClusterClient {
     // A spec may be as large as a message, so it is sent once: as start argument when the cluster is new.
     const start = () =>
       new WithStartWorkflowOperation(WORKFLOW_TYPES.cluster, {
-        workflowId: clusterWorkflowId(spec.name),
-        taskQueue: this.session.taskQueue,
-        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+        ...clusterStart(spec, this.session.taskQueue),
         args: [sent],
         workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
         memo: { type: spec.type },
       });
     const { workflow } = this.session.client;

@@ -61,12 +61,11 @@ export function toClientError(error: unknown, context: CallContext): Error {
     return clusterNotFound(context, error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
     return noAnswer(context, error);
+  if (isFailedQuery(error)) {
+    const message = `the workers failed in the code of this request: ${error.message}`;
+    return new OspatchError({ type: 'Internal', message, remedy: 'see the log of the worker' }, { cause: error });
+  }
   if (error instanceof QueryNotRegisteredError) {
-    // The SDK uses this error for every failed query.
-    if (!isUnknownQuery(error)) {
-      const message = `the workers failed in the code of this request: ${error.message}`;
-      return new OspatchError({ type: 'Internal', message, remedy: 'see the log of the worker' }, { cause: error });
-    }
     return new OspatchError(
       {
         type: 'Internal',
@@ -82,9 +81,9 @@ export function toClientError(error: unknown, context: CallContext): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Whether the workers do not have the query, as opposed to failing it. */
-export function isUnknownQuery({ message }: QueryNotRegisteredError): boolean {
-  return /did not register a handler/i.test(message);
+/** Whether workers have failed a query that they have: the SDK uses one error for these and for those that they do not have. */
+export function isFailedQuery(error: unknown): error is QueryNotRegisteredError {
+  return error instanceof QueryNotRegisteredError && !/did not register a handler/i.test(error.message);
 }
 
 const USUAL_REMEDY =

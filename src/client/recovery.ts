@@ -1,7 +1,6 @@
 /** Restarts a cluster whose workflow cannot go on, from its history or a backup. Needs no worker. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WORKFLOW_TASK_TIMEOUT } from '../contract/task-timeout';
 import { WORKFLOW_TYPES, clusterWorkflowId, runWorkflowId } from '../contract/workflow-ids';
 import type { PastEvent, PastMessage, RecoveryContext, RunInProgress } from '../domain/cluster/recovery';
 import { readStartArgument, noteRecovery, recoverCluster } from '../domain/cluster/recovery';
@@ -12,6 +11,7 @@ import { packState } from '../domain/cluster/packed-state';
 import { OspatchError } from '../domain/shared/errors';
 import { isRunResult } from '../domain/run/progress-parser';
 import { validateSpecObject } from '../domain/spec/parse';
+import { clusterStart } from './cluster-start';
 import type { ClusterHealth } from './cluster-health';
 import type { ClusterPast } from './cluster-history';
 import { readClusterPast } from './cluster-history';
@@ -284,13 +284,9 @@ async function start(calls: TemporalCalls, state: ClusterState, taskQueue: strin
   try {
     const handle = await calls.call(spec.name, () =>
       calls.session.client.workflow.start(WORKFLOW_TYPES.cluster, {
-        workflowId: clusterWorkflowId(spec.name),
-        taskQueue,
-        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+        ...clusterStart(spec, taskQueue),
         args: [argument],
         workflowIdConflictPolicy: 'FAIL',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: `OS patching of cluster ${spec.name} (${spec.type})`,
         memo: { type: spec.type, createdAt },
       }),
     );

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { QueryNotRegisteredError, QueryRejectedError } from '@temporalio/client';
+import { QueryRejectedError } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
 import { decodeArrayFromPayloads, encodeToPayloadsWithContext } from '@temporalio/common/lib/internal-non-workflow';
 import { temporal } from '@temporalio/proto';
@@ -17,7 +17,7 @@ import { failedQuery, readHealth } from './cluster-health';
 import type { TemporalSession } from './connection';
 import { countPollers, readQueue } from './pollers';
 import { packageVersion } from '../version';
-import { isUnknownQuery, noWorker, stuckError, toClientError } from './errors';
+import { isFailedQuery, noWorker, stuckError, toClientError } from './errors';
 
 /** A worker reports its start just before its first poll. */
 const FIRST_POLL_MS = 3_000;
@@ -190,8 +190,7 @@ export class TemporalCalls {
       return error;
     }
     const { cause } = error;
-    if (!(cause instanceof QueryNotRegisteredError) || isUnknownQuery(cause)) return error;
-    return stuckError(failedQuery(cluster, cause.message), cause);
+    return isFailedQuery(cause) ? stuckError(failedQuery(cluster, cause.message), cause) : error;
   }
 
   /**
@@ -212,9 +211,9 @@ export class TemporalCalls {
   async ensureWorker(): Promise<void> {
     const until = Date.now() + Math.min(FIRST_POLL_MS, this.session.deadlineMs);
     for (;;) {
-      const seen = await this.readQueue();
-      if (atWork(seen).length > 0) return;
-      if (Date.now() >= until) throw this.noWorkerOf(seen);
+      const missing = await this.missingWorker();
+      if (missing === null) return;
+      if (Date.now() >= until) throw missing;
       await sleep(FIRST_POLL_PAUSE_MS);
     }
   }
@@ -269,7 +268,7 @@ async function askAgainAfterFailure<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof QueryNotRegisteredError) || isUnknownQuery(error)) throw error;
+    if (!isFailedQuery(error)) throw error;
     await sleep(SECOND_LOOK_MS);
     return ask();
   }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ClusterClient, ClusterListItem } from '../../client/cluster-client';
 import type { OspatchError } from '../../domain/shared/errors';
 import type { CliContext } from '../io/context';
-import { runCommand } from '../io/errors';
+import { runCommand, usualRemedy } from '../io/errors';
 import { colors, outputOption, print, printJson, printNote } from '../io/output';
 import type { OutputFormat } from '../io/output';
 import { clusterStateOption } from '../options/arguments';
@@ -69,9 +69,8 @@ async function showList(
   if (missing !== null) printNote(context, stale(missing));
 }
 
-function stale({ message, remedy }: OspatchError): string {
-  const fix = remedy === undefined ? '' : `; fix: ${remedy}`;
-  return `warning: the list shows what was recorded last: ${message}${fix}`;
+function stale({ type, message, remedy = usualRemedy(type) }: OspatchError): string {
+  return `warning: the list shows what was recorded last: ${message}; fix: ${remedy}`;
 }
 
 /** A run in progress counts, and so does a cluster of which that cannot be read. */
