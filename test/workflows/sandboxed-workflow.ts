@@ -10,7 +10,7 @@ import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusa
 import type { Admission } from '../../src/contract/activities/cluster';
 import { workflowBundle } from '../support/workflow-bundle';
 
-type Job = coresdk.workflow_activation.IWorkflowActivationJob;
+export type Job = coresdk.workflow_activation.IWorkflowActivationJob;
 export type Command = coresdk.workflow_commands.IWorkflowCommand;
 type Failure = NonNullable<coresdk.activity_result.IFailure['failure']>;
 
@@ -221,4 +221,13 @@ export function timedOut(seq: number, isLocal = true): Job {
   const activityFailureInfo = { activityType: { name: 'a' }, activityId: String(seq), retryState: 5 };
   const failure = { message: 'Activity task timed out', activityFailureInfo, cause: timeout() };
   return { resolveActivity: { seq, isLocal, result: { failed: { failure } } } };
+}
+
+/** A cluster that has accepted its first spec and sleeps. `ahead`: its windows. */
+export async function acceptedCluster(spec: object, ahead: object | null = null): Promise<SandboxedWorkflow> {
+  const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
+  await workflow.activate();
+  const checked = { admission: ADMITTED, ok: true, spec: null, ahead, searchAttributes: [] };
+  await workflow.activate(resolved(localActivity(workflow.commands, 'checkFirstSpec'), checked));
+  return workflow;
 }

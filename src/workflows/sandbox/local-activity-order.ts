@@ -9,34 +9,47 @@
  * over several tasks.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { sleep, workflowInfo } from '@temporalio/workflow';
+import { sleep } from '@temporalio/workflow';
 import { WORKFLOW_TASK_TIMEOUT } from '../../contract/task-timeout';
 
 /**
- * After so long in a workflow task no further local activity begins in it. With the longest one (`LOCAL_ACTIVITY_LIMIT`) that is less
- * than 80 % of the limit of a task, also of 10 s: that is the one of a cluster that somebody has started by hand.
+ * After so many answers in a workflow task no further local activity begins in it: even of the longest ones (`LOCAL_ACTIVITY_LIMIT`)
+ * that is less than 80 % of the time limit of a task.
+ *
+ * A number of answers, not a time or a length of history: those differ on replay. A task that a query has ended early (SDK 1.24), or
+ * that was lost, counts as part of the next one there, which began later.
  */
-const BEGUN_WITHIN_MS = 1_000;
+const MAX_IN_A_TASK = 3;
 
 export function interceptors(): WorkflowInterceptors {
   let last: Promise<unknown> = Promise.resolve();
-  let task = { historyLength: -1, beganMs: 0 };
-  const noteTask = (): void => {
-    const { historyLength } = workflowInfo();
-    if (historyLength !== task.historyLength) task = { historyLength, beganMs: Date.now() };
+  let unanswered = 0;
+  let answeredInTask = 0;
+  const noteAnswer = (): void => {
+    unanswered -= 1;
+    answeredInTask += 1;
   };
-  /** Null: at once. */
   const turn = (): Promise<void> | null => {
-    noteTask();
-    if (Date.now() - task.beganMs < BEGUN_WITHIN_MS) return null;
-    return sleep(1, { summary: 'go on in another workflow task' }).then(noteTask);
+    if (answeredInTask < MAX_IN_A_TASK) return null;
+    answeredInTask = 0;
+    return sleep(1, { summary: 'go on in another workflow task' });
   };
   return {
+    internals: [
+      {
+        concludeActivation: (input, next) => {
+          // With nothing left to wait for, the workflow task ends here.
+          if (unanswered === 0) answeredInTask = 0;
+          return next(input);
+        },
+      },
+    ],
     outbound: [
       {
         scheduleLocalActivity: (input, next) => {
+          unanswered += 1;
           const answer = last.then(() => turn()?.then(() => next(input)) ?? next(input));
-          last = answer.catch(() => undefined);
+          last = answer.then(noteAnswer, noteAnswer);
           return answer;
         },
         startChildWorkflowExecution: (input, next) =>

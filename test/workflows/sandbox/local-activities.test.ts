@@ -7,6 +7,8 @@ import { workflowBundle } from '../../support/workflow-bundle';
 import { clusterSpec } from '../../support/builders';
 import { waitFor } from '../../support/wait-for';
 import { Harness } from '../harness';
+import type { Command, Job } from '../sandboxed-workflow';
+import { ADMITTED, acceptedCluster, payloadOf, resolved, signal } from '../sandboxed-workflow';
 
 let harness: Harness;
 
@@ -17,10 +19,9 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 const MESSAGES = 40;
-/** Four of them may begin in the first second of a workflow task. */
-const ADMISSION_MS = 250;
-/** With what else a cluster asks in the same task. */
-const MAX_IN_A_TASK = 8;
+const ADMISSION_MS = 100;
+const MAX_IN_A_TASK = 3;
+const FEW_MESSAGES = 5;
 
 /** The number of local activities whose answers each workflow task has recorded. */
 function answersPerTask({ events }: temporal.api.history.v1.IHistory): number[] {
@@ -35,6 +36,15 @@ function answersPerTask({ events }: temporal.api.history.v1.IHistory): number[] 
 async function taskLimitOf(handle: Pick<WorkflowHandle, 'fetchHistory'>): Promise<number> {
   const { events } = await handle.fetchHistory();
   return Number(events?.[0]?.workflowExecutionStartedEventAttributes?.workflowTaskTimeout?.seconds);
+}
+
+/** What the workflow waits for next, and the job that it waits for. */
+function nextOf(commands: readonly Command[]): { step: string; answer: Job } | null {
+  for (const { scheduleLocalActivity: activity, startTimer: timer } of commands) {
+    if (activity) return { step: activity.activityType ?? '', answer: resolved(activity.seq ?? 0, ADMITTED) };
+    if (timer) return { step: 'sleep', answer: { fireTimer: { seq: timer.seq ?? 0 } } };
+  }
+  return null;
 }
 
 describe('src/workflows/sandbox/local-activity-order', () => {
@@ -52,6 +62,26 @@ describe('src/workflows/sandbox/local-activity-order', () => {
         Array<number>(4).fill(30),
       );
     }));
+
+  it.each([0, 7_000])(
+    'goes on in another task after three answers, whatever a replay makes of tasks and time (%d ms per answer)',
+    async (ms) => {
+      const workflow = await acceptedCluster(clusterSpec(['w-1'], {}, 'demo'));
+      workflow.admitsAll = false;
+      const locks = Array.from({ length: FEW_MESSAGES }, (_, at) =>
+        signal('lock', payloadOf({ node: 'w-1', reason: `no ${at}` })),
+      );
+      const steps: string[] = [];
+      let commands = await workflow.activate(...locks);
+      for (let next = nextOf(commands); next !== null; next = nextOf(commands)) {
+        steps.push(next.step);
+        workflow.pass(ms);
+        commands = await workflow.activate(next.answer);
+      }
+      expect(steps).toEqual(['admit', 'admit', 'admit', 'sleep', 'admit', 'admit']);
+      await workflow.dispose();
+    },
+  );
 
   it('spreads a flood of messages over several workflow tasks, which replay although a run goes on meanwhile', () =>
     harness.withWorker(

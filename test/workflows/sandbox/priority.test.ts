@@ -2,19 +2,9 @@
 import type { Patching } from '../../../src/domain/spec/types';
 import { STOP_ON_FAILURE, ahead, clusterSpec, windowAt } from '../../support/builders';
 import type { Command } from '../sandboxed-workflow';
-import { ADMITTED, SandboxedWorkflow, localActivity, payloadOf, resolved, signal } from '../sandboxed-workflow';
+import { acceptedCluster, payloadOf, signal } from '../sandboxed-workflow';
 
 const WINDOW = windowAt('2027-01-11T00:00:00Z');
-
-/** A cluster that has accepted its first spec and sleeps. */
-async function startCluster(spec: object): Promise<SandboxedWorkflow> {
-  const workflow = await SandboxedWorkflow.create('cluster/demo', 'cluster', payloadOf({ spec, applyId: 'a' }));
-  await workflow.activate();
-  const known = JSON.stringify(spec).includes('schedule') ? ahead([WINDOW]) : null;
-  const checked = { admission: ADMITTED, ok: true, spec: null, ahead: known, searchAttributes: [] };
-  await workflow.activate(resolved(localActivity(workflow.commands, 'checkFirstSpec'), checked));
-  return workflow;
-}
 
 function prioritiesIn(commands: readonly Command[]): [string, number][] {
   return commands.flatMap(({ scheduleActivity: activity, startChildWorkflowExecution: child }) => {
@@ -29,7 +19,7 @@ describe('src/workflows/sandbox/priority', () => {
   it('lists the node groups of a requested run before those of scheduled runs', async () => {
     const eks = { region: 'eu-central-1', cluster: 'prod', nodeGroups: 'all', force: false };
     const patching = { timeZone: 'UTC', rollout: STOP_ON_FAILURE };
-    const workflow = await startCluster({ apiVersion: 'ospatch/v1', name: 'demo', type: 'eks', eks, patching });
+    const workflow = await acceptedCluster({ apiVersion: 'ospatch/v1', name: 'demo', type: 'eks', eks, patching });
     await workflow.activate(signal('patchNow', payloadOf({ by: 'ann' })));
     expect(prioritiesIn(workflow.commands)).toEqual([['listNodegroups', 4]]);
     await workflow.dispose();
@@ -40,7 +30,7 @@ describe('src/workflows/sandbox/priority', () => {
       schedule: [{ preset: 'weekly', startWithin: '1h' }],
       prefetch: { beforeWindow: '7d' },
     };
-    const workflow = await startCluster(clusterSpec(['w-1'], patching, 'demo'));
+    const workflow = await acceptedCluster(clusterSpec(['w-1'], patching, 'demo'), ahead([WINDOW]));
     expect(prioritiesIn(workflow.commands)).toEqual([['prefetchNodes', 5]]);
     await workflow.dispose();
   });
