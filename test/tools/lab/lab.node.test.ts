@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import type { Lab } from '../../../tools/lab/lab';
 import { createLab } from '../../../tools/lab/lab';
+import { FEW_UPDATES } from '../../../tools/lab/recipe';
 import { waitFor } from '../../support/wait-for';
 import { sh } from '../../support/sh';
 
@@ -12,6 +13,7 @@ const REGISTER = path.join(__dirname, '../../../tools/register.js');
 const LAB = path.join(__dirname, '../../../tools/lab/lab.ts');
 /** By the lists of the image: the archive may have changed since. */
 const PENDING = "set -o pipefail; apt-get -s dist-upgrade | sed -n '/^Inst /p'";
+const MANY = 15;
 const BOOT_ID = 'cat /proc/sys/kernel/random/boot_id';
 
 describe('tools/lab', () => {
@@ -50,7 +52,10 @@ describe('tools/lab', () => {
 
   it('leaves a few real updates, the older point release and the lab package pending on an outdated node', async () => {
     const pending = (await sh(lab.node('behind'), PENDING)).split('\n');
-    expect(pending.filter((line) => line.includes('Debian'))).toHaveLength(4);
+    const real = pending.filter((line) => line.includes('Debian')).length;
+    expect(real).toBeGreaterThanOrEqual(FEW_UPDATES + 1);
+    // The archive of the day decides how many others an update takes along.
+    expect(real).toBeLessThan(MANY);
     expect(pending.some((line) => line.startsWith('Inst base-files '))).toBe(true);
     expect(pending.some((line) => line.startsWith('Inst lab-reboot [1.0] (1.1 '))).toBe(true);
   });
