@@ -60,13 +60,13 @@ function nodeRequests(spec: SelfManagedSpec, defaultQueue: string): SpecRequest[
     const login = loginDemands(node);
     const reboot =
       rebootCommand === undefined ? [] : [listed('rebootCommands', 'patching.rebootCommand', rebootCommand)];
-    const host: Demand = { kind: 'host', path: 'host', host: node.host };
     const hook =
       powerCycleHook === undefined ? [] : [listed('powerCycleHooks', 'patching.powerCycleHook', powerCycleHook.name)];
     return [
       request('login', node.name, queue, login),
       ...reboot.map((one) => request('reboot', node.name, queue, [...login, one])),
-      ...hook.map((one) => request('power-cycle', node.name, queue, [host, one])),
+      // The worker logs in before a power cycle, to see whether the node answers.
+      ...hook.map((one) => request('power-cycle', node.name, queue, [...login, one])),
     ];
   });
   if (kubernetes === undefined) return requests;
