@@ -58,6 +58,21 @@ describe('src/activities/policy', () => {
     ]);
   });
 
+  it('wants the login and the hook of a power cycle in one rule, as the power cycle itself does', async () => {
+    const hook = { name: 'ipmi', after: '10m' };
+    const spec = clusterSpec(['w-1'], { powerCycleHook: hook }, 'demo') as SelfManagedSpec;
+    const hosts = [spec.nodes[0]?.host];
+    const both = { clusters: ['demo'], taskQueues: ['ospatch'], hosts };
+    const login = { ...both, name: 'login', users: ['*'], identities: ['*'], ports: [22] };
+    const hooks = { powerCycleHooks: ['ipmi'] };
+    const apart = file('apart.yaml', { version: 1, rules: [login, { ...both, ...hooks, name: 'hook' }] });
+    const denied = policyFindings(await answerFor(spec, apart, null)).filter(({ severity }) => severity === 'error');
+    expect(denied).toHaveLength(1);
+    expect(denied[0]?.message).toContain('power-cycle');
+    const together = file('together.yaml', { version: 1, rules: [{ ...login, ...hooks }] });
+    expect(policyFindings(await answerFor(spec, together, null))).toMatchObject([{ severity: 'ok' }]);
+  });
+
   it('says that a worker cannot name the targets of its file, where the spec has none', async () => {
     const targets = file('notifications.yaml', 'notifications: [{ name: ops }]');
     const seen = await answerFor(clusterSpec(['w-1'], {}, 'demo') as SelfManagedSpec, null, targets);

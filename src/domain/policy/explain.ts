@@ -61,9 +61,7 @@ function explainRequest(
   const fields = [
     ...(rule === null ? [{ path: 'name', value: cluster, allowed: false, within: null, missing: ['clusters'] }] : []),
     ...demands.map((demand) => explainDemand(demand, rule === null ? null : missing, limits)),
-    ...(knowsHost === null || kind === 'power-cycle'
-      ? []
-      : demands.flatMap((demand) => keyOf(demands, demand, knowsHost))),
+    ...(knowsHost === null ? [] : demands.flatMap((demand) => keyOf(demands, demand, knowsHost))),
   ];
   return { kind, node, taskQueue, allowed: fields.every(({ allowed }) => allowed), rule, fields };
 }
