@@ -65,6 +65,10 @@ function collect(path, schema, sections, form = '') {
       const which = one.required === undefined ? '' : `, with ${one.required[0]}`;
       if (one.properties !== undefined) inner.push([name, one, which]);
     }
+    const forms = field.items?.anyOf ?? [];
+    if (forms.every(({ properties }) => properties !== undefined)) {
+      inner.push(...forms.map((one) => [`${name}[]`, one, `, with ${one.required[0]}`]));
+    }
   }
   sections.push({ title: path === '' ? 'The document' : `\`${path}\`${form}`, rows });
   for (const [name, field, which] of inner) collect(name, field, sections, which);

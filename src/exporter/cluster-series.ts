@@ -97,7 +97,7 @@ export const CLUSTER_FAMILIES: readonly { family: Family; render: Render }[] = [
     render: (name, { metrics, fault }, set) => stateSet(name, set, 'state', CLUSTER_STATES, fault ?? metrics.state),
   },
   {
-    family: gauge('ospatch_cluster_ready', 'Whether no node waits for its boot patch.'),
+    family: gauge('ospatch_cluster_ready', 'Whether the boot patch of no node is pending or failed.'),
     render: (name, { metrics }, set) => sample(name, set, metrics.ready ? 1 : 0),
   },
   {

@@ -33,7 +33,7 @@ export const blackoutKinds = {
   }),
   cron: z.strictObject({
     cron: field.cronExpression.describe('Begin of each blackout, five cron fields on the wall clock of its time zone.'),
-    duration: field.duration('1m', '31d').describe('How long each blackout is, in elapsed time.'),
+    duration: field.duration('1m', '31d').describe('How long each blackout is, 1m to 31d of elapsed time.'),
     reason: why,
     timeZone,
   }),

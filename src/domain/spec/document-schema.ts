@@ -172,7 +172,7 @@ export const packagesSchema = z.strictObject(
       .choice(ON_HIDDEN)
       .default('warn')
       .describe(
-        'What happens to a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world file of apk) hides security fixes. zypper and apk do not report which updates are security fixes, so every hidden update counts. warn: the node is patched, and the hidden updates are named. fail: the node is refused before anything is changed.',
+        'What happens to a node whose own configuration (APT::Default-Release, a pin, a hold; excludepkgs, versionlock, priorities of dnf; locks and priorities of zypper; pins in the world file of apk) hides security fixes. With zypper and apk it is not known which hidden updates are security fixes, so every one counts. warn: the node is patched, and the hidden updates are named. fail: the node is refused before anything is changed.',
       ),
   },
   { error: 'a mapping with only, exclude, includeKubernetes, allowRemovals, keepMinor, phasedUpdates and onHidden' },
@@ -219,7 +219,7 @@ const patching = z.strictObject(
     restartServices: restartSchema
       .optional()
       .describe(
-        'Restarts of services that still run outdated code: never, auto, or a mapping with mode, services, ignore and asReboot. Default: never.',
+        'Restarts of services that still run outdated code: never, auto, or a mapping with mode, services, ignore and asReboot; listed only as {mode: listed, services: [...]}. Default: never.',
       ),
     powerCycleHook: powerCycleHook
       .optional()
