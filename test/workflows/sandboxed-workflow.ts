@@ -27,6 +27,9 @@ const ACTIVITIES = new Set([
   'readFacts',
 ]);
 
+/** After which a workflow goes on in another workflow task. */
+const PAUSE_NANOS = 1_000_000;
+
 let creator: ReusableVMWorkflowCreator | null = null;
 let runs = 0;
 let byHand = false;
@@ -116,18 +119,17 @@ export class SandboxedWorkflow {
     return new SandboxedWorkflow(runId, workflow, first);
   }
 
-  /** Whoever asks for something may; otherwise the test answers. */
+  /** Whoever asks for something may, and pauses between workflow tasks end at once; otherwise the test answers. */
   admitsAll = true;
 
   /** Returns the commands after `jobs`. @throws the error with which the workflow task failed */
   async activate(...jobs: Job[]): Promise<Command[]> {
     const commands = await this.activateOnce(...jobs);
     if (!this.admitsAll) return commands;
-    const asked = commands.flatMap(({ scheduleLocalActivity: one }) => (one?.activityType === 'admit' ? [one] : []));
-    const others = commands.filter(({ scheduleLocalActivity: one }) => one?.activityType !== 'admit');
-    if (asked.length === 0) return commands;
-    const answers = asked.map(({ seq }) => resolved(seq ?? 0, ADMITTED));
-    return [...others, ...(await this.activate(...answers))];
+    const answers = commands.map(answerOf);
+    const open = answers.filter((answer) => answer !== null);
+    if (open.length === 0) return commands;
+    return [...commands.filter((_, at) => answers[at] === null), ...(await this.activate(...open))];
   }
 
   private async activateOnce(...jobs: Job[]): Promise<Command[]> {
@@ -221,6 +223,14 @@ export function timedOut(seq: number, isLocal = true): Job {
   const activityFailureInfo = { activityType: { name: 'a' }, activityId: String(seq), retryState: 5 };
   const failure = { message: 'Activity task timed out', activityFailureInfo, cause: timeout() };
   return { resolveActivity: { seq, isLocal, result: { failed: { failure } } } };
+}
+
+/** Null: that is for the test. */
+function answerOf({ scheduleLocalActivity: local, startTimer: timer }: Command): Job | null {
+  if (local?.activityType === 'admit') return resolved(local.seq ?? 0, ADMITTED);
+  const { seconds, nanos } = timer?.startToFireTimeout ?? {};
+  const isPause = Number(seconds ?? 0) === 0 && nanos === PAUSE_NANOS;
+  return isPause ? { fireTimer: { seq: timer?.seq ?? 0 } } : null;
 }
 
 /** A cluster that has accepted its first spec and sleeps. `ahead`: its windows. */
