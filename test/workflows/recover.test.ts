@@ -227,7 +227,9 @@ describe('recovery of a cluster whose workflow is gone', () => {
           ...{ namespace: 'default', workflowExecution: { workflowId: cluster.handle.workflowId, runId } },
           ...{ reason: 'by hand', requestId: 'reset', ...(first ? { workflowTaskFinishEventId: first } : {}) },
         });
-        await cluster.until('the cluster is paused again', (status) => status.paused !== null);
+        await cluster.until('the cluster is paused and the node locked again', ({ paused, nodes }) => {
+          return paused !== null && nodesOf(nodes).some(({ lock }) => lock !== undefined);
+        });
         // What protects a node is carried out again, what exposes one is not.
         expect(nodesOf((await cluster.status()).nodes).map(({ lock }) => lock !== undefined)).toEqual([
           false,
