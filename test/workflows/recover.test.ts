@@ -236,8 +236,14 @@ describe('recovery of a cluster whose workflow is gone', () => {
           true,
           false,
         ]);
-        const kept = await client.planRecovery(cluster.name);
-        expect(kept.kept.map(({ name }) => name)).toEqual(['applySpec', 'pause', 'lock']);
+        // The last message is refused a moment later.
+        await waitFor(
+          async () => {
+            const { kept } = await client.planRecovery(cluster.name);
+            return kept.map(({ name }) => name).join() === 'applySpec,pause,lock';
+          },
+          { what: 'all but the unlock to be kept' },
+        );
         await client.recover(cluster.name, { waitMs: 1_000 });
         expect((await client.status(cluster.name)).paused).toMatchObject({ reason: 'freeze' });
         expect(await client.spec(cluster.name)).toMatchObject({ patching: { rebootIfRequired: false } });
