@@ -23,7 +23,6 @@ import type { NodeActivities } from '../../src/contract/activities/node';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import { QUICK_SERVER_ARGS } from '../../src/dev/temporal-server';
 import { ClusterClient } from '../../src/client/cluster-client';
-import { isFailedQuery } from '../../src/client/errors';
 import { clusterWorkflowId, nodeWorkflowId, runWorkflowId } from '../../src/contract/workflow-ids';
 import type { ApplySpecAnswer, StatusPage } from '../../src/domain/cluster/messages';
 import type { NodePatchResult } from '../../src/domain/node/patch';
@@ -331,25 +330,18 @@ function unreachableNode(observedMs: number): UnreachableNode {
   return { state: 'unreachable', observedMs, message: 'the simulated node is unreachable' };
 }
 
-/**
- * On a busy machine, an answer may come too late for the server, and a worker may fail a query while a local activity is in work. The
- * client of ospatch asks again as well.
- */
+/** On a busy machine, an answer may come too late for the server. */
 const STEADY_QUERIES: WorkflowClientInterceptor = {
   query: async (input, next) => {
     for (let tries = 1; ; tries += 1) {
       try {
         return await next(input);
       } catch (error) {
-        if (tries === QUERY_TRIES || !(error instanceof ServiceError || isLateAnswer(error))) throw error;
+        if (tries === QUERY_TRIES || !(error instanceof ServiceError)) throw error;
       }
     }
   },
 };
-
-function isLateAnswer(error: unknown): boolean {
-  return isFailedQuery(error) && error.message.includes('Missing associated machine for LocalActivity');
-}
 
 export class Harness {
   private readonly stopping = new AbortController();
