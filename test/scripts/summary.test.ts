@@ -8,7 +8,9 @@ import { runProgram } from '../../src/dev/host';
 const ResultsReporter = jest.requireActual<
   new () => {
     onTestFileStart(test: unknown): void;
+    onTestFileResult(test: unknown, result: unknown, results: unknown): void;
     onRunComplete(contexts: unknown, results: unknown): void;
+    write(): void;
   }
 >('../../scripts/results-reporter.js');
 const SCRIPT = path.join(__dirname, '../../scripts/summary.js');
@@ -112,6 +114,23 @@ describe('scripts/summary.js', () => {
     const { stdout } = await runProgram('node', [SCRIPT, dir]);
     expect(stdout).toBe(
       'failed: node: a thing works: EPIPE\nfailed: node: b.test.ts failed outside its tests: spawnSync sh EPIPE\nfailed: node: c.test.ts failed outside its tests: the server ended at once: port in use\n4 passed, 3 failed, 0 skipped\n',
+    );
+  });
+
+  it('counts what passed before a suite was ended, and names the files that were not through', async () => {
+    process.env['RESULTS_FILE'] = path.join(dir, 'node.json');
+    const reporter = new ResultsReporter();
+    const tests = ['a.test.ts', 'b.test.ts'].map((file) => ({
+      path: path.resolve(file),
+      context: { config: { displayName: { name: 'node' } } },
+    }));
+    for (const test of tests) reporter.onTestFileStart(test);
+    const passed = [{ status: 'passed', fullName: 'a works' }];
+    const result = { testFilePath: tests[0]?.path, numFailingTests: 0, testResults: passed };
+    reporter.onTestFileResult(tests[0], result, { numPassedTests: 1, testResults: [result] });
+    reporter.write();
+    expect((await runProgram('node', [SCRIPT, dir])).stdout).toBe(
+      'failed: node: b.test.ts failed outside its tests: the suite was ended before this file was through\n1 passed, 1 failed, 0 skipped\n',
     );
   });
 
