@@ -28,21 +28,12 @@ export function workerLimitsFromEnv(env: Readonly<Record<string, string | undefi
   };
 }
 
-/** As many as the SDK takes by default. */
-const MAX_WORKFLOW_TASKS = 40;
-
-/**
- * The same as the SDK takes them.
- *
- * A workflow task that finds no place in the cache keeps its slot until a workflow is evicted. With more slots than places, such tasks
- * can take all slots, and the workflows in the cache, which cannot be evicted before their next task, get none.
- */
+/** The same as the SDK takes them. */
 export function limitOptions({ maxActivities, maxCachedWorkflows, maxPollers }: WorkerLimits): Partial<WorkerOptions> {
   const pollers = { type: 'autoscaling', maximum: maxPollers, minimum: 2, initial: 2 } as const;
   return {
     maxConcurrentActivityTaskExecutions: maxActivities,
     maxCachedWorkflows,
-    maxConcurrentWorkflowTaskExecutions: Math.min(MAX_WORKFLOW_TASKS, maxCachedWorkflows),
     workflowTaskPollerBehavior: pollers,
     activityTaskPollerBehavior: pollers,
   };
