@@ -14,7 +14,7 @@ say() {
 }
 
 # Far above what it takes: a suite that hangs is a failure to be told, not a reason to wait for ever.
-suite_limit_s=3600
+suite_limit_s=4500
 
 # suite NAME PROJECT... [-- ARGUMENT...]: runs projects of jest; the arguments go to jest.
 suite() {

@@ -28,12 +28,21 @@ export function workerLimitsFromEnv(env: Readonly<Record<string, string | undefi
   };
 }
 
-/** The same as the SDK takes them. */
+/** As many as the SDK takes by default. */
+const MAX_WORKFLOW_TASKS = 40;
+
+/**
+ * The same as the SDK takes them.
+ *
+ * A workflow task that finds no place in the cache keeps its slot until another workflow is evicted. The SDK allows no more slots than
+ * places, but only where slots are set.
+ */
 export function limitOptions({ maxActivities, maxCachedWorkflows, maxPollers }: WorkerLimits): Partial<WorkerOptions> {
   const pollers = { type: 'autoscaling', maximum: maxPollers, minimum: 2, initial: 2 } as const;
   return {
     maxConcurrentActivityTaskExecutions: maxActivities,
     maxCachedWorkflows,
+    maxConcurrentWorkflowTaskExecutions: Math.min(MAX_WORKFLOW_TASKS, maxCachedWorkflows),
     workflowTaskPollerBehavior: pollers,
     activityTaskPollerBehavior: pollers,
   };

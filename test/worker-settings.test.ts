@@ -1,6 +1,6 @@
 import { isOspatchError } from '../src/domain/shared/errors';
 import { buildIdOf, deploymentNameFromEnv } from '../src/worker-deployment';
-import { workerLimitsFromEnv } from '../src/worker-limits';
+import { limitOptions, workerLimitsFromEnv } from '../src/worker-limits';
 
 function rejection(read: () => unknown): string {
   try {
@@ -41,6 +41,16 @@ describe('src/worker-limits', () => {
   it('rejects fewer cached workflows and pollers than a worker needs', () => {
     expect(rejection(() => workerLimitsFromEnv({ OSPATCH_MAX_CACHED_WORKFLOWS: '9' }))).toContain('from 10 to 100000');
     expect(rejection(() => workerLimitsFromEnv({ OSPATCH_MAX_POLLERS: '1' }))).toContain('from 2 to 500');
+  });
+});
+
+describe('src/worker-limits for the SDK', () => {
+  it.each([
+    [10, 10],
+    [1_500, 40],
+  ])('with %i cached workflows works on at most %i at a time', (maxCachedWorkflows, atATime) => {
+    const limits = { maxActivities: 500, maxCachedWorkflows, maxPollers: 20 };
+    expect(limitOptions(limits).maxConcurrentWorkflowTaskExecutions).toBe(atATime);
   });
 });
 

@@ -3,6 +3,7 @@
  * twice, every node ends, and every cordon is taken off. OSPATCH_FLEETS: how many; OSPATCH_FAULT_SEED repeats a run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { limitOptions } from '../../../src/worker-limits';
 import { SEED, randomFor } from '../../faults/random';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
@@ -52,7 +53,8 @@ async function runFleet(title: string, seed: number): Promise<{ plan: Plan; wron
   const cluster = harness.newCluster();
   const fleet = new SimulatedFleet(plan, cluster, random);
   // Fewer than there are workflows: they are evicted all the time, and live from their histories.
-  const options = random.between(0, 2) === 0 ? { maxCachedWorkflows: 2 } : {};
+  const options =
+    random.between(0, 2) === 0 ? limitOptions({ maxActivities: 100, maxCachedWorkflows: 2, maxPollers: 4 }) : {};
   const restartAfter = random.between(0, plan.steps.length);
   const steer = async (steps: Plan['steps']): Promise<void> => {
     for (const step of steps) {
