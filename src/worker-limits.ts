@@ -34,8 +34,8 @@ const MAX_WORKFLOW_TASKS = 40;
 /**
  * The same as the SDK takes them.
  *
- * A workflow task that finds no place in the cache keeps its slot until another workflow is evicted. The SDK allows no more slots than
- * places, but only where slots are set.
+ * A workflow task that finds no place in the cache keeps its slot until a workflow is evicted. With more slots than places, such tasks
+ * can take all slots, and the workflows in the cache, which cannot be evicted before their next task, get none.
  */
 export function limitOptions({ maxActivities, maxCachedWorkflows, maxPollers }: WorkerLimits): Partial<WorkerOptions> {
   const pollers = { type: 'autoscaling', maximum: maxPollers, minimum: 2, initial: 2 } as const;

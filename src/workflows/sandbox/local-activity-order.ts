@@ -16,8 +16,8 @@ import { WORKFLOW_TASK_TIMEOUT } from '../../contract/task-timeout';
  * After so many answers in a workflow task no further local activity begins in it: even of the longest ones (`LOCAL_ACTIVITY_LIMIT`)
  * that is less than 80 % of the time limit of a task.
  *
- * A number of answers, not a time or a length of history: those differ on replay. A task that a query has ended early (SDK 1.24), or
- * that was lost, counts as part of the next one there, which began later.
+ * A number of answers, not a time or a length of history: those differ on replay. A task that was lost counts as part of the next one
+ * there, which began later.
  */
 const MAX_IN_A_TASK = 3;
 

@@ -29,7 +29,7 @@ afterAll(() => harness.stop());
 /**
  * Lets the run end: what is down comes back, and whoever has to decide lets it go on.
  *
- * What the cluster publishes is looked at, not its status: for a query of a workflow that was evicted, the SDK (1.24) reads the whole
+ * What the cluster publishes is looked at, not its status: for a query of a workflow that was evicted, the SDK reads the whole
  * history, carries out what has arrived since the last workflow task as if that were a task, and drops the commands. A cluster
  * that goes on from there has another history than one that is replayed.
  */
