@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { ReplayResult } from '@temporalio/worker';
 import type { temporal } from '@temporalio/proto';
+import { acceptEmptyPayloads } from './empty-payloads';
 import { keyRingFromEnv } from './encryption/key-ring';
 import { plainText } from './domain/shared/text';
 import { workflowCode } from './workflow-code';
@@ -76,6 +77,7 @@ class Replayer {
   private readonly results: AsyncIterator<ReplayResult>;
 
   constructor(code: ReturnType<typeof workflowCode>) {
+    acceptEmptyPayloads();
     this.results = Worker.runReplayHistories(code, this.queue)[Symbol.asyncIterator]();
   }
 

@@ -11,6 +11,7 @@ import { parsePassphraseCommand } from './ssh/builtin/passphrase';
 import { CryptoPolicyFile } from './ssh/crypto-policy';
 import type { KeyRing } from './encryption/key-ring';
 import { encryptionRequiredFromEnv, keyRingFromEnv } from './encryption/key-ring';
+import { acceptEmptyPayloads } from './empty-payloads';
 import { readTemporalConfig } from './temporal-config';
 import { checkTemporalFiles, forgetTemporalSecrets } from './temporal-files';
 import { SpanExporter } from './tracing/exporter';
@@ -169,6 +170,7 @@ async function connectAndRun(
   options: WorkerOptions,
   { log, temporalLog, readiness, onReady }: WorkerContext,
 ): Promise<void> {
+  acceptEmptyPayloads();
   const connection = await NativeConnection.connect({
     ...options.connection,
     payloadLimits: { ...options.connection.payloadLimits, memoWarnSize: MEMO_WARN_BYTES },

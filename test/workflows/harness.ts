@@ -35,6 +35,7 @@ import { applySpecUpdate, restrictSignal, statusQuery } from '../../src/contract
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { WORKFLOW_TASK_TIMEOUT } from '../../src/contract/task-timeout';
 import { traceSinks } from '../../src/tracing/tracing';
+import { acceptEmptyPayloads } from '../../src/empty-payloads';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
 import { nodeRecord, patchRecord } from '../support/node-record';
@@ -483,6 +484,7 @@ let runtimeInstalled = false;
 function installRuntime(): void {
   if (runtimeInstalled) return;
   runtimeInstalled = true;
+  acceptEmptyPayloads();
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: { core: 'ERROR' }, forward: {} } },
