@@ -54,6 +54,8 @@ const QUERY_TRIES = 5;
 
 const HEARTBEAT_EVERY_MS = 100;
 
+const DAYS_PER_CALL = 30;
+
 /** Where the clock of the time-skipping server starts: a Monday at noon, far from windows at night and clock changes. */
 const CLOCK_STARTS_AT_MS = Date.parse('2030-01-07T12:00:00Z');
 
@@ -595,6 +597,15 @@ export class TestCluster {
   /** The record of the last update of a node group. */
   groupRecord(group: string): Promise<PatchRecord> {
     return patchRecord(this.env.client, this.name, group);
+  }
+
+  /**
+   * Lets time pass a month at a time: the server ends a connection that waits for one call for longer than 90 s, and the repeated call
+   * would wait for the whole time again.
+   */
+  async passDays(days: number): Promise<void> {
+    for (let left = days; left > 0; left -= DAYS_PER_CALL)
+      await this.env.sleep(Math.min(left, DAYS_PER_CALL) * 24 * 3_600_000);
   }
 
   /** A second of the server's time, or 200 ms on a real server. */

@@ -7,7 +7,7 @@ import type { Patching } from '../../../src/domain/spec/types';
 import { clusterSpec } from '../../support/builders';
 import type { Wall } from '../../support/calendar';
 import { startsBetween } from '../../support/calendar';
-import { harnessPerTest } from '../harness-per-test';
+import { YEARS_LIMIT_MS, harnessPerTest } from '../harness-per-test';
 
 const DAY_MS = 24 * 3_600_000;
 const ZONE = 'Europe/Berlin';
@@ -25,41 +25,45 @@ function patchingAt(cron: string): Partial<Patching> {
 const isYearEnd = ({ month, day }: Wall): boolean => (month === 12 && day >= 20) || (month === 1 && day <= 3);
 
 describe('src/workflows/cluster/cluster with blackouts', () => {
-  it('starts every run of three years on time, with clock changes, blackouts, a pause, a failure and a new spec', () =>
-    harness().withWorker(async (cluster) => {
-      const { env, nodes, handle } = cluster;
-      const expected: number[] = [];
-      let now = await env.currentTimeMs();
-      const first = now;
-      const pass = async (days: number, hour: number, minute: number, paused = false): Promise<void> => {
-        const from = now;
-        await env.sleep(days * DAY_MS);
-        now = await env.currentTimeMs();
-        const wanted = (wall: Wall): boolean => wall.weekday === 0 && !isYearEnd(wall);
-        if (!paused) expected.push(...startsBetween(ZONE, from, now, wanted, hour, minute));
-      };
-      nodes.node('w-1').pending = [];
-      await cluster.apply(clusterSpec(['w-1'], patchingAt('0 2 * * SUN'), cluster.name));
-      await pass(300, 2, 0);
-      await handle.executeUpdate('pause', { args: [{ by: 'ann' }] });
-      await pass(30, 2, 0, true);
-      await handle.executeUpdate('resume', { args: [{ by: 'ann' }] });
-      nodes.node('w-1').preflightError = { type: 'Policy', message: 'refused' };
-      await pass(60, 2, 0);
-      nodes.node('w-1').preflightError = null;
-      await pass(310, 2, 0);
-      await cluster.apply(clusterSpec(['w-1'], patchingAt('30 3 * * SUN'), cluster.name));
-      await pass(3 * 365 - 700, 3, 30);
-      const starts = nodes.audit.map(({ result }) => Math.floor(Date.parse(result.startedAt) / 60_000) * 60_000);
-      expect(now - first).toBeGreaterThanOrEqual(3 * 365 * DAY_MS);
-      expect(starts.map((start) => new Date(start).toISOString())).toEqual(
-        expected.map((start) => new Date(start).toISOString()),
-      );
-      const failed = nodes.audit.filter(({ result }) => result.outcome === 'failed').length;
-      expect([failed > 5, failed < 10]).toEqual([true, true]);
-      const { windows } = await handle.query<ClusterHistory>('history');
-      expect(windows.map(({ result }) => result.replace(/\d+/, 'N'))).toContain('run N');
-    }));
+  it(
+    'starts every run of three years on time, with clock changes, blackouts, a pause, a failure and a new spec',
+    () =>
+      harness().withWorker(async (cluster) => {
+        const { env, nodes, handle } = cluster;
+        const expected: number[] = [];
+        let now = await env.currentTimeMs();
+        const first = now;
+        const pass = async (days: number, hour: number, minute: number, paused = false): Promise<void> => {
+          const from = now;
+          await cluster.passDays(days);
+          now = await env.currentTimeMs();
+          const wanted = (wall: Wall): boolean => wall.weekday === 0 && !isYearEnd(wall);
+          if (!paused) expected.push(...startsBetween(ZONE, from, now, wanted, hour, minute));
+        };
+        nodes.node('w-1').pending = [];
+        await cluster.apply(clusterSpec(['w-1'], patchingAt('0 2 * * SUN'), cluster.name));
+        await pass(300, 2, 0);
+        await handle.executeUpdate('pause', { args: [{ by: 'ann' }] });
+        await pass(30, 2, 0, true);
+        await handle.executeUpdate('resume', { args: [{ by: 'ann' }] });
+        nodes.node('w-1').preflightError = { type: 'Policy', message: 'refused' };
+        await pass(60, 2, 0);
+        nodes.node('w-1').preflightError = null;
+        await pass(310, 2, 0);
+        await cluster.apply(clusterSpec(['w-1'], patchingAt('30 3 * * SUN'), cluster.name));
+        await pass(3 * 365 - 700, 3, 30);
+        const starts = nodes.audit.map(({ result }) => Math.floor(Date.parse(result.startedAt) / 60_000) * 60_000);
+        expect(now - first).toBeGreaterThanOrEqual(3 * 365 * DAY_MS);
+        expect(starts.map((start) => new Date(start).toISOString())).toEqual(
+          expected.map((start) => new Date(start).toISOString()),
+        );
+        const failed = nodes.audit.filter(({ result }) => result.outcome === 'failed').length;
+        expect([failed > 5, failed < 10]).toEqual([true, true]);
+        const { windows } = await handle.query<ClusterHistory>('history');
+        expect(windows.map(({ result }) => result.replace(/\d+/, 'N'))).toContain('run N');
+      }),
+    YEARS_LIMIT_MS,
+  );
 
   it('begins no window while a calendar file cannot be read, and late once it can', () =>
     harness().withWorker(async (cluster) => {
