@@ -7,7 +7,10 @@ import { nodePatch } from './members';
 
 /** The record of the last patch of a node or node group, once that patch has ended. */
 export async function patchRecord(client: Client, cluster: string, name: string): Promise<PatchRecord> {
-  const handle = client.workflow.getHandle(nodeWorkflowId(cluster, name));
+  const id = nodeWorkflowId(cluster, name);
+  // On a server that skips time, the wait for the result can last until the next patch of the node has begun.
+  const { runId } = await client.workflow.getHandle(id).describe();
+  const handle = client.workflow.getHandle(id, runId);
   await handle.result().catch(() => undefined);
   const { events } = await handle.fetchHistory();
   const record = await recordIn(events ?? [], client.options.loadedDataConverter);
