@@ -19,7 +19,7 @@ export function acceptEmptyPayloads(): void {
   WorkflowActivation.decode = (...args) => {
     const activation = decode(...args);
     for (const { initializeWorkflow, signalWorkflow, doUpdate, queryWorkflow } of activation.jobs) {
-      for (const job of [initializeWorkflow, signalWorkflow, doUpdate, queryWorkflow]) fill(job?.headers);
+      fill((initializeWorkflow ?? signalWorkflow ?? doUpdate ?? queryWorkflow)?.headers);
       fill(initializeWorkflow?.memo?.fields);
     }
     return activation;
@@ -27,6 +27,7 @@ export function acceptEmptyPayloads(): void {
 }
 
 function fill(payloads: Payloads): void {
-  for (const [name, payload] of Object.entries(payloads ?? {}))
-    if (payload === null && payloads) payloads[name] = temporal.api.common.v1.Payload.create();
+  if (!payloads) return;
+  for (const [name, payload] of Object.entries(payloads))
+    if (payload === null) payloads[name] = temporal.api.common.v1.Payload.create();
 }
