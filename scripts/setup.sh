@@ -4,6 +4,8 @@
 #   build        lib/ (needs deps)
 #   linters      shellcheck
 #   terminal     tmux, which records terminals in tests
+#   shells       fish and zsh, in which tests complete words
+#   manuals      groff, which formats man pages
 #   packages     lintian, which checks the Debian package
 #   site         the generator of the documentation site
 #   temporal     the Temporal development server        (these five need deps;
@@ -61,22 +63,30 @@ setup_linters() { install_program shellcheck; }
 
 setup_terminal() { install_program tmux; }
 
+setup_shells() {
+  install_program fish
+  install_program zsh
+}
+
+setup_manuals() { install_program groff groff-base; }
+
 setup_packages() { install_program lintian; }
 
 setup_alertmanager() { install_program prometheus-alertmanager; }
 
-# The package has the name of the program.
+# install_program PROGRAM [PACKAGE]: the package has the name of the program, unless another one is given.
 install_program() {
+  local package=${2:-$1}
   if command -v "$1" >/dev/null; then return; fi
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then fail "$1 is missing: install it with your package manager"; fi
   echo "Installing $1 with apt-get (usually 10 s) ..."
-  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "$1" >/dev/null
+  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "$package" >/dev/null
 }
 
 prepare=()
 for part in "$@"; do
   case $part in
-    deps | build | linters | terminal | packages | alertmanager | site) "setup_$part" ;;
+    deps | build | linters | terminal | shells | manuals | packages | alertmanager | site) "setup_$part" ;;
     temporal | test-server | lab | kubernetes | python | go-client | monitoring | collector | helm | image) prepare+=("$part") ;;
     *) fail "unknown part \"$part\"" ;;
   esac
