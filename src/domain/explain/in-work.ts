@@ -85,7 +85,7 @@ function waitOf(situation: Situation, member: LiveNode): Explanation[] {
     return [
       explanation('others-unavailable', `${node} is not taken out of service`, named, {
         ...times,
-        change: [`ospatch check ${cluster} shows what is wrong with the others`, ...endings(situation, member)],
+        change: [`\`ospatch check ${cluster}\` shows what is wrong with the others`, ...endings(situation, member)],
       }),
     ];
   }

@@ -125,7 +125,7 @@ function turn(situation: Situation, row: MemberStatus): Explanation[] {
     isElsewhere || (place < 0 && upcoming.length === 0) ? `it waits for its turn in ${turnOf}` : because,
     {
       since: run.startedAt,
-      change: [`ospatch skip ${status.cluster} ${row.name} leaves it out`],
+      change: [`\`ospatch skip ${status.cluster} ${row.name}\` leaves it out`],
     },
   );
   return [own, ...explainNoRun(situation), ...explainRun(situation)];

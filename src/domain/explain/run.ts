@@ -105,7 +105,7 @@ function changesOf({ status }: Situation, hold: Exclude<RunHold, { kind: 'window
     case 'control-plane':
       return [`ospatch explain ${cluster} ${hold.member}`];
     case 'max-unavailable':
-      return [`ospatch check ${cluster} shows what is wrong with them`];
+      return [`\`ospatch check ${cluster}\` shows what is wrong with them`];
     case 'unobserved':
       return [`ospatch doctor ${cluster}`];
     case 'lost':

@@ -10,8 +10,8 @@ export const NO_VALUE = '–';
 const AS_CODE =
   /(?<![\w-])--[a-z][a-z-]*|(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{0,30}:\/\/|www\.|(?:mailto|xmpp):)[^\s|`<>\\]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+/gi;
 
-/** A command alone, as opposed to a sentence about one. */
-const COMMAND = /^ospatch [^,;`]+$/;
+/** A command alone, as opposed to a sentence about one, of characters that mean nothing to a shell. */
+const COMMAND = /^ospatch(?: [\w.:/=@%+-]+(?:,[\w.:/=@%+-]+)*)+$/;
 
 /** Escapes text from nodes and users. References to characters (`&#104;`) would make links and hidden text again. */
 export function text(value: string): string {

@@ -256,7 +256,7 @@ const NODES: [situation: string, given: Given, asked: string, expected: Expected
     'w-3',
     {
       ...{ kind: 'turn', what: 'w-3 is not patched yet', because: 'w-1 comes first in run 7' },
-      change: ['ospatch skip demo w-3 leaves it out'],
+      change: ['`ospatch skip demo w-3` leaves it out'],
     },
   ],
   [

@@ -184,7 +184,7 @@ const SITUATIONS: [name: string, found: () => Explanation[], expected: Expected]
     },
     {
       ...{ kind: 'max-unavailable', because: '1 node is unavailable (w-3), and no more than 1 may be', since: T0 },
-      change: ['ospatch check demo shows what is wrong with them'],
+      change: ['`ospatch check demo` shows what is wrong with them'],
     },
   ],
   [
@@ -200,7 +200,7 @@ const SITUATIONS: [name: string, found: () => Explanation[], expected: Expected]
     {
       ...{ kind: 'others-unavailable', because: '1 node is unavailable (w-3), and no more than 1 may be', since: T0 },
       change: [
-        'ospatch check demo shows what is wrong with the others',
+        '`ospatch check demo` shows what is wrong with the others',
         'ospatch skip demo w-1',
         'ospatch cancel demo',
       ],
@@ -460,7 +460,7 @@ const SITUATIONS: [name: string, found: () => Explanation[], expected: Expected]
     },
     {
       ...{ kind: 'turn', because: 'it waits for its turn in run 1, which is set aside for run 2' },
-      change: ['ospatch skip demo w-2 leaves it out'],
+      change: ['`ospatch skip demo w-2` leaves it out'],
     },
   ],
   [

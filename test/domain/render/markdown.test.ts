@@ -1,4 +1,4 @@
-import { readableTimes, text } from '../../../src/domain/render/markdown';
+import { commandOrText, readableTimes, text } from '../../../src/domain/render/markdown';
 
 describe('src/domain/render/markdown', () => {
   it.each([
@@ -11,6 +11,18 @@ describe('src/domain/render/markdown', () => {
     ['with --allow-removals, libwww-perl 6.68', 'with `--allow-removals`, libwww-perl 6.68'],
   ])('makes no link and no element of the text of a node: %s', (given, shown) => {
     expect(text(given)).toBe(shown);
+  });
+
+  it.each([
+    ['ospatch retry demo w-1', '`ospatch retry demo w-1`'],
+    ['ospatch patch demo --nodes w-1,w-2', '`ospatch patch demo --nodes w-1,w-2`'],
+    ['ospatch get demo, then correct it', 'ospatch get demo, then correct it'],
+    ['ospatch patch demo $(id)', 'ospatch patch demo $(id)'],
+    ['ospatch patch demo | sh', 'ospatch patch demo \\| sh'],
+    ['ospatch patch demo\nreboot', 'ospatch patch demo reboot'],
+    ['ospatch <script>alert(1)</script>', 'ospatch \\<script\\>alert(1)\\</script\\>'],
+  ])('shows as a command only what a shell takes as one: %j', (given, shown) => {
+    expect(commandOrText(given)).toBe(shown);
   });
 
   it.each([
