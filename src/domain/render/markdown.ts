@@ -1,3 +1,4 @@
+import { isPlainWord } from '../shared/shell-words';
 import { plainText } from '../shared/text';
 
 /** Placeholder for a missing value. */
@@ -9,9 +10,6 @@ export const NO_VALUE = '–';
  */
 const AS_CODE =
   /(?<![\w-])--[a-z][a-z-]*|(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{0,30}:\/\/|www\.|(?:mailto|xmpp):)[^\s|`<>\\]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+/gi;
-
-/** A command alone, as opposed to a sentence about one, of characters that mean nothing to a shell. */
-const COMMAND = /^ospatch(?: [\w.:/=@%+-]+(?:,[\w.:/=@%+-]+)*)+$/;
 
 /** Escapes text from nodes and users. References to characters (`&#104;`) would make links and hidden text again. */
 export function text(value: string): string {
@@ -31,7 +29,14 @@ function escape(value: string): string {
 
 /** A command as code, to be copied from the Temporal UI; else text. */
 export function commandOrText(value: string): string {
-  return COMMAND.test(value) ? `\`${plainText(value, 300)}\`` : text(value);
+  return isCommand(value) ? `\`${plainText(value, 300)}\`` : text(value);
+}
+
+/** A command alone, as opposed to a sentence about one, of words that a shell takes as they stand. */
+function isCommand(value: string): boolean {
+  const [program, ...words] = value.split(' ');
+  // A comma at the end of a word is that of a sentence.
+  return program === 'ospatch' && words.length > 0 && words.every((word) => word.split(',').every(isPlainWord));
 }
 
 /** Code is left as it is: a command takes the form of a time that it has. */

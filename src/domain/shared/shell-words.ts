@@ -7,9 +7,14 @@ export function shellLine(words: readonly string[]): string {
   return words.map(shellWord).join(' ');
 }
 
+/** Whether a shell takes a text as it stands, as one word. */
+export function isPlainWord(text: string): boolean {
+  return SAFE_WORD.test(text);
+}
+
 /** One word, quoted where a shell would change it, such as the escapes in the name of a unit (`a\\x2db.service`). */
 export function shellWord(word: string): string {
-  return SAFE_WORD.test(word) ? word : inSingleQuotes(word);
+  return isPlainWord(word) ? word : inSingleQuotes(word);
 }
 
 /** Any text as one word of a shell, always quoted. */
