@@ -1,6 +1,7 @@
 /** Writes log messages of Temporal's SDK to the worker's log: one line per problem, with the affected workflow. */
 import { DefaultLogger } from '@temporalio/worker';
 import type { LogEntry, NativeConnection } from '@temporalio/worker';
+import { UNHANDLED_EVENTS } from './contract/unhandled-events';
 import { plainText } from './domain/shared/text';
 import { defined } from './domain/shared/defined';
 
@@ -49,6 +50,8 @@ export class TemporalLog {
     const fields: Record<string, unknown> = { ...meta };
     const runId = textOf(fields['runId']);
     const isFailure = FAILURES.has(message) && runId !== null;
+    // The workflow goes on, and the query is asked again.
+    if (isFailure && causeOf(fields) === UNHANDLED_EVENTS) return;
     if (this.isRepetition(isFailure ? `failure ${runId}` : `${message} ${runId ?? ''}`)) return;
     if (!isFailure) return this.print(level, fields, message);
     const workflowId = textOf(fields['workflowId']) ?? (await this.findWorkflow(runId));

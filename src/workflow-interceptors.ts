@@ -5,6 +5,7 @@ export const WORKFLOW_INTERCEPTORS = [
   'priority',
   'trace',
   'local-activity-order',
+  'unhandled-events',
   'unreadable-messages',
   'resets',
   'senders',

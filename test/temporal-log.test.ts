@@ -1,3 +1,4 @@
+import { UNHANDLED_EVENTS } from '../src/contract/unhandled-events';
 import { TemporalLog } from '../src/temporal-log';
 
 const RUN = '01a218e7-2bfa-7189-8020-22a9448582bd';
@@ -54,6 +55,23 @@ describe('src/temporal-log', () => {
         cluster: 'lab',
         message: 'workflow cluster/lab/node/n1 has failed: n1 was unreachable',
       }),
+    ]);
+  });
+
+  test('says nothing of a query that is asked again, and all of the same workflow that fails after it', async () => {
+    const { log, lines } = logged();
+    const failure = `Failure { failure: Some(Failure { message: ${JSON.stringify(UNHANDLED_EVENTS)}, source: "" }) }`;
+    const meta = { runId: RUN, workflowId: 'cluster/lab', error: new Error(UNHANDLED_EVENTS) };
+    await log.write({ level: 'ERROR', message: 'Failed to process Workflow Activation', meta });
+    await log.write({ level: 'WARN', message: 'Failing legacy query request', meta: { runId: RUN, failure } });
+    expect(lines).toEqual([]);
+    await log.write({
+      level: 'ERROR',
+      message: 'Failed to process Workflow Activation',
+      meta: { ...meta, error: new Error('boom') },
+    });
+    expect(lines).toEqual([
+      expect.objectContaining({ message: 'cluster lab fails on this worker, and is retried: boom' }),
     ]);
   });
 

@@ -8,6 +8,7 @@ import { dataConverter } from '../encryption/data-converter';
 import { keyRingFromEnv, readKeyRing } from '../encryption/key-ring';
 import { CALL_RETRIES } from '../call-retries';
 import { noServer, unreachableServer, wrongTls } from './errors';
+import { QUERY_RETRIES } from './query-retries';
 import { connectProblem } from './reachability';
 import type { TlsSettings } from './tls-probe';
 import { tlsProblem } from './tls-probe';
@@ -101,6 +102,7 @@ export async function connect(options: ConnectOptions): Promise<TemporalSession>
         connection,
         namespace,
         workflow: { queryRejectCondition: 'NOT_OPEN' },
+        interceptors: { workflow: [QUERY_RETRIES] },
         dataConverter: dataConverter(ring, 'throw'),
       }),
       keyIds: (ring?.keys ?? []).map(({ id }) => id),

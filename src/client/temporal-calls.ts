@@ -64,7 +64,7 @@ export class TemporalCalls {
   /** Queries a running cluster; a removed one counts as missing. */
   query<T>(cluster: string, ask: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
     const handle = this.session.client.workflow.getHandle(clusterWorkflowId(cluster));
-    return this.ofCluster(cluster, () => askAgainAfterFailure(() => ask(handle)));
+    return this.ofCluster(cluster, () => ask(handle));
   }
 
   /** Queries a removed cluster, as long as Temporal keeps its workflow; null when there is no such cluster. */
@@ -260,17 +260,6 @@ export class TemporalCalls {
     } catch {
       return noAnswer;
     }
-  }
-}
-
-/** A worker whose workflow task has been given to another one may fail a query once; the next one is answered. */
-async function askAgainAfterFailure<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!isFailedQuery(error)) throw error;
-    await sleep(SECOND_LOOK_MS);
-    return ask();
   }
 }
 

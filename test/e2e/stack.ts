@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveStatus } from '../../src/client/live-status';
 import { runProgram } from '../../src/dev/host';
+import type { ReplayVerdict } from '../../src/replay';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import type { CommandResult } from '../../src/dev/host';
 import { type Lab, type LabNodeOptions, type TemporalServer, type WorkerProcess } from '../support/local-stack';
@@ -12,6 +13,8 @@ import type { CliResult } from '../support/run-cli';
 import { runCli } from '../support/run-cli';
 import { specText } from '../support/spec-text';
 import { RUN_TIMEOUT_MS, runEnded } from '../support/run-ended';
+
+const HISTORIES_DIR = '.test-results/histories';
 
 /** Machines that a worker can reach: a lab of nodes, or an emulated machine. */
 interface Machines {
@@ -112,10 +115,28 @@ export async function startProduct(
     stop: async () => {
       await client.close();
       await product.worker.stop();
-      await Promise.all([machines.stop(), server.stop()]);
+      try {
+        await expectReplayable(product);
+      } finally {
+        await Promise.all([machines.stop(), server.stop()]);
+      }
     },
   };
   return product;
+}
+
+/** A history that does not replay stops its workflow for good as soon as another worker takes the workflow. */
+async function expectReplayable({ cli, temporal }: Product): Promise<void> {
+  const { code, stdout, stderr } = await cli('replay', '--ended', '-o', 'json');
+  if (code === 0) return;
+  const verdicts = JSON.parse(stdout) as ReplayVerdict[];
+  mkdirSync(HISTORIES_DIR, { recursive: true });
+  for (const { name, failure } of verdicts) {
+    if (failure === null) continue;
+    const file = path.join(HISTORIES_DIR, `${name.replaceAll('/', '-')}.json`);
+    writeFileSync(file, (await temporal('workflow', 'show', '-w', name, '-o', 'json')).stdout);
+  }
+  throw new Error(`histories do not replay, and are in ${HISTORIES_DIR}: ${stderr}${stdout}`);
 }
 
 /** Package transactions in the node's own apt log. */

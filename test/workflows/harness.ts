@@ -36,6 +36,7 @@ import { applySpecUpdate, restrictSignal, statusQuery } from '../../src/contract
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes';
 import { WORKFLOW_TASK_TIMEOUT } from '../../src/contract/task-timeout';
 import { traceSinks } from '../../src/tracing/tracing';
+import { QUERY_RETRIES } from '../../src/client/query-retries';
 import { acceptEmptyPayloads } from '../../src/empty-payloads';
 import { dataConverter } from '../../src/encryption/data-converter';
 import type { KeyRing } from '../../src/encryption/key-ring';
@@ -368,7 +369,7 @@ export class Harness {
   ): Promise<Harness> {
     installRuntime();
     const bundle = await workflowBundle();
-    const interceptors = { workflow: [STEADY_QUERIES] };
+    const interceptors = { workflow: [STEADY_QUERIES, QUERY_RETRIES] };
     const client = { dataConverter: dataConverter(keys, 'throw'), interceptors };
     const start = () => (server === 'real' ? startRealServer(client, settings) : timeSkippingServer(client));
     const env = await startWithRetries(start);

@@ -1,10 +1,11 @@
 /**
  * Runs of random fleets through the real workflows: whatever fails and whoever steers, every limit holds, no node is begun
- * twice, every node ends, and every cordon is taken off. OSPATCH_FLEETS: how many; OSPATCH_FAULT_SEED repeats a run.
+ * twice, every node ends, every cordon is taken off, and every history replays. OSPATCH_FLEETS: how many; OSPATCH_FAULT_SEED repeats a run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limitOptions } from '../../../src/worker-limits';
 import { SEED, randomFor } from '../../faults/random';
+import { failedReplays } from '../../support/failed-replays';
 import type { TestCluster } from '../harness';
 import { Harness } from '../harness';
 import type { Plan } from './simulated-fleet';
@@ -26,18 +27,12 @@ beforeAll(async () => {
 
 afterAll(() => harness.stop());
 
-/**
- * Lets the run end: what is down comes back, and whoever has to decide lets it go on.
- *
- * What the cluster publishes is looked at, not its status: for a query of a workflow that was evicted, the SDK reads the whole
- * history, carries out what has arrived since the last workflow task as if that were a task, and drops the commands. A cluster
- * that goes on from there has another history than one that is replayed.
- */
+/** Lets the run end: what is down comes back, and whoever has to decide lets it go on. */
 async function untilEnded(cluster: TestCluster, fleet: SimulatedFleet): Promise<void> {
   fleet.recover();
   for (let waits = 0; waits < MAX_WAITS; waits += 1) {
-    const { state, inRun, lastRunAt } = (await cluster.handle.describe()).memo ?? {};
-    if (inRun === false && typeof lastRunAt === 'string') return;
+    const { state, run, lastRun } = await cluster.status();
+    if (run === null && lastRun !== null) return;
     const send = (name: string, message: object): Promise<unknown> =>
       cluster.handle.executeUpdate(name, { args: [message] }).catch(() => undefined);
     if (state === 'paused') await send('resume', {});
@@ -95,12 +90,12 @@ async function verdict(cluster: TestCluster, fleet: SimulatedFleet): Promise<str
   await harness.withWorkerFor(cluster, async () => {
     wrong = await fleet.verifyEnd();
   });
-  return wrong;
+  return [...wrong, ...(await failedReplays(harness.env.client, cluster.name))];
 }
 
 describe('src/workflows/run: random fleets', () => {
   it(
-    'keeps its limits, begins no node twice, ends every node and leaves none cordoned',
+    'keeps its limits, begins no node twice, ends every node, leaves none cordoned, and replays',
     async () => {
       process.stdout.write(`OSPATCH_FAULT_SEED=${SEED}\n`);
       const wanted = Array.from({ length: FLEETS }, (_, at) => ({ at, seed: at % 2 === 0 ? FIXED_SEED : SEED }));
