@@ -18,6 +18,9 @@ const AT_ONCE = 4;
 /** A fleet of ten nodes takes some seconds. */
 const LIMIT_MS = 180_000 + FLEETS * 40_000;
 const MAX_WAITS = 2_000;
+const WATCHERS = 2;
+const LOOK_EVERY_MS = 200;
+const LOOK_LIMIT_MS = 5_000;
 
 let harness: Harness;
 
@@ -57,6 +60,7 @@ async function runFleet(title: string, seed: number): Promise<{ plan: Plan; wron
       await fleet.carryOut(step);
     }
   };
+  const watching = watch(cluster);
   try {
     await harness.withWorkerFor(
       cluster,
@@ -81,8 +85,28 @@ async function runFleet(title: string, seed: number): Promise<{ plan: Plan; wron
   } catch (error) {
     return { plan, wrong: [...fleet.breaches, String(error)] };
   } finally {
+    await watching.stop();
     await cluster.handle.terminate().catch(() => undefined);
   }
+}
+
+/** Somebody looks at the cluster all the time, also while no worker is there. */
+function watch(cluster: TestCluster): { stop(): Promise<void> } {
+  const { client } = harness.env;
+  const watched = { isOver: false };
+  const look = async (): Promise<void> => {
+    while (!watched.isOver) {
+      await client.withDeadline(Date.now() + LOOK_LIMIT_MS, () => cluster.status()).catch(() => undefined);
+      await sleep(LOOK_EVERY_MS);
+    }
+  };
+  const looking = Promise.all(Array.from({ length: WATCHERS }, look));
+  return {
+    stop: async () => {
+      watched.isOver = true;
+      await looking;
+    },
+  };
 }
 
 async function verdict(cluster: TestCluster, fleet: SimulatedFleet): Promise<string[]> {
