@@ -183,6 +183,7 @@ describe('e2e/secrets', () => {
       mkdirSync(keys);
       writeFileSync(path.join(keys, 'a.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
       env = { TEMPORAL_ADDRESS: stack.server.address, OSPATCH_ENCRYPTION_KEYS: keys };
+      stack.encryptionKeys = keys;
       await startWorker(env);
     });
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ClusterClient } from '../../src/client/cluster-client';
 import type { LiveStatus } from '../../src/client/live-status';
 import { runProgram } from '../../src/dev/host';
+import { defined } from '../../src/domain/shared/defined';
 import type { ReplayVerdict } from '../../src/replay';
 import { findTemporal } from '../../src/dev/temporal-binary';
 import type { CommandResult } from '../../src/dev/host';
@@ -15,6 +16,8 @@ import { specText } from '../support/spec-text';
 import { RUN_TIMEOUT_MS, runEnded } from '../support/run-ended';
 
 const HISTORIES_DIR = '.test-results/histories';
+/** A history that does not replay stops its workflow for good as soon as another worker takes the workflow. */
+const REPLAY_ALL = ['replay', '--ended', '-o', 'json'];
 
 /** Machines that a worker can reach: a lab of nodes, or an emulated machine. */
 interface Machines {
@@ -30,6 +33,8 @@ interface Machines {
 export interface Product {
   server: TemporalServer;
   worker: WorkerProcess;
+  /** Directory of keys, of a test that encrypts what Temporal stores. */
+  encryptionKeys?: string;
   /** Runs `ospatch` in the directory of the specs. */
   cli(...args: string[]): Promise<CliResult>;
   /** Runs the `temporal` CLI. */
@@ -116,7 +121,10 @@ export async function startProduct(
       await client.close();
       await product.worker.stop();
       try {
-        await expectReplayable(product);
+        const { encryptionKeys: OSPATCH_ENCRYPTION_KEYS } = product;
+        const replayEnv = { ...env, ...defined({ OSPATCH_ENCRYPTION_KEYS }) };
+        const { code, stdout, stderr } = await runCli(REPLAY_ALL, { env: replayEnv, cwd: dir, timeoutMs });
+        if (code !== 0) throw await keptHistories(product, stdout, stderr);
       } finally {
         await Promise.all([machines.stop(), server.stop()]);
       }
@@ -125,18 +133,16 @@ export async function startProduct(
   return product;
 }
 
-/** A history that does not replay stops its workflow for good as soon as another worker takes the workflow. */
-async function expectReplayable({ cli, temporal }: Product): Promise<void> {
-  const { code, stdout, stderr } = await cli('replay', '--ended', '-o', 'json');
-  if (code === 0) return;
-  const verdicts = JSON.parse(stdout) as ReplayVerdict[];
+/** Keeps the histories that do not replay, according to the output of `ospatch replay`. */
+async function keptHistories({ temporal }: Product, stdout: string, stderr: string): Promise<Error> {
+  const verdicts = stdout === '' ? [] : (JSON.parse(stdout) as ReplayVerdict[]);
   mkdirSync(HISTORIES_DIR, { recursive: true });
   for (const { name, failure } of verdicts) {
     if (failure === null) continue;
     const file = path.join(HISTORIES_DIR, `${name.replaceAll('/', '-')}.json`);
     writeFileSync(file, (await temporal('workflow', 'show', '-w', name, '-o', 'json')).stdout);
   }
-  throw new Error(`histories do not replay, and are in ${HISTORIES_DIR}: ${stderr}${stdout}`);
+  return new Error(`histories do not replay, and are in ${HISTORIES_DIR}: ${stderr}${stdout}`);
 }
 
 /** Package transactions in the node's own apt log. */
