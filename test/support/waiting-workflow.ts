@@ -3,11 +3,11 @@ import { defineQuery, setHandler, sleep, upsertMemo } from '@temporalio/workflow
 
 export * from '../../src/workflows';
 
-export const BREAK_MS = 500;
+const BREAK_MS = 500;
 /** Between the end of the break and its workflow task. */
 export const LATE_MS = 4_000;
 
-export const stepQuery = defineQuery<string>('step');
+const stepQuery = defineQuery<string>('step');
 
 export async function waiting(): Promise<void> {
   let step = 'before the break';
